@@ -1,0 +1,48 @@
+# The two commands of a new user are `make fuse` and `make test`; each sets up what it needs.
+
+PYTHON ?= python3
+VENV ?= .venv
+OUT ?= fused
+COLOR ?= auto
+RUN = $(VENV)/bin/python
+
+# The CUDA build of JAX where there is an NVIDIA GPU, else the much smaller CPU build.
+REQUIREMENTS := $(if $(shell nvidia-smi -L 2>/dev/null),requirements.txt,requirements-cpu.txt)
+
+.DEFAULT_GOAL := help
+.PHONY: help fuse test lint clean
+
+help:
+	@echo "make fuse CKPT=ckpt/ I1=visible/ I2=infrared/ [OUT=fused] [COLOR=auto]   fuse images"
+	@echo "make test                                                               check the code"
+	@echo "make clean                                                 remove the virtual environment"
+
+fuse: $(VENV)/ready
+	@if [ -z "$(CKPT)" ] || [ -z "$(I1)" ] || [ -z "$(I2)" ]; then \
+	  echo "make fuse needs weights and images to be named: the project has no weights of its own yet."; \
+	  echo "  make fuse CKPT=ckpt/ I1=visible.png I2=infrared.png     (files or folders)"; \
+	  echo "Make ckpt/ once from the weights that the authors of FNet published (see README.md):"; \
+	  echo "  $(RUN) -m eval.import_official --weights FNet.pth --out ckpt/"; \
+	  exit 2; \
+	fi
+	$(RUN) -m eval.fuse --ckpt "$(CKPT)" --i1 "$(I1)" --i2 "$(I2)" --out "$(OUT)" --color "$(COLOR)"
+
+test: lint
+	$(RUN) -m pytest
+
+lint: $(VENV)/ready
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+$(VENV)/ready: requirements.txt requirements-cpu.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+	  { echo "Python's venv module is needed (on Debian: apt install python3-venv)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS) -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,37 @@
+"""FNet and IFNet in JAX: interpretable image fusion by unrolled ℓ0 sparse coding.
+
+``Fuser`` fuses images; ``FNet``, ``IFNet`` and ``LZSC`` are the networks (Flax linen modules).
+Names are imported when first used, so that ``import fnet_jax`` costs little.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from fnet_jax.version import __version__
+
+if TYPE_CHECKING:
+    from fnet_jax.errors import InputError
+    from fnet_jax.fnet import FNet
+    from fnet_jax.fusion import Fuser
+    from fnet_jax.ifnet import IFNet
+    from fnet_jax.lzsc import LZSC
+
+__all__ = ["LZSC", "FNet", "Fuser", "IFNet", "InputError", "__version__"]
+
+_HOME = {
+    "FNet": "fnet",
+    "Fuser": "fusion",
+    "IFNet": "ifnet",
+    "InputError": "errors",
+    "LZSC": "lzsc",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"fnet_jax.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'fnet_jax' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

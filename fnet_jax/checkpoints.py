@@ -1,0 +1,221 @@
+"""Checkpoints of networks: the only code that touches Orbax.
+
+A checkpoint is a folder with two Orbax items: ``params`` (the parameters, as linen nests them) and
+``meta`` (JSON: the network's name and settings, a SHA-256 of each array, where the weights come
+from, versions). Beside them, ``sha256sums.txt`` lists the files, as ``sha256sum --check`` reads it:
+Orbax itself loads a flipped bit, and reports a file cut short with tracebacks of its threads.
+"""
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+import flax
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from fnet_jax.errors import InputError, first_line
+from fnet_jax.fnet import FNet
+from fnet_jax.ifnet import IFNet
+from fnet_jax.lzsc import LZSC, Unrolled
+from fnet_jax.version import __version__
+
+FORMAT = 1
+NETWORKS: dict[str, type[Unrolled]] = {"FNet": FNet, "IFNet": IFNet, "LZSC": LZSC}
+ITEMS = ("params", "meta")
+SUMS = "sha256sums.txt"
+HOW_TO_GET_ONE = "make one with python -m eval.import_official --weights FNet.pth --out FOLDER"
+
+
+def named_arrays(params: Any) -> dict[str, Any]:
+    """The arrays of a parameter tree by their paths, such as ``lzsc_u1/W_e_0``."""
+    tree = params["params"] if isinstance(params, dict) and "params" in params else params
+    return flax.traverse_util.flatten_dict(tree, sep="/")
+
+
+def checksums(params: Any) -> dict[str, str]:
+    """SHA-256 of each array's type, shape and bytes, by its path."""
+    return {name: _checksum(np.asarray(array)) for name, array in named_arrays(params).items()}
+
+
+def _checksum(array: np.ndarray) -> str:
+    header = f"{array.dtype.str} {array.shape} ".encode()
+    return hashlib.sha256(header + np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def save(
+    path: str | Path,
+    network: Unrolled,
+    params: Any,
+    *,
+    source: dict[str, Any] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Writes a checkpoint, whole or not at all.
+
+    Args:
+        path: the folder to make; an empty one may be there.
+        network: the network, for its name and settings.
+        params: its parameters, ``{"params": …}``.
+        source: where the weights come from, JSON values by name.
+        overwrite: replace a checkpoint that is there (never another kind of folder).
+
+    Raises:
+        InputError: something else is at ``path``, or it cannot be written.
+    """
+    path = Path(path).absolute()
+    meta = {
+        "format": FORMAT,
+        "network": type(network).__name__,
+        "settings": network.settings(),
+        "checksums": checksums(params),
+        "source": source or {},
+        "versions": {"fnet_jax": __version__, "jax": jax.__version__, "flax": flax.__version__},
+    }
+    occupied = path.is_file() or (path.is_dir() and any(path.iterdir()))
+    if occupied and not is_checkpoint(path):
+        raise InputError(f"{path}: is there already and is no checkpoint; give another folder")
+    if occupied and not overwrite:
+        raise InputError(f"{path}: is there already; give --overwrite to replace it")
+    new, old = path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for leftover in (new, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+        with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+            arguments = ocp.args.Composite(
+                params=ocp.args.StandardSave(jax.tree.map(np.asarray, params)),
+                meta=ocp.args.JsonSave(meta),
+            )
+            checkpointer.save(new, args=arguments)
+        sums = "".join(f"{digest}  {name}\n" for name, digest in _file_digests(new).items())
+        (new / SUMS).write_text(sums)
+        if path.is_dir():
+            path.rename(old)
+        new.rename(path)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({first_line(error)})") from error
+
+
+def _file_digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file below a folder but ``SUMS``, by its path in the folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SUMS)
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
+
+
+def _check_files(folder: Path) -> None:
+    """Compares the files with the list that was made when they were written.
+
+    Raises:
+        InputError: a file is missing, cannot be read or is not what it was.
+    """
+    try:
+        lines = (folder / SUMS).read_text().splitlines()
+        recorded = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+        found = _file_digests(folder)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{folder / SUMS}: cannot be read ({first_line(error)}); copy the checkpoint again"
+        ) from error
+    for name in sorted(recorded.keys() | found.keys()):
+        if recorded.get(name) != found.get(name):
+            what = "is missing" if name not in found else "is not what was written"
+            raise InputError(
+                f"{folder / name}: {what}: the checkpoint is damaged; copy or make it again"
+            )
+
+
+def is_checkpoint(path: str | Path) -> bool:
+    """Whether a folder has the items of a checkpoint."""
+    return all((Path(path) / item).is_dir() for item in ITEMS)
+
+
+def load(path: str | Path, *, network: str = "FNet") -> tuple[Unrolled, Any, dict[str, Any]]:
+    """Reads a checkpoint and checks it.
+
+    Args:
+        path: the folder.
+        network: the name of the network that is wanted.
+
+    Returns:
+        ``(network, params, meta)``: the network with its settings, its parameters as NumPy arrays,
+        and what :func:`save` recorded.
+
+    Raises:
+        InputError: there is no checkpoint, it is of another network, or it is damaged.
+    """
+    path = Path(path).absolute()
+    if path.is_file():
+        raise InputError(f"{path}: is a file, a checkpoint is a folder; {HOW_TO_GET_ONE}")
+    if not path.is_dir():
+        raise InputError(f"{path}: no such checkpoint; {HOW_TO_GET_ONE}")
+    if not is_checkpoint(path):
+        raise InputError(f"{path}: no checkpoint of a network of this project; {HOW_TO_GET_ONE}")
+    _check_files(path)
+    try:
+        with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+            meta = checkpointer.restore(path, args=ocp.args.Composite(meta=ocp.args.JsonRestore()))[
+                "meta"
+            ]
+            model = _network(path, meta, network)
+            params = checkpointer.restore(
+                path, args=ocp.args.Composite(params=ocp.args.StandardRestore())
+            )["params"]
+    except InputError:
+        raise
+    except Exception as error:  # Orbax and TensorStore raise many kinds for a damaged folder
+        raise InputError(
+            f"{path}: the checkpoint is damaged ({first_line(error)}); copy or make it again"
+        ) from error
+    _check_params(path, model, params, meta["checksums"])
+    return model, params, meta
+
+
+def _network(path: Path, meta: Any, wanted: str) -> Unrolled:
+    """The network that a checkpoint's ``meta`` describes."""
+    try:
+        name, settings = meta["network"], meta["settings"]
+        if meta["format"] > FORMAT:
+            raise InputError(f"{path}: was made by a newer version of fnet_jax; update this one")
+        if name != wanted:
+            raise InputError(f"{path}: holds {name}, {wanted} is needed; give another checkpoint")
+        model = NETWORKS[name](**settings)
+        model.check()
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{path}: its description of the network is not understood ({first_line(error)}); "
+            f"{HOW_TO_GET_ONE}"
+        ) from error
+    return model
+
+
+def _check_params(path: Path, model: Unrolled, params: Any, recorded: dict[str, str]) -> None:
+    """Compares the arrays with the network's shapes and the recorded checksums."""
+    image = jax.ShapeDtypeStruct((1, 1, 1, 1), np.float32)
+    images = (image, image) if isinstance(model, FNet) else (image,)
+    found = named_arrays(params)
+    if isinstance(model, LZSC) and "W_e_0" in found:  # its input may have several channels
+        images = (jax.ShapeDtypeStruct((1, 1, 1, found["W_e_0"].shape[2]), np.float32),)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), *images)
+    expected = {name: array.shape for name, array in named_arrays(shapes).items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if name not in found:
+            raise InputError(f"{path}: the checkpoint lacks {name}, shape {expected[name]}")
+        if name not in expected or found[name].shape != expected[name]:
+            raise InputError(
+                f"{path}: {name} has shape {found[name].shape}, the network has "
+                f"{expected.get(name, 'no such array')}"
+            )
+        if recorded.get(name) != _checksum(np.asarray(found[name])):
+            raise InputError(
+                f"{path}: {name} does not have the recorded checksum: the checkpoint is damaged; "
+                f"copy or make it again"
+            )

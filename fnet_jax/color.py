@@ -1,0 +1,124 @@
+"""From colour to the one channel that FNet fuses, and back.
+
+Images are (H, W) if grey and (H, W, 3) if RGB: uint8, uint16, or floats in [0, 1]. "Unit" arrays
+are float32 in [0, 1]. Luma is that of ITU-R BT.601: 0.299 red + 0.587 green + 0.114 blue.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+MODES = ("auto", "grey", "limited", "full")
+WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
+
+# Rows of the studio-swing ("limited-range") Y'CbCr of BT.601 for RGB in [0, 1], in 8-bit levels.
+LIMITED = np.array(
+    [[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]]
+)
+LIMITED_OFFSET = np.array([16.0, 128.0, 128.0])
+
+COLOUR_LEVEL = 8 / 255  # difference between channels that counts as colour
+COLOUR_SHARE = 1e-3  # share of the pixels with such a difference that makes a colour image
+
+Recombine = Callable[[np.ndarray], np.ndarray]
+"""From the fused channel (H, W), of any values, to the fused image in [0, 1]."""
+
+
+def to_unit(image: np.ndarray, dtype: type[np.floating] = np.float32) -> np.ndarray:
+    """An image as floats in [0, 1]: integers are divided by the largest of their type."""
+    if np.issubdtype(image.dtype, np.integer):
+        return image.astype(dtype) / dtype(np.iinfo(image.dtype).max)
+    return image.astype(dtype)
+
+
+def from_unit(image: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """An image in [0, 1] as ``dtype``: integers are rounded to the nearest level."""
+    if np.issubdtype(dtype, np.integer):
+        return np.rint(image * np.iinfo(dtype).max).astype(dtype)
+    return image.astype(dtype)
+
+
+def is_colour(image: np.ndarray) -> bool:
+    """Whether an image shows colour, not merely three channels.
+
+    It does if the largest and the smallest channel differ by 8 of 255 levels or more in at least
+    0.1 % of its pixels. Grey images stored as RGB, with the artefacts of JPEG, stay below.
+    """
+    if image.ndim == 2:
+        return False
+    return bool((np.ptp(to_unit(image), axis=2) >= COLOUR_LEVEL - 1e-6).mean() >= COLOUR_SHARE)
+
+
+def grey(image: np.ndarray) -> np.ndarray:
+    """The grey image, unit array (H, W), as the published grey results were made from.
+
+    For 8-bit RGB that is :func:`published_grey`; for others it is the luma, not rounded.
+    """
+    if image.ndim == 3 and image.dtype == np.uint8:
+        image = published_grey(image)
+    return _luma(to_unit(image))
+
+
+def published_grey(rgb: np.ndarray) -> np.ndarray:
+    """8-bit grey (H, W) of 8-bit RGB (H, W, 3), with the fraction cut off.
+
+    Integer weights in units of 2⁻¹⁵, not rounded: what libpng computes when it is asked for a grey
+    image, and what the published VIS-NIR results were made from. In colour photographs two pixels
+    in five are one level below the rounded luma; a grey image stored as RGB comes out unchanged.
+    """
+    levels = rgb.astype(np.uint32) @ np.array([9797, 19234, 3737], np.uint32)
+    return (levels >> 15).astype(np.uint8)
+
+
+def _luma(unit: np.ndarray) -> np.ndarray:
+    return unit if unit.ndim == 2 else unit @ WEIGHTS
+
+
+def separate(image: np.ndarray, mode: str) -> tuple[np.ndarray, Recombine]:
+    """Splits I1 into the channel that is fused and the way back to an image.
+
+    Args:
+        image: I1, (H, W) or (H, W, 3), uint8, uint16 or floats in [0, 1].
+        mode: ``"grey"``: :func:`grey`, and the fused image is grey. ``"full"``: the fused luma
+            replaces I1's, with I1's full-range chroma kept. ``"limited"``: the same in limited
+            range, Y'CbCr rounded to 8 bits before and after the fusion, as the published medical
+            results were made; the fused image is RGB. ``"auto"``: ``"full"`` if :func:`is_colour`,
+            else ``"grey"``.
+
+    Returns:
+        The channel to fuse, a unit array (H, W), and a function from the fused channel to the fused
+        image, (H, W) or (H, W, 3), in [0, 1].
+
+    Raises:
+        ValueError: the mode is none of these.
+    """
+    if mode not in MODES:
+        raise ValueError(f"unknown colour mode {mode!r}: use one of {', '.join(MODES)}")
+    if mode == "limited":
+        return _separate_limited(image)
+    if image.ndim == 3 and (mode == "full" or (mode == "auto" and is_colour(image))):
+        return _separate_full(to_unit(image))
+    return grey(image), lambda fused: np.clip(fused, 0, 1)
+
+
+def _separate_full(rgb: np.ndarray) -> tuple[np.ndarray, Recombine]:
+    """Full range: a change of Y' with the chroma kept is the same change of R, G and B."""
+    luma = _luma(rgb)
+
+    def recombine(fused: np.ndarray) -> np.ndarray:
+        return np.clip(rgb + (np.clip(fused, 0, 1) - luma)[..., None], 0, 1)
+
+    return luma, recombine
+
+
+def _separate_limited(image: np.ndarray) -> tuple[np.ndarray, Recombine]:
+    rgb = image if image.ndim == 3 else np.stack([image] * 3, axis=2)
+    # In float64: float32 falls on the other side of some halves, a level off in Cb or Cr.
+    ycbcr = np.rint(to_unit(rgb, np.float64) @ LIMITED.T + LIMITED_OFFSET)
+
+    def recombine(fused: np.ndarray) -> np.ndarray:
+        levels = np.rint(np.clip(fused, 0, 1) * 255)
+        fused_ycbcr = np.concatenate([levels[..., None], ycbcr[..., 1:]], axis=2)
+        return np.clip((fused_ycbcr - LIMITED_OFFSET) @ np.linalg.inv(LIMITED).T, 0, 1)
+
+    return (ycbcr[..., 0] / 255).astype(np.float32), recombine

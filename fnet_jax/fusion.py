@@ -1,0 +1,190 @@
+"""Fuser: weights and two images of any size and colour give one fused image."""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fnet_jax import color as colors
+from fnet_jax import padding
+from fnet_jax.errors import InputError
+from fnet_jax.fnet import FNet
+from fnet_jax.lzsc import Intermediates
+from fnet_jax.padding import Size
+
+logger = logging.getLogger(__name__)
+
+
+class Fuser:
+    """Fuses pairs of images, one at a time, with the weights of one FNet.
+
+    Images of different sizes share compiled programs: each is fused inside a larger array whose
+    outside is kept at zero, with the same result (see :mod:`fnet_jax.padding`)::
+
+        from fnet_jax import Fuser
+
+        fuser = Fuser.from_checkpoint("ckpt")
+        fused = fuser.fuse(visible, infrared)
+
+    Attributes:
+        network: the FNet.
+        params: its parameters, ``{"params": …}``.
+        shapes: the (height, width) of the arrays it has compiled :meth:`fuse` for, in that order.
+        compilations: how many programs it has compiled, for :meth:`fuse` and :meth:`decompose`.
+    """
+
+    def __init__(self, network: FNet, params: Any) -> None:
+        """Makes a Fuser of a network and its parameters; see :meth:`from_checkpoint`."""
+        self.network = network
+        self.params = jax.device_put(params)
+        self.shapes: list[Size] = []
+        self.compilations = 0
+        self._planned: list[Size] = []
+        self._fuse = jax.jit(self._fuse_inside)
+        self._decompose = jax.jit(self._decompose_inside)
+
+    @classmethod
+    def from_checkpoint(cls, path: str | Path) -> "Fuser":
+        """Makes a Fuser of a checkpoint folder.
+
+        Raises:
+            InputError: there is no checkpoint of FNet at ``path``, or it is damaged.
+        """
+        from fnet_jax import checkpoints  # Orbax is slow to import and needed here only
+
+        network, params, _ = checkpoints.load(path, network="FNet")
+        assert isinstance(network, FNet)
+        return cls(network, params)
+
+    def prepare(self, sizes: Iterable[Size]) -> list[Size]:
+        """Plans few array shapes for the (height, width) of the images to come; returns them.
+
+        Nothing is compiled before an image needs it. Without a plan, sizes share shapes as they
+        come, with more compilations.
+        """
+        self._planned = padding.plan(sizes)
+        return self._planned
+
+    def fuse(self, i1: np.ndarray, i2: np.ndarray, *, color: str = "auto") -> np.ndarray:
+        """Fuses two registered images of one scene.
+
+        Args:
+            i1: visible, CT, PET or SPECT image, shape (H, W), (H, W, 1) or (H, W, 3); uint8,
+                uint16, or floating point in [0, 1].
+            i2: infrared, near-infrared or MRI image of the same height and width; its type may
+                differ, and a colour image is turned into grey.
+            color: ``"auto"`` keeps the colour of a colour ``i1``, ``"grey"`` fuses to grey,
+                ``"full"`` and ``"limited"`` keep colour in full- or limited-range Y'CbCr; see
+                :func:`fnet_jax.color.separate`.
+
+        Returns:
+            The fused image in the type of ``i1``, clipped to its range and, for integers, rounded;
+            shape (H, W), or (H, W, 3) in colour.
+
+        Raises:
+            InputError: an image has a wrong shape, type or value, or the sizes differ.
+            ValueError: ``color`` is not one of the four.
+        """
+        luma, recombine, inside = self._inputs(i1, i2, color)
+        shape = self._shape_for(luma.shape)
+        padded = [_pad(image, shape) for image in (luma, inside)]
+        fused = self._fuse(self.params, *padded, np.array(luma.shape, np.int32))
+        if shape not in self.shapes:
+            self.shapes.append(shape)
+        height, width = luma.shape
+        return colors.from_unit(
+            recombine(np.asarray(fused)[0, :height, :width, 0]), np.asarray(i1).dtype
+        )
+
+    def decompose(self, i1: np.ndarray, i2: np.ndarray, *, color: str = "auto") -> Intermediates:
+        """What the network found in two images on the way to the fused one.
+
+        Args:
+            i1: as for :meth:`fuse`.
+            i2: as for :meth:`fuse`.
+            color: as for :meth:`fuse`; it decides which luma of ``i1`` is fused.
+
+        Returns:
+            The intermediates of :class:`~fnet_jax.fnet.FNet` as NumPy arrays without the batch
+            axis: feature maps (H, W, K), images (H, W, 1), not clipped; ``theta`` and ``rho``
+            (N + 1,). Features of large images are large: about 8 kB per pixel in all.
+
+        Raises:
+            InputError: as for :meth:`fuse`.
+            ValueError: as for :meth:`fuse`.
+        """
+        luma, _, inside = self._inputs(i1, i2, color)
+        height, width = luma.shape
+        shape = padding.round_up((height, width))
+        padded = [_pad(image, shape) for image in (luma, inside)]
+        found = self._decompose(self.params, *padded, np.array(luma.shape, np.int32))
+        return jax.tree.map(
+            lambda x: np.asarray(x)[0, :height, :width] if x.ndim == 4 else np.asarray(x), found
+        )
+
+    def _inputs(
+        self, i1: np.ndarray, i2: np.ndarray, color: str
+    ) -> tuple[np.ndarray, colors.Recombine, np.ndarray]:
+        i1, i2 = _checked("i1", i1), _checked("i2", i2)
+        if i1.shape[:2] != i2.shape[:2]:
+            (h1, w1), (h2, w2) = i1.shape[:2], i2.shape[:2]
+            raise InputError(
+                f"the sizes differ: i1 is {w1}×{h1}, i2 is {w2}×{h2}; register them to one size"
+            )
+        luma, recombine = colors.separate(i1, color)
+        return luma, recombine, colors.grey(i2)
+
+    def _shape_for(self, size: tuple[int, ...]) -> Size:
+        """The array shape for an image: planned, or compiled already, or new."""
+        height, width = size
+        planned = [shape for shape in self._planned if padding.holds(shape, (height, width))]
+        if planned:
+            return min(planned, key=padding.area)
+        return padding.choose((height, width), self.shapes)
+
+    def _fuse_inside(self, params: Any, I1: jax.Array, I2: jax.Array, size: jax.Array) -> jax.Array:
+        return self._decompose_inside(params, I1, I2, size)["If"]
+
+    def _decompose_inside(
+        self, params: Any, I1: jax.Array, I2: jax.Array, size: jax.Array
+    ) -> Intermediates:
+        # This runs when JAX traces it: once for each shape that is compiled.
+        self.compilations += 1
+        _, height, width, _ = I1.shape
+        logger.info("compilation %d: %d×%d (width×height)", self.compilations, width, height)
+        inside = (jnp.arange(height) < size[0])[:, None] & (jnp.arange(width) < size[1])[None, :]
+        return cast(Any, self.network.apply(params, I1, I2, mask=inside[None, :, :, None]))[1]
+
+
+def _checked(name: str, image: np.ndarray) -> np.ndarray:
+    """The image as (H, W) or (H, W, 3); raises InputError if it is no image."""
+    image = np.asarray(image)
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[..., 0]
+    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3) or not image.size:
+        raise InputError(
+            f"{name} has shape {image.shape}; give an image (H, W), (H, W, 1) or (H, W, 3)"
+        )
+    if image.dtype in (np.uint8, np.uint16):
+        return image
+    if not np.issubdtype(image.dtype, np.floating):
+        raise InputError(f"{name} is {image.dtype}; give uint8, uint16, or floats in [0, 1]")
+    low, high = float(image.min()), float(image.max())
+    if not np.isfinite([low, high]).all():
+        raise InputError(f"{name} holds NaN or infinity; replace those values")
+    if low < -1e-6 or high > 1 + 1e-6:
+        raise InputError(
+            f"{name} holds values from {low:g} to {high:g}; scale them to [0, 1], or give uint8"
+        )
+    return image
+
+
+def _pad(image: np.ndarray, shape: Size) -> np.ndarray:
+    """A unit image (H, W) at the top left of a batch of one, (1, *shape, 1), with zeros around."""
+    padded = np.zeros((1, *shape, 1), np.float32)
+    padded[0, : image.shape[0], : image.shape[1], 0] = image
+    return padded

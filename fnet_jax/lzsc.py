@@ -1,0 +1,264 @@
+"""The learned ℓ0 sparse-coding block (LZSC), usable alone on any batch of images.
+
+Arrays are NHWC; images have values in about [0, 1]. The block unrolls N steps of accelerated
+iterative hard thresholding for the convolutional sparse-coding problem (eq. 4)
+
+    argmin_u ½‖e − D(u)‖² + λ‖u‖₀
+
+with weights, threshold θᵏ and momentum ρᵏ of its own for each step (eqs. 20, 21). It approximates
+a solution; no step decreases the objective by construction.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from fnet_jax import thresholds
+from fnet_jax.conv import correlate
+
+Intermediates = dict[str, Any]
+"""Arrays by the paper's names, nested by block: a pytree."""
+
+xavier = nn.initializers.xavier_uniform()
+
+
+def schedule(
+    w_theta: jax.Array, b_theta: jax.Array, w_rho: jax.Array, b_rho: jax.Array, iterations: int
+) -> tuple[jax.Array, jax.Array]:
+    """Thresholds θᵏ and momentum weights ρᵏ for k = 0…N (eq. 21).
+
+    With sp the softplus, ``θᵏ = sp(−sp(w_theta)·k + b_theta)`` is positive and falls with k, and
+    ``ρᵏ = 1 − sp(b_rho) / sp(sp(w_rho)·k + b_rho)`` starts at 0, rises with k and stays below 1,
+    whatever the four free parameters are. (Eq. 21 prints w_ρ < 0, with which ρᵏ would fall; the
+    slopes here are −sp(w_theta) < 0 and sp(w_rho) > 0.)
+
+    Args:
+        w_theta: free parameter of θ's slope, scalar.
+        b_theta: offset of θ, scalar.
+        w_rho: free parameter of ρ's slope, scalar.
+        b_rho: offset of ρ, scalar.
+        iterations: N ≥ 0.
+
+    Returns:
+        ``(theta, rho)``, each of shape (N + 1,). Where a value is too close to its bound for the
+        number format, it is the nearest number inside the bound.
+    """
+    k = jnp.arange(iterations + 1, dtype=jnp.result_type(b_theta))
+    limits = jnp.finfo(k.dtype)
+
+    def softplus(x: jax.Array) -> jax.Array:
+        return jnp.maximum(jax.nn.softplus(x), limits.tiny)
+
+    theta = softplus(b_theta - softplus(w_theta) * k)
+    rho = 1 - softplus(b_rho) / softplus(b_rho + softplus(w_rho) * k)
+    return theta, jnp.minimum(rho, 1 - limits.epsneg)
+
+
+def inverse_softplus(y: float) -> float:
+    """The x with softplus(x) = y, for y > 0: turns a slope of eq. 21 into its free parameter."""
+    return y + math.log(-math.expm1(-y))
+
+
+def constant(value: float) -> nn.initializers.Initializer:
+    """An initializer of scalars that start at ``value``."""
+    return nn.initializers.constant(value)
+
+
+def keep_inside(x: jax.Array, mask: jax.Array | None) -> jax.Array:
+    """Sets ``x`` to zero where ``mask`` is zero; ``None`` keeps everything.
+
+    Every correlation takes the world outside an image as zero. For an image inside a larger array
+    that holds only if each map is set to zero around the image before it is correlated again.
+    """
+    return x if mask is None else x * mask.astype(x.dtype)
+
+
+def step(
+    u: jax.Array,
+    e: jax.Array,
+    W_u: jax.Array,
+    W_e: jax.Array,
+    rho: jax.Array,
+    down: jax.Array,
+    momentum: tuple[jax.Array, jax.Array, jax.Array] | None,
+) -> jax.Array:
+    """One iteration before its threshold (eq. 20), as one correlation.
+
+    ``(1 + ρ)(u − W_u d) − ρ(u' − W'_u d') + W_e e``, given d = W_d u and d' = W'_d u'. The three
+    correlations write the same sum, so their inputs are stacked and their filters scaled.
+
+    Args:
+        u: uᵏ⁻¹, shape (N, H, W, K).
+        e: what is coded, shape (N, H, W, C).
+        W_u: filters of W_uᵏ, shape (size, size, C, K).
+        W_e: filters of W_eᵏ, shape (size, size, C, K).
+        rho: ρᵏ, scalar.
+        down: d = W_dᵏ uᵏ⁻¹, shape (N, H, W, C).
+        momentum: uᵏ⁻², shape (N, H, W, K), the filters of W'_uᵏ, shape (size, size, C, K), and
+            d' = W'_dᵏ uᵏ⁻², shape (N, H, W, C); None at k = 1, where there is no uᵏ⁻².
+
+    Returns:
+        The values before the threshold, shape (N, H, W, K).
+    """
+    inputs, filters = [down, e], [-(1 + rho) * W_u, W_e]
+    total = (1 + rho) * u
+    if momentum is not None:
+        u_before, W_u_prime, down_before = momentum
+        inputs.append(down_before)
+        filters.append(rho * W_u_prime)
+        total -= rho * u_before
+    return total + correlate(jnp.concatenate(inputs, axis=3), jnp.concatenate(filters, axis=2))
+
+
+class Unrolled(nn.Module):
+    """The settings that LZSC and the networks made of it share.
+
+    Attributes:
+        features: number K of feature maps.
+        iterations: number N of iteration modules.
+        kernel_size: side of every filter in pixels, odd.
+        threshold: ``"sigmoidal"`` (eq. 6), ``"hard"`` (eq. 3) or ``"soft"`` (eq. 5).
+        alpha: α of the sigmoidal threshold.
+        gamma: γ of the sigmoidal threshold.
+    """
+
+    features: int = 64
+    iterations: int = 4
+    kernel_size: int = 9
+    threshold: str = "sigmoidal"
+    alpha: float = 0.1
+    gamma: float = 100.0
+
+    @nn.nowrap
+    def settings(self) -> dict[str, Any]:
+        """The attributes above by name; ``type(self)(**settings)`` makes an equal network."""
+        names = [field.name for field in dataclasses.fields(Unrolled)]
+        return {name: getattr(self, name) for name in names if name not in ("parent", "name")}
+
+    @nn.nowrap
+    def check(self) -> None:
+        """Raises ValueError, naming the setting, if one of them makes no network."""
+        if self.features < 1 or self.iterations < 0:
+            raise ValueError(
+                f"features must be at least 1 and iterations at least 0: "
+                f"got {self.features} and {self.iterations}"
+            )
+        if self.kernel_size < 1 or self.kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd and positive: got {self.kernel_size}")
+        thresholds.make(self.threshold, alpha=self.alpha, gamma=self.gamma)
+
+    @nn.nowrap
+    def down_shape(self, outputs: int = 1) -> tuple[int, int, int, int]:
+        """Shape of filters from the feature maps to ``outputs`` channels."""
+        return (self.kernel_size, self.kernel_size, self.features, outputs)
+
+    @nn.nowrap
+    def up_shape(self, inputs: int = 1) -> tuple[int, int, int, int]:
+        """Shape of filters from ``inputs`` channels to the feature maps."""
+        return (self.kernel_size, self.kernel_size, inputs, self.features)
+
+
+def check_images(expected_channels: int | None = None, **images: jax.Array) -> None:
+    """Raises ValueError, naming the array, unless all are (N, H, W, C) floats of one N, H, W."""
+    shapes = {name: image.shape for name, image in images.items()}
+    for name, image in images.items():
+        if image.ndim != 4 or (expected_channels and image.shape[3] != expected_channels):
+            channels = expected_channels or "C"
+            raise ValueError(f"{name} must have shape (N, H, W, {channels}): got {image.shape}")
+        if not jnp.issubdtype(image.dtype, jnp.floating):
+            raise ValueError(f"{name} must be floating point in [0, 1]: got {image.dtype}")
+    if len({shape[:3] for shape in shapes.values()}) > 1:
+        raise ValueError(f"the images must have the same size: got {shapes}")
+
+
+class LZSC(Unrolled):
+    """A learned sparse coder: images ``e`` to feature maps ``u``, few of them nonzero.
+
+    A sparse-coding experiment, which codes images, decodes them by one more correlation, and learns
+    both from the squared error; it prints the error and the share of the code that is not small::
+
+        import jax, jax.numpy as jnp
+        from fnet_jax.conv import correlate
+        from fnet_jax.lzsc import LZSC
+
+        images = jax.random.uniform(jax.random.key(0), (8, 32, 32, 1))
+        coder = LZSC(features=16, iterations=2, kernel_size=5)
+        params = coder.init(jax.random.key(1), images), jnp.zeros((5, 5, 16, 1))
+        code = lambda params: coder.apply(params[0], images)[0]
+        error = lambda params: jnp.mean((correlate(code(params), params[1]) - images) ** 2)
+        gradient = jax.jit(jax.grad(error))
+        for _ in range(100):
+            params = jax.tree.map(lambda p, g: p - 0.01 * g, params, gradient(params))
+        print(error(params), jnp.mean(jnp.abs(code(params)) > 0.01))
+
+    Parameters, for k = 0…N and C input channels: ``W_e_k`` (k ≥ 0), ``W_d_k``, ``W_u_k`` (k ≥ 1),
+    ``W_d_prime_k``, ``W_u_prime_k`` (k ≥ 2), and the scalars ``w_theta``, ``b_theta``, ``w_rho``,
+    ``b_rho`` of :func:`schedule`.
+    """
+
+    @nn.compact
+    def __call__(
+        self, e: jax.Array, *, mask: jax.Array | None = None
+    ) -> tuple[jax.Array, Intermediates]:
+        """Codes a batch of images.
+
+        Args:
+            e: images, shape (N, H, W, C), floating point, values in about [0, 1].
+            mask: 1 inside and 0 outside the true images, shape broadcastable to (N, H, W, 1), if
+                they are smaller than the arrays; None if they fill them.
+
+        Returns:
+            ``(u, intermediates)``: the code uᴺ, shape (N, H, W, K), and a dict with
+            ``u`` (tuple of u⁰…uᴺ), ``before_threshold`` (tuple of what each was thresholded from),
+            ``theta`` and ``rho`` (θᵏ, ρᵏ for k = 0…N, shape (N + 1,)).
+
+        Raises:
+            ValueError: a setting or the shape or type of ``e`` is wrong; the message says which.
+        """
+        self.check()
+        check_images(e=e)
+        channels = e.shape[3]
+        up, down = self.up_shape(channels), self.down_shape(channels)
+        steps = range(1, self.iterations + 1)
+
+        def filters(name: str, ks: Sequence[int], shape: tuple[int, ...]) -> dict[int, jax.Array]:
+            return {k: self.param(f"{name}_{k}", xavier, shape) for k in ks}
+
+        W_e = filters("W_e", [0, *steps], up)
+        W_d, W_u = filters("W_d", steps, down), filters("W_u", steps, up)
+        W_d_prime = filters("W_d_prime", steps[1:], down)
+        W_u_prime = filters("W_u_prime", steps[1:], up)
+        theta, rho = schedule(
+            self.param("w_theta", constant(inverse_softplus(0.5)), ()),
+            self.param("b_theta", constant(-2.0), ()),
+            self.param("w_rho", constant(inverse_softplus(0.5)), ()),
+            self.param("b_rho", constant(0.0), ()),
+            self.iterations,
+        )
+        threshold = thresholds.make(self.threshold, alpha=self.alpha, gamma=self.gamma)
+
+        e = keep_inside(e, mask)
+        before = [keep_inside(correlate(e, W_e[0]), mask)]
+        u = [threshold(before[0], theta[0])]
+        momentum = None
+        for k in steps:
+            # W_dᵏ and W'_dᵏ⁺¹ read the same uᵏ⁻¹: one correlation with twice the outputs.
+            readers = [W_d[k]] + ([W_d_prime[k + 1]] if k < self.iterations else [])
+            read = keep_inside(correlate(u[-1], jnp.concatenate(readers, axis=3)), mask)
+            value = step(u[-1], e, W_u[k], W_e[k], rho[k], read[..., :channels], momentum)
+            before.append(keep_inside(value, mask))
+            if k < self.iterations:
+                momentum = (u[-1], W_u_prime[k + 1], read[..., channels:])
+            u.append(threshold(before[k], theta[k]))
+        intermediates = {
+            "u": tuple(u),
+            "before_threshold": tuple(before),
+            "theta": theta,
+            "rho": rho,
+        }
+        return u[-1], intermediates

@@ -1,0 +1,79 @@
+"""Which array sizes to compile for when images come in many sizes.
+
+Compiling FNet for one size takes as long as fusing a few hundred thousand pixels. An image may be
+fused inside any larger array (with the outside kept at zero it comes out the same), so sizes can
+share a compilation at the price of pixels computed in vain. Sizes and shapes are (height, width).
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+
+Size = tuple[int, int]
+
+STEP = 16  # shapes are multiples of this
+COMPILATION_PIXELS = 250_000  # fused in the time of one compilation, on two CPU cores
+SPARE = 1.25  # a shape compiled already is used again up to this many times the pixels needed
+MOST_PLANNED = 128  # sizes that plan() looks at pair by pair
+
+
+def round_up(size: Size, step: int = STEP) -> Size:
+    """The smallest (height, width) of multiples of ``step`` that holds ``size``."""
+    height, width = size
+    return -(-height // step) * step, -(-width // step) * step
+
+
+def area(size: Size) -> int:
+    """Number of pixels."""
+    return size[0] * size[1]
+
+
+def holds(shape: Size, size: Size) -> bool:
+    """Whether an image of ``size`` fits into an array of ``shape``."""
+    return shape[0] >= size[0] and shape[1] >= size[1]
+
+
+def choose(size: Size, shapes: Iterable[Size]) -> Size:
+    """The array shape for an image: one of ``shapes`` if it wastes little, else a new one."""
+    new = round_up(size, 2 * STEP)
+    fitting = [s for s in shapes if holds(s, size) and area(s) <= SPARE * area(new)]
+    return min(fitting, key=area, default=new)
+
+
+def plan(sizes: Iterable[Size], *, cost: float = COMPILATION_PIXELS) -> list[Size]:
+    """Shapes for a set of images, so that computing and compiling together take little time.
+
+    Starts with a shape for each size and joins two at a time, as long as the pixels that a joint
+    shape adds cost less than the compilation it saves.
+
+    Args:
+        sizes: (height, width) of each image.
+        cost: pixels that are fused in the time of one compilation.
+
+    Returns:
+        Shapes, each holding at least one of the sizes; every size fits into one of them.
+    """
+    images = Counter(sizes)
+    step = STEP
+    groups: Counter[Size] = Counter()
+    while not groups or len(groups) > MOST_PLANNED:
+        groups = Counter()
+        for size, count in images.items():
+            groups[round_up(size, step)] += count
+        if not images:
+            return []
+        step *= 2
+
+    def added(a: Size, b: Size) -> float:
+        joint = max(a[0], b[0]) * max(a[1], b[1])
+        return groups[a] * (joint - area(a)) + groups[b] * (joint - area(b)) - cost
+
+    while len(groups) > 1:
+        shapes = sorted(groups)
+        price, a, b = min(
+            (added(a, b), a, b) for i, a in enumerate(shapes) for b in shapes[i + 1 :]
+        )
+        if price >= 0:
+            break
+        count = groups.pop(a) + groups.pop(b)
+        groups[max(a[0], b[0]), max(a[1], b[1])] += count
+    return sorted(groups)

@@ -1,0 +1,82 @@
+"""The thresholds of sparse coding: hard (eq. 3), soft (eq. 5) and sigmoidal (eq. 6).
+
+Each is applied element by element, to arrays of any shape, and is odd in ``x``. θ broadcasts
+against ``x`` and must not be negative.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+
+def hard(x: jax.Array, theta: jax.Array | float) -> jax.Array:
+    """Hard threshold H_θ(x) = x where |x| > θ, else 0 (eq. 3).
+
+    Solves argmin_z ½(z − x)² + (θ²/2)·[z ≠ 0]. Its derivative is 1 or 0 in ``x`` and 0 in θ, so
+    gradient descent cannot learn θ through it.
+
+    Args:
+        x: values before the threshold, any shape.
+        theta: threshold θ ≥ 0, broadcast against ``x``.
+
+    Returns:
+        Array of the broadcast shape.
+    """
+    return jnp.where(jnp.abs(x) > theta, x, jnp.zeros_like(x))
+
+
+def soft(x: jax.Array, theta: jax.Array | float) -> jax.Array:
+    """Soft threshold S_θ(x) = sign(x)·max(|x| − θ, 0) (eq. 5).
+
+    Solves argmin_z ½(z − x)² + θ|z|.
+
+    Args:
+        x: values before the threshold, any shape.
+        theta: threshold θ ≥ 0, broadcast against ``x``.
+
+    Returns:
+        Array of the broadcast shape.
+    """
+    return jnp.sign(x) * jnp.maximum(jnp.abs(x) - theta, 0)
+
+
+def sigmoidal(
+    x: jax.Array, theta: jax.Array | float, *, alpha: float = 0.1, gamma: float = 100.0
+) -> jax.Array:
+    """Sigmoidal threshold T_{α,γ,θ}(x) = sign(x)·(|x| − αθ)·σ(γ(|x| − θ)) (eq. 6).
+
+    Minimises nothing exactly: it is the smooth stand-in for the hard threshold (α → 0, γ → ∞) and
+    the soft one (α → 1, γ → ∞) through which θ can be learned. The paper prints it without
+    sign(x), which belongs there. σ is the logistic function. At x = 0 value and derivatives are
+    taken to be 0.
+
+    Args:
+        x: values before the threshold, any shape.
+        theta: threshold θ ≥ 0, broadcast against ``x``.
+        alpha: share α in [0, 1] of θ that large values lose.
+        gamma: steepness γ > 0 of the transition at θ, in 1 / units of ``x``.
+
+    Returns:
+        Array of the broadcast shape.
+    """
+    magnitude = jnp.abs(x)
+    return jnp.sign(x) * (magnitude - alpha * theta) * jax.nn.sigmoid(gamma * (magnitude - theta))
+
+
+def make(kind: str, *, alpha: float, gamma: float) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """Returns the threshold ``(x, theta) -> array`` that ``kind`` names.
+
+    Args:
+        kind: ``"sigmoidal"``, ``"hard"`` or ``"soft"``.
+        alpha: α of the sigmoidal threshold; the others do not use it.
+        gamma: γ of the sigmoidal threshold; the others do not use it.
+
+    Raises:
+        ValueError: ``kind`` is none of the three.
+    """
+    if kind == "sigmoidal":
+        return lambda x, theta: sigmoidal(x, theta, alpha=alpha, gamma=gamma)
+    if kind in ("hard", "soft"):
+        return {"hard": hard, "soft": soft}[kind]
+    raise ValueError(f"unknown threshold {kind!r}: use 'sigmoidal', 'hard' or 'soft'")

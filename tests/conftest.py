@@ -1,0 +1,62 @@
+"""What every test shares: two forced CPU devices, small networks, and where research images are."""
+
+import os
+
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
+)
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from fnet_jax import checkpoints
+from fnet_jax.fnet import FNet
+
+SMALL = {"features": 4, "iterations": 2, "kernel_size": 5}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def two_devices():
+    assert jax.device_count() == 2, "XLA_FLAGS came too late: JAX was started before conftest.py"
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def small_network():
+    """A small FNet with random parameters, as ``(network, params)``."""
+    network, image = FNet(**SMALL), np.zeros((1, 8, 8, 1), np.float32)
+    return network, jax.device_get(network.init(jax.random.key(0), image, image))
+
+
+@pytest.fixture(scope="session")
+def small_checkpoint(small_network, tmp_path_factory):
+    """The folder of a checkpoint of ``small_network``."""
+    path = tmp_path_factory.mktemp("small") / "ckpt"
+    checkpoints.save(path, *small_network)
+    return path
+
+
+def _folder(variable: str, what: str) -> Path:
+    if variable not in os.environ:
+        pytest.skip(f"{variable} is not set: {what} are not here")
+    return Path(os.environ[variable])
+
+
+@pytest.fixture(scope="session")
+def data_folder():
+    """Folder of the research images (TNO, NIR, MRI_CT …)."""
+    return _folder("FNET_DATA", "research images")
+
+
+@pytest.fixture(scope="session")
+def official_folder():
+    """Folder of the authors' weights and fused images."""
+    return _folder("FNET_OFFICIAL", "the authors' weights and fused images")

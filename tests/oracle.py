@@ -1,0 +1,86 @@
+"""The paper's equations as they are printed: slow, obvious, and what the library is tested with."""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from fnet_jax.lzsc import schedule
+
+
+def correlate(x, kernel):
+    """'Same' correlation by XLA, with XLA's own gradient."""
+    return lax.conv_general_dilated(
+        x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+
+
+def sigmoidal(x, theta, alpha=0.1, gamma=100.0):
+    """Eq. 6, with the sign."""
+    return jnp.sign(x) * (jnp.abs(x) - alpha * theta) / (1 + jnp.exp(-gamma * (jnp.abs(x) - theta)))
+
+
+def lzsc(p, e, iterations):
+    """Eqs. 20 and 21, one convolution at a time; ``p`` holds one block's parameters."""
+    theta, rho = schedule(p["w_theta"], p["b_theta"], p["w_rho"], p["b_rho"], iterations)
+    u = [sigmoidal(correlate(e, p["W_e_0"]), theta[0])]
+    for k in range(1, iterations + 1):
+        now, before = u[-1], u[-2] if k > 1 else None
+        value = (1 + rho[k]) * (now - correlate(correlate(now, p[f"W_d_{k}"]), p[f"W_u_{k}"]))
+        if before is not None:
+            again = correlate(correlate(before, p[f"W_d_prime_{k}"]), p[f"W_u_prime_{k}"])
+            value -= rho[k] * (before - again)
+        value += correlate(e, p[f"W_e_{k}"])
+        u.append(sigmoidal(value, theta[k]))
+    return u[-1]
+
+
+def fnet(params, I1, I2, iterations):
+    """Eqs. 22 and 23."""
+    p = params["params"]
+    u1, u2 = lzsc(p["lzsc_u1"], I1, iterations), lzsc(p["lzsc_u2"], I2, iterations)
+    I1_hat, I2_hat = I1 - correlate(u1, p["D_u1"]), I2 - correlate(u2, p["D_u2"])
+    c = lzsc(p["lzsc_c"], jnp.concatenate([I1_hat, I2_hat], axis=-1), iterations)
+    return correlate(c, p["G_c"]) + correlate(u1, p["G_u1"]) + correlate(u2, p["G_u2"])
+
+
+def ifnet(params, If, iterations):
+    """Eq. 24."""
+    p = params["params"]
+    return tuple(correlate(lzsc(p[f"lzsc_x{i}"], If, iterations), p[f"D_x{i}"]) for i in (1, 2))
+
+
+def relative_error(found, expected):
+    """‖found − expected‖ / ‖expected‖ over all leaves of two trees."""
+    flat = [jnp.concatenate([jnp.ravel(x) for x in jax.tree.leaves(t)]) for t in (found, expected)]
+    return float(jnp.linalg.norm(flat[0] - flat[1]) / jnp.linalg.norm(flat[1]))
+
+
+def compare(apply, literal, params, *images):
+    """Relative errors of the outputs and of the gradients of ``apply`` against ``literal``.
+
+    Both map (params, *images) to one array or a tuple of arrays. The gradients, with respect to the
+    parameters and the images, are those of a smooth function of the outputs.
+    """
+
+    def loss(function):
+        def value(params, *images):
+            outputs = function(params, *images)
+            return sum(jnp.sum(jnp.sin(3 * x)) for x in jax.tree.leaves(outputs)), outputs
+
+        arguments = tuple(range(1 + len(images)))
+        return jax.jit(jax.grad(value, argnums=arguments, has_aux=True))(params, *images)
+
+    (gradient, output), (expected_gradient, expected_output) = loss(apply), loss(literal)
+    return (
+        relative_error(output, expected_output),
+        relative_error(gradient, expected_gradient),
+    )
+
+
+def tame(params):
+    """Parameters whose filters are scaled so that a block is about non-expansive.
+
+    At Xavier's scale a block of random filters amplifies: rounding errors grow with each iteration
+    and steep thresholds make jumps of them, so that float32 cannot hold a tolerance.
+    """
+    return jax.tree.map(lambda x: x * 0.3 if x.ndim == 4 else x, params)

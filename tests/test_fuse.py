@@ -1,0 +1,240 @@
+"""``python -m eval.fuse``."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import command
+import jax
+import numpy as np
+import pytest
+from conftest import SMALL
+from PIL import Image
+
+from fnet_jax import Fuser, checkpoints, images
+from fnet_jax.commands.fuse import main
+from fnet_jax.ifnet import IFNet
+
+
+@pytest.fixture
+def folders(tmp_path, rng):
+    """Five pairs of several sizes and formats in vi/ and ir/; returns the two folders."""
+    for name in ("vi", "ir"):
+        (tmp_path / name).mkdir()
+    for i, (suffix, height, width) in enumerate(
+        [(".png", 9, 12), (".jpg", 15, 8), (".bmp", 1, 1), (".tif", 20, 21), (".PNG", 33, 7)]
+    ):
+        levels = rng.integers(0, 256, size=(height, width, 4), dtype=np.uint8)
+        images.write(tmp_path / f"vi/{i}{suffix}", levels[..., :3])
+        images.write(tmp_path / f"ir/{i}.png", levels[..., 3])
+    return tmp_path / "vi", tmp_path / "ir"
+
+
+def arguments(checkpoint, folders, out, *more):
+    return [
+        *("--ckpt", str(checkpoint), "--i1", str(folders[0]), "--i2", str(folders[1])),
+        *("--out", str(out), *map(str, more)),
+    ]
+
+
+def test_the_command_fuses_folders(small_checkpoint, folders, tmp_path):
+    done = command.run(
+        "eval.fuse", *arguments(small_checkpoint, folders, "out", "-v"), cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(
+        r"fused 5 of 5 pairs in \d+\.\d s \(1 compilation\) into out\n", done.stdout
+    )
+    assert "compilation 1: " in done.stderr
+    assert "Traceback" not in done.stderr
+    fuser = Fuser.from_checkpoint(small_checkpoint)
+    for i1 in images.find(folders[0]):
+        fused = images.read(tmp_path / "out" / i1.name)
+        expected = fuser.fuse(images.read(i1), images.read(folders[1] / f"{i1.stem}.png"))
+        # JPEG at quality 95 is not lossless; the others are.
+        tolerance = 40 if i1.suffix == ".jpg" else 0
+        assert np.abs(fused.astype(int) - expected).max() <= tolerance
+
+
+def test_every_bad_input_is_named_and_the_rest_is_fused(small_checkpoint, folders, tmp_path):
+    vi, ir = folders
+    good = (vi / "0.png").read_bytes()
+    for name, one, two in [
+        ("cut", good[:60], good),
+        ("empty", good, b""),
+        ("text", b"text", good),
+        ("size", good, (ir / "3.png").read_bytes()),
+    ]:
+        (vi / f"{name}.png").write_bytes(one)
+        (ir / f"{name}.png").write_bytes(two)
+    Image.new("L", (300, 200)).save(vi / "huge.png")
+    Image.new("L", (300, 200)).save(ir / "huge.png")
+    (vi / "alone.png").write_bytes(good)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/0.png").write_bytes(b"precious")
+
+    done = command.run(
+        "eval.fuse",
+        *arguments(small_checkpoint, folders, "out", "--max-pixels", 50000),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 1
+    assert "fused 4 of 11 pairs" in done.stdout
+    errors = done.stderr.splitlines()
+    assert all(line.startswith("error: ") for line in errors), done.stderr
+    for name, message in [
+        ("vi/cut.png", "damaged or cut short"),
+        ("ir/empty.png", "the file is empty"),
+        ("vi/text.png", "not an image of a known format"),
+        ("vi/size.png", "is 12×9 but .*ir/size.png is 21×20"),
+        ("vi/huge.png", "300×200 is more than 50000 pixels"),
+        ("vi/alone.png", "has no partner alone"),
+        ("out/0.png", "is there already; give --overwrite"),
+    ]:
+        assert sum(bool(re.search(f"{name}.*{message}", line)) for line in errors) == 1, name
+    assert len(errors) == 7
+    assert (tmp_path / "out/0.png").read_bytes() == b"precious"
+    assert sorted(os.listdir(tmp_path / "out")) == ["0.png", "1.jpg", "2.bmp", "3.tif", "4.PNG"]
+
+
+def test_overwrite_and_format(small_checkpoint, folders, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/0.png").write_bytes(b"old")
+    call = arguments(small_checkpoint, folders, tmp_path / "out", "--format", "png")
+    assert main(call) == 1
+    assert main([*call, "--overwrite"]) == 0
+    assert sorted(os.listdir(tmp_path / "out")) == [f"{i}.png" for i in range(5)]
+    assert images.read(tmp_path / "out/0.png").shape == (9, 12, 3)
+    capsys.readouterr()
+
+
+def test_two_files(small_checkpoint, folders, tmp_path):
+    pair = folders[0] / "1.jpg", folders[1] / "1.png"
+    assert main(arguments(small_checkpoint, pair, tmp_path / "new/out", "--color", "grey")) == 0
+    assert images.read(tmp_path / "new/out/1.jpg").shape == (15, 8)
+
+
+def test_color_modes(small_checkpoint, folders, tmp_path):
+    pair = folders[0] / "3.tif", folders[1] / "3.png"
+    shapes = {}
+    for mode in ("auto", "grey", "limited", "full"):
+        assert main(arguments(small_checkpoint, pair, tmp_path / mode, "--color", mode)) == 0
+        shapes[mode] = images.read(tmp_path / mode / "3.tif").shape
+    assert shapes == {
+        "auto": (20, 21, 3),
+        "grey": (20, 21),
+        "limited": (20, 21, 3),
+        "full": (20, 21, 3),
+    }
+
+
+def test_sixteen_bits_stay_sixteen(small_checkpoint, tmp_path, rng):
+    images.write(tmp_path / "a.png", rng.integers(0, 65536, (8, 8)).astype(np.uint16))
+    pair = tmp_path / "a.png", tmp_path / "a.png"
+    assert main(arguments(small_checkpoint, pair, tmp_path / "out")) == 0
+    assert images.read(tmp_path / "out/a.png").dtype == np.uint16
+
+
+def test_sources_are_never_overwritten(small_checkpoint, folders, capsys):
+    before = {path: path.read_bytes() for path in images.find(folders[0])}
+    assert main(arguments(small_checkpoint, folders, folders[0], "--overwrite")) == 1
+    assert capsys.readouterr().err.count("is a source image; give another --out") == 5
+    assert {path: path.read_bytes() for path in images.find(folders[0])} == before
+
+
+@pytest.mark.parametrize("what", ["gone", "file", "folder", "ifnet"])
+def test_unusable_checkpoints(folders, tmp_path, capsys, what):
+    path = tmp_path / what
+    if what == "file":
+        path.write_bytes(b"FNet")
+    elif what == "folder":
+        path.mkdir()
+    elif what == "ifnet":
+        network = IFNet(**SMALL)
+        params = network.init(jax.random.key(0), np.zeros((1, 8, 8, 1), np.float32))
+        checkpoints.save(path, network, params)
+    assert main(arguments(path, folders, tmp_path / "out")) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {path}: ")
+    assert error.count("\n") == 1
+
+
+def test_a_damaged_checkpoint_gets_one_line(small_network, folders, tmp_path):
+    checkpoints.save(tmp_path / "ckpt", *small_network)
+    for file in (tmp_path / "ckpt/params").rglob("d/*"):
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    done = command.run("eval.fuse", *arguments("ckpt", folders, "out"), cwd=tmp_path)
+    assert done.returncode == 1
+    assert "is not what was written: the checkpoint is damaged" in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+
+
+def test_unusable_folders(small_checkpoint, folders, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "taken").touch()
+    for i1, out, message in [
+        (tmp_path / "gone", tmp_path / "out", "no such file or folder"),
+        (tmp_path / "empty", tmp_path / "out", "holds no image file"),
+        (folders[0] / "0.png", tmp_path / "out", "two files or two folders"),
+        (folders[0], tmp_path / "taken", "cannot be made a folder"),
+    ]:
+        assert main(arguments(small_checkpoint, (i1, folders[1]), out)) == 1
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+
+
+def test_too_little_memory_is_told(small_checkpoint, folders, tmp_path, capsys, monkeypatch):
+    def fuse(*_, **__):
+        raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
+
+    monkeypatch.setattr(Fuser, "fuse", fuse)
+    assert main(arguments(small_checkpoint, folders, tmp_path / "out")) == 1
+    assert capsys.readouterr().err.count("not enough memory") == 5
+
+
+def test_interruption_leaves_whole_files(small_checkpoint, tmp_path, rng):
+    """Ctrl-C in the middle: exit status 130, no traceback, no half-written file."""
+    for name in ("vi", "ir"):
+        (tmp_path / name).mkdir()
+        for i in range(400):
+            images.write(tmp_path / f"{name}/{i}.png", rng.integers(0, 256, (64, 64)).astype("u1"))
+    call = arguments(small_checkpoint, ("vi", "ir"), "out")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "eval.fuse", *call],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(command.ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("out/*.png")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error.strip() == "stopped; the images fused so far are whole"
+    written = os.listdir(tmp_path / "out")
+    assert 0 < len(written) < 400
+    for name in written:
+        assert images.read(tmp_path / "out" / name).shape == (64, 64)
+
+
+def test_help_teaches(tmp_path):
+    done = command.run("eval.fuse", "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    for word in ("I1", "I2", "visible", "near-infrared", "CT", "PET", "SPECT", "MRI", "--color"):
+        assert word in done.stdout
+    assert done.stdout.count("python -m eval.fuse --ckpt") == 6
+
+
+@pytest.mark.parametrize("wrong", ["--max-pixels=0", "--max-pixels=many", "--color=sepia"])
+def test_wrong_options_exit_with_2(small_checkpoint, folders, tmp_path, capsys, wrong):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments(small_checkpoint, folders, tmp_path / "out", wrong))
+    assert stopped.value.code == 2
+    assert wrong.split("=")[0] in capsys.readouterr().err

@@ -1,0 +1,49 @@
+import pytest
+
+from fnet_jax.errors import InputError
+from fnet_jax.pairs import match
+
+
+def folder(path, *names):
+    path.mkdir()
+    for name in names:
+        (path / name).touch()
+    return path
+
+
+def test_by_stem_never_by_position(tmp_path):
+    one = folder(tmp_path / "vi", "1.png", "2.png", "4.JPG", "notes.txt", ".hidden.png")
+    two = folder(tmp_path / "ir", "2.tif", "3.png", "4.png")
+    pairs, problems = match(one, two)
+    assert [(p.i1.name, p.i2.name, p.name) for p in pairs] == [
+        ("2.png", "2.tif", "2"),
+        ("4.JPG", "4.png", "4"),
+    ]
+    assert len(problems) == 2
+    assert problems[0].startswith(f"{one / '1.png'}: has no partner 1.* in {two}")
+    assert problems[1].startswith(f"{two / '3.png'}: has no partner 3.* in {one}")
+
+
+def test_two_files_of_one_stem_are_listed(tmp_path):
+    one, two = folder(tmp_path / "a", "1.png", "1.jpg"), folder(tmp_path / "b", "1.png")
+    pairs, problems = match(one, two)
+    assert pairs == []
+    assert len(problems) == 1
+    assert "1.jpg, 1.png, 1.png" in problems[0]
+
+
+def test_files_need_no_common_name(tmp_path):
+    folder(tmp_path / "a", "day.png", "heat.png")
+    pairs, problems = match(tmp_path / "a/day.png", tmp_path / "a/heat.png")
+    assert pairs[0].name == "day"
+    assert problems == []
+
+
+def test_unusable_paths_are_refused(tmp_path):
+    images, empty = folder(tmp_path / "a", "1.png"), folder(tmp_path / "b", "1.txt")
+    with pytest.raises(InputError, match="no such file or folder"):
+        match(images, tmp_path / "c")
+    with pytest.raises(InputError, match="holds no image file"):
+        match(images, empty)
+    with pytest.raises(InputError, match="two files or two folders"):
+        match(images, images / "1.png")
