@@ -1,0 +1,147 @@
+"""What is installed, what the two commands of a new user do, and what the README promises."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+
+import pytest
+from command import ROOT
+
+from fnet_jax import images
+from fnet_jax.commands import fuse, import_official
+from fnet_jax.synthetic import night_street
+from fnet_jax.version import __version__
+
+README = (ROOT / "README.md").read_text()
+
+
+def requirements(name):
+    lines = (ROOT / name).read_text().splitlines()
+    return {line for line in lines if line and not line.startswith("#")}
+
+
+def test_the_wheel_holds_the_library_only(tmp_path):
+    pytest.importorskip("setuptools", minversion="77", reason="setuptools ≥ 77 builds the wheel")
+    for name in ("pyproject.toml", "README.md", "LICENSE", "fnet_jax", "eval", "tests"):
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
+    call = ["-m", "pip", "wheel", ".", "--no-deps", "--no-build-isolation", "-w", "dist", "-q"]
+    subprocess.run([sys.executable, *call], cwd=tmp_path, check=True)
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    assert wheel.name == f"fnet_jax-{__version__}-py3-none-any.whl"
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0] for name in names} == {
+        "fnet_jax",
+        f"fnet_jax-{__version__}.dist-info",
+    }
+    modules = {p.relative_to(ROOT).as_posix() for p in (ROOT / "fnet_jax").rglob("*.py")}
+    assert modules <= set(names)
+    assert "fnet_jax/py.typed" in names
+
+
+def test_requirements_agree():
+    gpu, cpu = requirements("requirements.txt"), requirements("requirements-cpu.txt")
+    assert {line.replace("jax[cuda12]", "jax") for line in gpu} == cpu
+    named = {re.split(r"[>\[]", line)[0] for line in gpu}
+    wanted = {"jax", "flax", "optax", "orbax-checkpoint", "numpy", "tensorflow-datasets", "grain"}
+    assert wanted | {"pytest"} <= named
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert set(project["dependencies"]) <= cpu
+
+
+def test_importing_the_library_is_cheap(tmp_path):
+    code = "import sys, fnet_jax; print([m for m in ('jax', 'flax', 'orbax') if m in sys.modules])"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, check=True
+    )
+    assert done.stdout == b"[]\n"
+
+
+def test_imports_point_one_way():
+    for path in (ROOT / "fnet_jax").rglob("*.py"):
+        assert not re.search(
+            r"^\s*(from|import) (train|eval|benchmarks|tests)\b", path.read_text(), re.M
+        )
+
+
+def make(tmp_path, *arguments):
+    """Runs ``make`` with a virtual environment that is ready: this Python."""
+    (tmp_path / "venv/bin").mkdir(parents=True)
+    python = tmp_path / "venv/bin/python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    (tmp_path / "venv/ready").touch()
+    return subprocess.run(
+        ["make", "--no-print-directory", f"VENV={tmp_path / 'venv'}", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_fuse_says_that_weights_must_be_named(tmp_path):
+    done = make(tmp_path, "fuse")
+    assert done.returncode != 0
+    assert "make fuse CKPT=ckpt/ I1=visible.png I2=infrared.png" in done.stdout
+    assert "eval.import_official --weights FNet.pth" in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_fuse_fuses(tmp_path, small_checkpoint):
+    visible, infrared = night_street(32, 40)
+    images.write(tmp_path / "a.png", visible)
+    images.write(tmp_path / "b.png", infrared)
+    done = make(
+        tmp_path,
+        "fuse",
+        f"CKPT={small_checkpoint}",
+        f"I1={tmp_path / 'a.png'}",
+        f"I2={tmp_path / 'b.png'}",
+        f"OUT={tmp_path / 'out'}",
+    )
+    assert done.returncode == 0, done.stderr
+    assert images.read(tmp_path / "out/a.png").shape == (32, 40, 3)
+
+
+def test_commands_of_the_readme_are_understood():
+    parsers = {"eval.fuse": fuse.parser, "eval.import_official": import_official.parser}
+    lines = re.findall(r"python -m (\S+) (--.*)", README)
+    assert {module for module, _ in lines} == parsers.keys()
+    for module, arguments in lines:
+        parsers[module](module).parse_args(arguments.split())
+
+
+def test_python_of_the_readme_runs(tmp_path, small_checkpoint, monkeypatch):
+    visible, infrared = night_street(32, 40)
+    images.write(tmp_path / "visible.png", visible)
+    images.write(tmp_path / "infrared.png", infrared)
+    shutil.copytree(small_checkpoint, tmp_path / "ckpt")
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", README, re.S)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(block, {})
+    assert images.read(tmp_path / "fused.png").shape == (32, 40, 3)
+
+
+def test_files_and_anchors_of_the_readme_exist():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+    headings = {
+        re.sub(r"[^\w-]", "", h.lower().replace(" ", "-"))
+        for h in re.findall(r"^#+ (.*)", README, re.M)
+    }
+    for anchor in re.findall(r"\]\(#([^)]+)\)", README):
+        assert anchor in headings, anchor
+
+
+def test_version_is_told_once():
+    assert f"version: {__version__}" in (ROOT / "CITATION.cff").read_text()
+    assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
