@@ -3,29 +3,37 @@
 PYTHON ?= python3
 VENV ?= .venv
 OUT ?= fused
-COLOR ?= auto
+ARGS ?=
 RUN = $(VENV)/bin/python
 
 # The CUDA build of JAX where there is an NVIDIA GPU, else the much smaller CPU build.
 REQUIREMENTS := $(if $(shell nvidia-smi -L 2>/dev/null),requirements.txt,requirements-cpu.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help fuse test lint clean
+.PHONY: help fuse import named test lint clean
 
 help:
-	@echo "make fuse CKPT=ckpt/ I1=visible/ I2=infrared/ [OUT=fused] [COLOR=auto]   fuse images"
-	@echo "make test                                                               check the code"
-	@echo "make clean                                                 remove the virtual environment"
+	@echo "make fuse CKPT=ckpt/ I1=visible/ I2=infrared/   fuse images, into OUT=fused; more options"
+	@echo "                                                in ARGS, such as ARGS='--color grey -v'"
+	@echo "make import WEIGHTS=FNet.pth                    make ckpt/ of the authors' weights"
+	@echo "make test                                       check the code"
+	@echo "make clean                                      remove the virtual environment"
 
-fuse: $(VENV)/ready
+fuse: named $(VENV)/ready
+	$(RUN) -m eval.fuse --ckpt "$(CKPT)" --i1 "$(I1)" --i2 "$(I2)" --out "$(OUT)" $(ARGS)
+
+# Before the virtual environment is made, which takes minutes.
+named:
 	@if [ -z "$(CKPT)" ] || [ -z "$(I1)" ] || [ -z "$(I2)" ]; then \
 	  echo "make fuse needs weights and images to be named: the project has no weights of its own yet."; \
 	  echo "  make fuse CKPT=ckpt/ I1=visible.png I2=infrared.png     (files or folders)"; \
 	  echo "Make ckpt/ once from the weights that the authors of FNet published (see README.md):"; \
-	  echo "  $(RUN) -m eval.import_official --weights FNet.pth --out ckpt/"; \
+	  echo "  make import WEIGHTS=FNet.pth     (or an .npz of the same arrays)"; \
 	  exit 2; \
 	fi
-	$(RUN) -m eval.fuse --ckpt "$(CKPT)" --i1 "$(I1)" --i2 "$(I2)" --out "$(OUT)" --color "$(COLOR)"
+
+import: $(VENV)/ready
+	$(RUN) -m eval.import_official --weights "$(WEIGHTS)" --out ckpt/
 
 test: lint
 	$(RUN) -m pytest

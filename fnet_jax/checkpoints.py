@@ -7,7 +7,7 @@ Orbax itself loads a flipped bit, and reports a file cut short with tracebacks o
 """
 
 import hashlib
-import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -79,34 +79,40 @@ def save(
         raise InputError(f"{path}: is there already and is no checkpoint; give another folder")
     if occupied and not overwrite:
         raise InputError(f"{path}: is there already; give --overwrite to replace it")
-    new, old = path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for leftover in (new, old):
-            shutil.rmtree(leftover, ignore_errors=True)
-        with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
-            arguments = ocp.args.Composite(
-                params=ocp.args.StandardSave(jax.tree.map(np.asarray, params)),
-                meta=ocp.args.JsonSave(meta),
-            )
-            checkpointer.save(new, args=arguments)
-        sums = "".join(f"{digest}  {name}\n" for name, digest in _file_digests(new).items())
-        (new / SUMS).write_text(sums)
-        if path.is_dir():
-            path.rename(old)
-        new.rename(path)
-        shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({first_line(error)})") from error
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".checkpoint-") as workshop:
+            new, old = Path(workshop, "new"), Path(workshop, "old")
+            with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+                arguments = ocp.args.Composite(
+                    params=ocp.args.StandardSave(jax.tree.map(np.asarray, params)),
+                    meta=ocp.args.JsonSave(meta),
+                )
+                checkpointer.save(new, args=arguments)
+            digests = {name: _digest(new / name) for name in _files(new)}
+            lines = [f"{digest}  {name}\n" for name, digest in digests.items()]
+            (new / SUMS).write_text("".join(lines))
+            if path.is_dir():
+                path.rename(old)
+            try:
+                new.rename(path)
+            except OSError:
+                if old.is_dir():
+                    old.rename(path)
+                raise
+    except Exception as error:  # Orbax raises many kinds where a disk is full or protected
+        raise InputError(
+            f"{path}: cannot be written ({first_line(error)}); check space and permissions there"
+        ) from error
 
 
-def _file_digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of each file below a folder but ``SUMS``, by its path in the folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SUMS)
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-    }
+def _files(folder: Path) -> list[str]:
+    """The files below a folder, by their paths in it, sorted."""
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _check_files(folder: Path) -> None:
@@ -118,22 +124,38 @@ def _check_files(folder: Path) -> None:
     try:
         lines = (folder / SUMS).read_text().splitlines()
         recorded = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
-        found = _file_digests(folder)
+        for name, digest in recorded.items():
+            if _digest(folder / name) != digest:
+                raise InputError(
+                    f"{folder / name}: is not what was written: the checkpoint is damaged; "
+                    f"copy or make it again"
+                )
+        if not {"params/_METADATA", "meta/metadata"} <= recorded.keys():
+            raise ValueError("it does not list what a checkpoint has")
+    except InputError:
+        raise
+    except PermissionError as error:
+        raise InputError(f"{error.filename}: may not be read; check its permissions") from error
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{error.filename}: is missing: the checkpoint is damaged; copy or make it again"
+        ) from error
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{folder / SUMS}: cannot be read ({first_line(error)}); copy the checkpoint again"
+            f"{folder / SUMS}: cannot be used ({first_line(error)}); copy the checkpoint again"
         ) from error
-    for name in sorted(recorded.keys() | found.keys()):
-        if recorded.get(name) != found.get(name):
-            what = "is missing" if name not in found else "is not what was written"
-            raise InputError(
-                f"{folder / name}: {what}: the checkpoint is damaged; copy or make it again"
-            )
 
 
 def is_checkpoint(path: str | Path) -> bool:
-    """Whether a folder has the items of a checkpoint."""
-    return all((Path(path) / item).is_dir() for item in ITEMS)
+    """Whether a folder has the items of a checkpoint.
+
+    Raises:
+        InputError: the folder may not be read.
+    """
+    try:
+        return all((Path(path) / item).is_dir() for item in ITEMS)
+    except PermissionError as error:
+        raise InputError(f"{path}: may not be read; check its permissions") from error
 
 
 def load(path: str | Path, *, network: str = "FNet") -> tuple[Unrolled, Any, dict[str, Any]]:
@@ -183,6 +205,8 @@ def _network(path: Path, meta: Any, wanted: str) -> Unrolled:
         name, settings = meta["network"], meta["settings"]
         if meta["format"] > FORMAT:
             raise InputError(f"{path}: was made by a newer version of fnet_jax; update this one")
+        if not isinstance(meta["checksums"], dict):
+            raise TypeError("checksums are not listed by array")
         if name != wanted:
             raise InputError(f"{path}: holds {name}, {wanted} is needed; give another checkpoint")
         model = NETWORKS[name](**settings)

@@ -24,7 +24,7 @@ Recombine = Callable[[np.ndarray], np.ndarray]
 """From the fused channel (H, W), of any values, to the fused image in [0, 1]."""
 
 
-def to_unit(image: np.ndarray, dtype: type[np.floating] = np.float32) -> np.ndarray:
+def to_unit(image: np.ndarray, *, dtype: type[np.floating] = np.float32) -> np.ndarray:
     """An image as floats in [0, 1]: integers are divided by the largest of their type."""
     if np.issubdtype(image.dtype, np.integer):
         return image.astype(dtype) / dtype(np.iinfo(image.dtype).max)
@@ -114,7 +114,7 @@ def _separate_full(rgb: np.ndarray) -> tuple[np.ndarray, Recombine]:
 def _separate_limited(image: np.ndarray) -> tuple[np.ndarray, Recombine]:
     rgb = image if image.ndim == 3 else np.stack([image] * 3, axis=2)
     # In float64: float32 falls on the other side of some halves, a level off in Cb or Cr.
-    ycbcr = np.rint(to_unit(rgb, np.float64) @ LIMITED.T + LIMITED_OFFSET)
+    ycbcr = np.rint(to_unit(rgb, dtype=np.float64) @ LIMITED.T + LIMITED_OFFSET)
 
     def recombine(fused: np.ndarray) -> np.ndarray:
         levels = np.rint(np.clip(fused, 0, 1) * 255)

@@ -42,10 +42,10 @@ class FNet(Unrolled):
             ValueError: a setting or the shape or type of an image is wrong; the message says which.
         """
         self.check()
-        check_images(1, I1=I1, I2=I2)
+        check_images(expected_channels=1, I1=I1, I2=I2)
         I1, I2 = keep_inside(I1, mask), keep_inside(I2, mask)
         D_u1, G_u1, D_u2, G_u2, G_c = (
-            self.param(name, xavier, self.down_shape())
+            self.param(name, xavier, self.down_shape(1))
             for name in ("D_u1", "G_u1", "D_u2", "G_u2", "G_c")
         )
 

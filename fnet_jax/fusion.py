@@ -16,6 +16,8 @@ from fnet_jax.fnet import FNet
 from fnet_jax.lzsc import Intermediates
 from fnet_jax.padding import Size
 
+MAPS_ALIVE = 6.3  # feature maps that the compiled program holds at once, as XLA reports it
+
 logger = logging.getLogger(__name__)
 
 
@@ -43,7 +45,10 @@ class Fuser:
         self.params = jax.device_put(params)
         self.shapes: list[Size] = []
         self.compilations = 0
-        self._planned: list[Size] = []
+        self._planned: dict[Size, Size] = {}
+        devices = ", ".join(map(str, jax.local_devices()))
+        logger.info("%s", network.settings())
+        logger.info("fusing on the first of: %s", devices)
         self._fuse = jax.jit(self._fuse_inside)
         self._decompose = jax.jit(self._decompose_inside)
 
@@ -66,8 +71,13 @@ class Fuser:
         Nothing is compiled before an image needs it. Without a plan, sizes share shapes as they
         come, with more compilations.
         """
-        self._planned = padding.plan(sizes)
-        return self._planned
+        sizes = list(sizes)
+        shapes = padding.plan(sizes)
+        self._planned = {
+            size: min((s for s in shapes if padding.holds(s, size)), key=padding.area)
+            for size in sizes
+        }
+        return shapes
 
     def fuse(self, i1: np.ndarray, i2: np.ndarray, *, color: str = "auto") -> np.ndarray:
         """Fuses two registered images of one scene.
@@ -87,10 +97,12 @@ class Fuser:
 
         Raises:
             InputError: an image has a wrong shape, type or value, or the sizes differ.
+            MemoryError: the machine has too little memory left for images of this size.
             ValueError: ``color`` is not one of the four.
         """
         luma, recombine, inside = self._inputs(i1, i2, color)
         shape = self._shape_for(luma.shape)
+        self._check_memory(shape)
         padded = [_pad(image, shape) for image in (luma, inside)]
         fused = self._fuse(self.params, *padded, np.array(luma.shape, np.int32))
         if shape not in self.shapes:
@@ -141,10 +153,21 @@ class Fuser:
     def _shape_for(self, size: tuple[int, ...]) -> Size:
         """The array shape for an image: planned, or compiled already, or new."""
         height, width = size
-        planned = [shape for shape in self._planned if padding.holds(shape, (height, width))]
-        if planned:
-            return min(planned, key=padding.area)
-        return padding.choose((height, width), self.shapes)
+        if (height, width) in self._planned:
+            return self._planned[height, width]
+        return padding.choose((height, width), [*self.shapes, *self._planned.values()])
+
+    def _check_memory(self, shape: Size) -> None:
+        """Raises MemoryError where the system would otherwise kill the process (on CPUs only)."""
+        available = _available_memory()
+        if available is None or jax.default_backend() != "cpu":
+            return
+        needed = MAPS_ALIVE * 4 * self.network.features * padding.area(shape)
+        if needed > available:
+            raise MemoryError(
+                f"{shape[1]}×{shape[0]} pixels need about {needed / 1e9:.1f} GB of memory and "
+                f"{available / 1e9:.1f} GB are free"
+            )
 
     def _fuse_inside(self, params: Any, I1: jax.Array, I2: jax.Array, size: jax.Array) -> jax.Array:
         return self._decompose_inside(params, I1, I2, size)["If"]
@@ -160,9 +183,19 @@ class Fuser:
         return cast(Any, self.network.apply(params, I1, I2, mask=inside[None, :, :, None]))[1]
 
 
+def _available_memory() -> int | None:
+    """Bytes that can be allocated without swapping, or None where the system does not tell."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(x.split()[1]) * 1024 for x in lines if x.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError):
+        return None
+
+
 def _checked(name: str, image: np.ndarray) -> np.ndarray:
     """The image as (H, W) or (H, W, 3); raises InputError if it is no image."""
     image = np.asarray(image)
+    image = image.astype(image.dtype.newbyteorder("="), copy=False)
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[..., 0]
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3) or not image.size:

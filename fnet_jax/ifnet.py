@@ -35,11 +35,11 @@ class IFNet(Unrolled):
             ValueError: a setting or the shape or type of ``If`` is wrong; the message says which.
         """
         self.check()
-        check_images(1, If=If)
+        check_images(expected_channels=1, If=If)
         x1, lzsc_x1 = LZSC(**self.settings(), name="lzsc_x1")(If, mask=mask)
         x2, lzsc_x2 = LZSC(**self.settings(), name="lzsc_x2")(If, mask=mask)
-        I1 = keep_inside(correlate(x1, self.param("D_x1", xavier, self.down_shape())), mask)
-        I2 = keep_inside(correlate(x2, self.param("D_x2", xavier, self.down_shape())), mask)
+        I1 = keep_inside(correlate(x1, self.param("D_x1", xavier, self.down_shape(1))), mask)
+        I2 = keep_inside(correlate(x2, self.param("D_x2", xavier, self.down_shape(1))), mask)
         intermediates = {
             "x1": x1,
             "x2": x2,

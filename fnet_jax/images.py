@@ -6,6 +6,7 @@ picture as a viewer shows it (orientation tags of cameras are followed).
 
 import logging
 import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, TiffImagePlugin
 
 from fnet_jax.color import published_grey
 from fnet_jax.errors import InputError, first_line
@@ -26,18 +27,29 @@ SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     ".jpeg": {"quality": 95, "subsampling": 0},
 }
 GREY_MODES = ("1", "L", "LA", "La")
-ORIENTATION_TAG = 0x0112
+ORIENTATION_TAG, PHOTOMETRIC_TAG = 0x0112, 0x0106
 
 logger = logging.getLogger(__name__)
 
 
 def find(folder: Path) -> list[Path]:
-    """The image files directly in a folder, by their suffixes, sorted; no hidden files."""
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-    )
+    """The image files directly in a folder, by their suffixes, sorted; no hidden files.
+
+    Raises:
+        InputError: the folder cannot be read.
+    """
+    try:
+        return sorted(
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in SUFFIXES
+            and not path.name.startswith(".")
+            and not path.is_dir()
+        )
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be read ({error.strerror}); check its permissions"
+        ) from error
 
 
 def size(path: Path, *, max_pixels: int | None = None) -> tuple[int, int]:
@@ -48,7 +60,7 @@ def size(path: Path, *, max_pixels: int | None = None) -> tuple[int, int]:
     """
     with _opened(path, max_pixels) as image:
         width, height = image.size
-        turned = image.getexif().get(ORIENTATION_TAG, 1) >= 5
+        turned = image.format != "TIFF" and image.getexif().get(ORIENTATION_TAG) in (5, 6, 7, 8)
         return (width, height) if turned else (height, width)
 
 
@@ -69,18 +81,24 @@ def read(path: Path, *, grey: bool = False, max_pixels: int | None = None) -> np
         uint8 array (H, W) or (H, W, 3), or uint16 array (H, W).
 
     Raises:
-        InputError: the file is missing, empty, damaged, too large, no image, or of floating point.
+        InputError: the file is missing, empty, damaged, too large, no image, of floating point, or
+            may not be read.
     """
     with _opened(path, max_pixels) as image:
         stored = [str(part) for part in getattr(image, "tile", [])]  # how each tile is coded
-        if grey and image.format == "JPEG" and image.mode == "RGB":
+        if grey and image.format in ("JPEG", "MPO") and image.mode == "RGB":
             image.draft("L", None)
-        image = ImageOps.exif_transpose(image)
+        with _silent_libtiff(image):
+            image.load()
+        white_is_zero = image.getexif().get(PHOTOMETRIC_TAG) == 0
+        if image.format != "TIFF":  # which Pillow turns by itself
+            image = ImageOps.exif_transpose(image)
         if image.mode.startswith("I"):
             array = np.asarray(image).astype(np.int64)
             if array.min() < 0 or array.max() > 65535:
                 raise InputError(f"{path}: has values outside 0…65535; convert it to 16-bit grey")
-            return array.astype(np.uint16)
+            # Pillow turns such images around at 8 bits only.
+            return (65535 - array if white_is_zero else array).astype(np.uint16)
         if image.mode == "F":
             raise InputError(f"{path}: holds floating-point values; convert it to 8 or 16-bit grey")
         if any(";16" in part for part in stored):
@@ -95,12 +113,12 @@ def read(path: Path, *, grey: bool = False, max_pixels: int | None = None) -> np
 def _opened(path: Path, max_pixels: int | None) -> Iterator[Image.Image]:
     """Opens an image file and turns whatever its decoder raises into an InputError."""
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: the file is empty; copy or export it again")
     unlimited, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    # Pillow's own reader garbles uncompressed TIFF files that lie on their side; libtiff does not.
+    libtiff, TiffImagePlugin.READ_LIBTIFF = TiffImagePlugin.READ_LIBTIFF, True
     try:
+        if path.stat().st_size == 0:
+            raise InputError(f"{path}: the file is empty; copy or export it again")
         # Warnings of damaged tags are left out: the decoder's error says enough.
         with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
             width, height = image.size
@@ -112,6 +130,11 @@ def _opened(path: Path, max_pixels: int | None) -> Iterator[Image.Image]:
             yield image
     except InputError:
         raise
+    except FileNotFoundError as error:
+        what = "a link to a file that is not there" if path.is_symlink() else "no such file"
+        raise InputError(f"{path}: {what}; check the name") from error
+    except PermissionError as error:
+        raise InputError(f"{path}: may not be read; check its permissions") from error
     except Image.UnidentifiedImageError as error:
         raise InputError(
             f"{path}: not an image of a known format; use PNG, JPEG, BMP or TIFF"
@@ -124,29 +147,52 @@ def _opened(path: Path, max_pixels: int | None) -> Iterator[Image.Image]:
         ) from error
     finally:
         Image.MAX_IMAGE_PIXELS = unlimited
+        TiffImagePlugin.READ_LIBTIFF = libtiff
+
+
+@contextmanager
+def _silent_libtiff(image: Image.Image) -> Iterator[None]:
+    """Keeps the messages that libtiff itself writes to standard error from being shown."""
+    if image.format != "TIFF":
+        yield
+        return
+    sys.stderr.flush()
+    shown = os.dup(2)
+    try:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+    finally:
+        os.dup2(shown, 2)
+        os.close(shown)
 
 
 def write(path: Path, image: np.ndarray, *, overwrite: bool = False) -> None:
     """Writes an image file, whole or not at all.
 
-    The format follows the suffix. JPEG is written at quality 95 without chroma subsampling; formats
-    without 16-bit grey get 8 bits.
+    The format follows the suffix. JPEG is written at quality 95 without chroma subsampling. Where
+    16 bits cannot be written (in colour, and in formats without them), 8 bits are.
 
     Args:
         path: the file, in a folder that exists.
-        image: uint8 array (H, W) or (H, W, 3), or uint16 array (H, W).
+        image: uint8 or uint16 array (H, W) or (H, W, 3).
         overwrite: replace a file that is there.
 
     Raises:
         InputError: the file is there and may not be replaced, the suffix is not one of
-            ``SUFFIXES``, or the folder cannot be written to.
+            ``SUFFIXES``, the array is no such image, or the file cannot be written.
     """
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(f"{path}: cannot write this format; use one of {', '.join(SUFFIXES)}")
-    if image.dtype == np.uint16 and suffix not in SIXTEEN_BIT_SUFFIXES:
+    if image.dtype == np.uint16 and (image.ndim == 3 or suffix not in SIXTEEN_BIT_SUFFIXES):
         image = np.rint(image / 257).astype(np.uint8)
+    if image.dtype not in (np.uint8, np.uint16) or image.ndim not in (2, 3):
+        raise InputError(
+            f"{path}: cannot write {image.dtype} of shape {image.shape}; "
+            f"give a uint8 or uint16 image"
+        )
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(
@@ -160,14 +206,28 @@ def write(path: Path, image: np.ndarray, *, overwrite: bool = False) -> None:
         if overwrite:
             temporary.replace(path)
         else:
-            os.link(temporary, path)
+            _rename_unless_taken(temporary, path)
     except FileExistsError as error:
         raise InputError(f"{path}: is there already; give --overwrite to replace it") from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({first_line(error)})") from error
+        raise InputError(
+            f"{path}: cannot be written ({first_line(error)}); check space and permissions there"
+        ) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _rename_unless_taken(old: Path, new: Path) -> None:
+    """Raises FileExistsError if ``new`` is there; where a file system can, without a race."""
+    try:
+        os.link(old, new)
+    except FileExistsError:
+        raise
+    except OSError:  # FAT and some network shares have no links
+        if new.exists():
+            raise FileExistsError(new) from None
+        old.replace(new)
 
 
 def _umask() -> int:

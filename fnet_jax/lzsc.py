@@ -45,28 +45,26 @@ def schedule(
         iterations: N ≥ 0.
 
     Returns:
-        ``(theta, rho)``, each of shape (N + 1,). Where a value is too close to its bound for the
-        number format, it is the nearest number inside the bound.
+        ``(theta, rho)``, each of shape (N + 1,). Within rounding of its bound, a value is a number
+        inside the bound, and derivatives vanish; they are finite everywhere.
     """
     k = jnp.arange(iterations + 1, dtype=jnp.result_type(b_theta))
     limits = jnp.finfo(k.dtype)
+    least = math.sqrt(limits.tiny)  # its inverse and the square of that are still finite
 
     def softplus(x: jax.Array) -> jax.Array:
-        return jnp.maximum(jax.nn.softplus(x), limits.tiny)
+        return jnp.maximum(jax.nn.softplus(x), least)
 
     theta = softplus(b_theta - softplus(w_theta) * k)
-    rho = 1 - softplus(b_rho) / softplus(b_rho + softplus(w_rho) * k)
-    return theta, jnp.minimum(rho, 1 - limits.epsneg)
+    # 1 − a / b as 1 − exp(log a − log b), which keeps its precision where ρ is small.
+    logarithms = jnp.log(softplus(b_rho + softplus(w_rho) * k))
+    rho = -jnp.expm1(jnp.log(softplus(b_rho)) - logarithms)
+    return theta, jnp.clip(rho, 0, 1 - limits.epsneg)
 
 
 def inverse_softplus(y: float) -> float:
     """The x with softplus(x) = y, for y > 0: turns a slope of eq. 21 into its free parameter."""
     return y + math.log(-math.expm1(-y))
-
-
-def constant(value: float) -> nn.initializers.Initializer:
-    """An initializer of scalars that start at ``value``."""
-    return nn.initializers.constant(value)
 
 
 def keep_inside(x: jax.Array, mask: jax.Array | None) -> jax.Array:
@@ -153,17 +151,17 @@ class Unrolled(nn.Module):
         thresholds.make(self.threshold, alpha=self.alpha, gamma=self.gamma)
 
     @nn.nowrap
-    def down_shape(self, outputs: int = 1) -> tuple[int, int, int, int]:
+    def down_shape(self, outputs: int) -> tuple[int, int, int, int]:
         """Shape of filters from the feature maps to ``outputs`` channels."""
         return (self.kernel_size, self.kernel_size, self.features, outputs)
 
     @nn.nowrap
-    def up_shape(self, inputs: int = 1) -> tuple[int, int, int, int]:
+    def up_shape(self, inputs: int) -> tuple[int, int, int, int]:
         """Shape of filters from ``inputs`` channels to the feature maps."""
         return (self.kernel_size, self.kernel_size, inputs, self.features)
 
 
-def check_images(expected_channels: int | None = None, **images: jax.Array) -> None:
+def check_images(*, expected_channels: int | None = None, **images: jax.Array) -> None:
     """Raises ValueError, naming the array, unless all are (N, H, W, C) floats of one N, H, W."""
     shapes = {name: image.shape for name, image in images.items()}
     for name, image in images.items():
@@ -234,10 +232,10 @@ class LZSC(Unrolled):
         W_d_prime = filters("W_d_prime", steps[1:], down)
         W_u_prime = filters("W_u_prime", steps[1:], up)
         theta, rho = schedule(
-            self.param("w_theta", constant(inverse_softplus(0.5)), ()),
-            self.param("b_theta", constant(-2.0), ()),
-            self.param("w_rho", constant(inverse_softplus(0.5)), ()),
-            self.param("b_rho", constant(0.0), ()),
+            self.param("w_theta", nn.initializers.constant(inverse_softplus(0.5)), ()),
+            self.param("b_theta", nn.initializers.constant(-2.0), ()),
+            self.param("w_rho", nn.initializers.constant(inverse_softplus(0.5)), ()),
+            self.param("b_rho", nn.initializers.constant(0.0), ()),
             self.iterations,
         )
         threshold = thresholds.make(self.threshold, alpha=self.alpha, gamma=self.gamma)

@@ -29,10 +29,10 @@ FILTERS = {
 }
 
 
-def block_names(iterations: int = ITERATIONS) -> Iterator[tuple[str, str, str]]:
+def block_names() -> Iterator[tuple[str, str, str]]:
     """Yields (their name, our name, ``"up"`` or ``"down"``) of each filter bank of a block."""
     yield "x0_block.conv_in", "W_e_0", "up"
-    for k in range(1, iterations + 1):
+    for k in range(1, ITERATIONS + 1):
         module = "x1_block" if k == 1 else f"IM.{k - 2}"
         layer = "basic_layer" if k == 1 else "basic_layer1"
         yield f"{module}.conv_in", f"W_e_{k}", "up"
@@ -79,6 +79,9 @@ def convert(arrays: Mapping[str, np.ndarray], *, source: str = "the weights") ->
             raise InputError(
                 f"{source}: not the authors' FNet: {name} has shape {found}, expected {shape}"
             )
+        if not np.issubdtype(np.asarray(arrays[name]).dtype, np.floating):
+            kind = np.asarray(arrays[name]).dtype
+            raise InputError(f"{source}: not the authors' FNet: {name} of shape {shape} is {kind}")
         if not np.isfinite(arrays[name]).all():
             raise InputError(f"{source}: {name} of shape {shape} holds NaN or infinity")
     for name in arrays:
@@ -126,20 +129,20 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; give the authors' FNet.pth or an .npz of it")
-    if path.suffix == ".npz":
+    if path.suffix.lower() == ".npz":
         return _read_npz(path)
-    if path.suffix in (".pth", ".pt"):
+    if path.suffix.lower() in (".pth", ".pt"):
         return _read_torch(path)
     raise InputError(f"{path}: weights must be a .pth, .pt or .npz file")
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+    except Exception as error:  # zipfile, zlib and NumPy raise many kinds for a damaged archive
         raise InputError(
-            f"{path}: not a readable .npz archive of arrays ({first_line(error)})"
+            f"{path}: not a readable .npz archive of arrays ({first_line(error)}); copy it again"
         ) from error
 
 
@@ -154,13 +157,15 @@ def _read_torch(path: Path) -> dict[str, np.ndarray]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a file that is not one of its own
         raise InputError(
-            f"{path}: not a PyTorch file of plain tensors ({first_line(error)})"
+            f"{path}: not a PyTorch file of plain tensors ({first_line(error)}); copy it again"
         ) from error
     if not isinstance(state, Mapping):
-        raise InputError(f"{path}: holds a {type(state).__name__}, expected named tensors")
+        raise InputError(f"{path}: not the authors' FNet: it holds a {type(state).__name__}")
+    arrays = {}
     for name, tensor in state.items():
         if not isinstance(tensor, torch.Tensor):
             raise InputError(
                 f"{path}: not the authors' FNet: {name} is a {type(tensor).__name__}, not a tensor"
             )
-    return {str(name): tensor.numpy() for name, tensor in state.items()}
+        arrays[str(name)] = tensor.detach().to_dense().to(torch.float64).numpy()
+    return arrays

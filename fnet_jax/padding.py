@@ -16,7 +16,7 @@ SPARE = 1.25  # a shape compiled already is used again up to this many times the
 MOST_PLANNED = 128  # sizes that plan() looks at pair by pair
 
 
-def round_up(size: Size, step: int = STEP) -> Size:
+def round_up(size: Size, *, step: int = STEP) -> Size:
     """The smallest (height, width) of multiples of ``step`` that holds ``size``."""
     height, width = size
     return -(-height // step) * step, -(-width // step) * step
@@ -34,7 +34,7 @@ def holds(shape: Size, size: Size) -> bool:
 
 def choose(size: Size, shapes: Iterable[Size]) -> Size:
     """The array shape for an image: one of ``shapes`` if it wastes little, else a new one."""
-    new = round_up(size, 2 * STEP)
+    new = round_up(size, step=2 * STEP)
     fitting = [s for s in shapes if holds(s, size) and area(s) <= SPARE * area(new)]
     return min(fitting, key=area, default=new)
 
@@ -53,15 +53,12 @@ def plan(sizes: Iterable[Size], *, cost: float = COMPILATION_PIXELS) -> list[Siz
         Shapes, each holding at least one of the sizes; every size fits into one of them.
     """
     images = Counter(sizes)
-    step = STEP
-    groups: Counter[Size] = Counter()
-    while not groups or len(groups) > MOST_PLANNED:
-        groups = Counter()
-        for size, count in images.items():
-            groups[round_up(size, step)] += count
-        if not images:
-            return []
+    if not images:
+        return []
+    step, groups = STEP, _rounded(images, STEP)
+    while len(groups) > MOST_PLANNED:
         step *= 2
+        groups = _rounded(images, step)
 
     def added(a: Size, b: Size) -> float:
         joint = max(a[0], b[0]) * max(a[1], b[1])
@@ -77,3 +74,10 @@ def plan(sizes: Iterable[Size], *, cost: float = COMPILATION_PIXELS) -> list[Siz
         count = groups.pop(a) + groups.pop(b)
         groups[max(a[0], b[0]), max(a[1], b[1])] += count
     return sorted(groups)
+
+
+def _rounded(images: Counter[Size], step: int) -> Counter[Size]:
+    groups: Counter[Size] = Counter()
+    for size, count in images.items():
+        groups[round_up(size, step=step)] += count
+    return groups

@@ -1,5 +1,6 @@
 """Which image of one folder belongs to which of another: by file name, never by position."""
 
+import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,15 +33,17 @@ def match(i1: Path, i2: Path) -> tuple[list[Pair], list[str]]:
         The pairs, sorted by name, and a line for each file that has no partner or more than one.
 
     Raises:
-        InputError: a path does not exist, one is a file and the other a folder, or a folder holds
-            no image.
+        InputError: a path does not exist or cannot be read, one is a file and the other a folder,
+            or a folder holds no image.
     """
     for path in (i1, i2):
-        if not path.exists():
-            raise InputError(f"{path}: no such file or folder")
-    if i1.is_file() and i2.is_file():
+        try:
+            path.stat()
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror}; give a file or a folder") from error
+    if not i1.is_dir() and not i2.is_dir():
         return [Pair(i1, i2)], []
-    if i1.is_file() or i2.is_file():
+    if not i1.is_dir() or not i2.is_dir():
         raise InputError(f"{i1} and {i2}: give two files or two folders, not one of each")
     first, second = _by_stem(i1), _by_stem(i2)
     pairs, problems = [], []
@@ -60,7 +63,8 @@ def match(i1: Path, i2: Path) -> tuple[list[Pair], list[str]]:
 def _by_stem(folder: Path) -> dict[str, list[Path]]:
     files: dict[str, list[Path]] = defaultdict(list)
     for path in images.find(folder):
-        files[path.stem].append(path)
+        # Systems write letters with accents in two ways, which look the same.
+        files[unicodedata.normalize("NFC", path.stem)].append(path)
     if not files:
         suffixes = ", ".join(images.SUFFIXES)
         raise InputError(f"{folder}: holds no image file ({suffixes}); its subfolders are not read")

@@ -48,8 +48,9 @@ def sigmoidal(
 
     Minimises nothing exactly: it is the smooth stand-in for the hard threshold (α → 0, γ → ∞) and
     the soft one (α → 1, γ → ∞) through which θ can be learned. The paper prints it without
-    sign(x), which belongs there. σ is the logistic function. At x = 0 value and derivatives are
-    taken to be 0.
+    sign(x), which belongs there. σ is the logistic function. Values do not become exactly 0: below
+    θ they are scaled by less than ½, and below αθ they have the sign opposite to x, with a jump of
+    2αθ·σ(−γθ) at x = 0, where value and derivatives are taken to be 0.
 
     Args:
         x: values before the threshold, any shape.

@@ -4,8 +4,6 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from fnet_jax.lzsc import schedule
-
 
 def correlate(x, kernel):
     """'Same' correlation by XLA, with XLA's own gradient."""
@@ -21,7 +19,12 @@ def sigmoidal(x, theta, alpha=0.1, gamma=100.0):
 
 def lzsc(p, e, iterations):
     """Eqs. 20 and 21, one convolution at a time; ``p`` holds one block's parameters."""
-    theta, rho = schedule(p["w_theta"], p["b_theta"], p["w_rho"], p["b_rho"], iterations)
+    k = jnp.arange(iterations + 1)
+    sp = lambda x: jnp.log(1 + jnp.exp(x))
+    theta = sp(-sp(p["w_theta"]) * k + p["b_theta"])
+    rho = (sp(sp(p["w_rho"]) * k + p["b_rho"]) - sp(p["b_rho"])) / sp(
+        sp(p["w_rho"]) * k + p["b_rho"]
+    )
     u = [sigmoidal(correlate(e, p["W_e_0"]), theta[0])]
     for k in range(1, iterations + 1):
         now, before = u[-1], u[-2] if k > 1 else None

@@ -49,6 +49,7 @@ def test_the_command_fuses_folders(small_checkpoint, folders, tmp_path):
         r"fused 5 of 5 pairs in \d+\.\d s \(1 compilation\) into out\n", done.stdout
     )
     assert "compilation 1: " in done.stderr
+    assert "fusing on the first of: cpu:0, cpu:1\n" in done.stderr
     assert "Traceback" not in done.stderr
     fuser = Fuser.from_checkpoint(small_checkpoint)
     for i1 in images.find(folders[0]):
@@ -141,8 +142,49 @@ def test_sixteen_bits_stay_sixteen(small_checkpoint, tmp_path, rng):
 def test_sources_are_never_overwritten(small_checkpoint, folders, capsys):
     before = {path: path.read_bytes() for path in images.find(folders[0])}
     assert main(arguments(small_checkpoint, folders, folders[0], "--overwrite")) == 1
-    assert capsys.readouterr().err.count("is a source image; give another --out") == 5
+    assert "holds source images, which --overwrite could replace" in capsys.readouterr().err
+    pair = folders[0] / "0.png", folders[1] / "1.png"  # the result would be ir/0.png
+    assert main(arguments(small_checkpoint, pair, folders[1], "--overwrite", "--format=png")) == 1
+    assert images.read(folders[1] / "0.png").shape == (9, 12)
     assert {path: path.read_bytes() for path in images.find(folders[0])} == before
+
+
+def test_odd_files_are_named_too(small_checkpoint, folders, tmp_path, capsys):
+    vi, ir = folders
+    (vi / "broken.png").symlink_to("nowhere")
+    (ir / "broken.png").write_bytes((ir / "0.png").read_bytes())
+    (vi / "folder.png").mkdir()
+    assert main(arguments(small_checkpoint, folders, tmp_path / "out")) == 1
+    output = capsys.readouterr()
+    assert "fused 5 of 6 pairs" in output.out
+    assert output.err == (
+        f"error: {vi / 'broken.png'}: a link to a file that is not there; check the name\n"
+    )
+    Image.new("L", (8, 8)).save(tmp_path / "a.webp")
+    pair = tmp_path / "a.webp", tmp_path / "a.webp"
+    assert main(arguments(small_checkpoint, pair, tmp_path / "webp")) == 1
+    assert "give --format, such as png" in capsys.readouterr().err
+    assert main(arguments(small_checkpoint, pair, tmp_path / "webp", "--format=png")) == 0
+    for i1 in ("/dev/null", str(tmp_path / ("n" * 300))):
+        assert main(arguments(small_checkpoint, (i1, ir / "0.png"), tmp_path / "odd")) == 1
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("mode", ["1", "LA", "P", "RGBA", "I;16"])
+@pytest.mark.parametrize("color", ["auto", "grey", "limited", "full"])
+def test_every_mode_of_file_and_colour(small_checkpoint, tmp_path, rng, mode, color):
+    levels = rng.integers(0, 256, size=(9, 12, 3), dtype=np.uint8)
+    i1 = Image.fromarray(levels[..., 0].astype(np.uint16) * 257)
+    if mode != "I;16":
+        i1 = Image.fromarray(levels).convert(mode)
+    i1.save(tmp_path / "a.png")
+    images.write(tmp_path / "b.png", levels[..., 1])
+    pair = tmp_path / "a.png", tmp_path / "b.png"
+    assert main(arguments(small_checkpoint, pair, tmp_path / "out", "--color", color)) == 0
+    colourful = color == "limited" or (color != "grey" and mode in ("P", "RGBA"))
+    fused = images.read(tmp_path / "out/a.png")
+    assert fused.shape == ((9, 12, 3) if colourful else (9, 12))
+    assert fused.dtype == (np.uint16 if mode == "I;16" and not colourful else np.uint8)
 
 
 @pytest.mark.parametrize("what", ["gone", "file", "folder", "ifnet"])
@@ -176,10 +218,10 @@ def test_unusable_folders(small_checkpoint, folders, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     (tmp_path / "taken").touch()
     for i1, out, message in [
-        (tmp_path / "gone", tmp_path / "out", "no such file or folder"),
+        (tmp_path / "gone", tmp_path / "out", "No such file or directory"),
         (tmp_path / "empty", tmp_path / "out", "holds no image file"),
         (folders[0] / "0.png", tmp_path / "out", "two files or two folders"),
-        (folders[0], tmp_path / "taken", "cannot be made a folder"),
+        (folders[0], tmp_path / "taken", "cannot be written to"),
     ]:
         assert main(arguments(small_checkpoint, (i1, folders[1]), out)) == 1
         error = capsys.readouterr().err
@@ -212,7 +254,7 @@ def test_interruption_leaves_whole_files(small_checkpoint, tmp_path, rng):
         text=True,
     )
     deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("out/*.png")) and time.monotonic() < deadline:
+    while not list(tmp_path.glob("out/[0-9]*.png")) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)

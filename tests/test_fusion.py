@@ -4,7 +4,7 @@ import oracle
 import pytest
 
 import fnet_jax
-from fnet_jax import Fuser, InputError, color
+from fnet_jax import FNet, Fuser, InputError, color, fusion
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,29 @@ def test_many_sizes_share_compilations(small_network, rng):
     assert without.compilations == len(without.shapes) <= 3
     with_plan.fuse(*images(rng, 70, 70))  # an image outside the plan
     assert with_plan.compilations == 2
+    assert with_plan.prepare([(1000, 1200)]) == [(1008, 1200)]
+    with_plan.fuse(*images(rng, 9, 9))  # a plan for large images does not make small ones slow
+    assert max(map(np.prod, with_plan.shapes)) < 100 * 100
+
+
+def test_too_little_memory_is_told_beforehand(fuser, rng, monkeypatch):
+    monkeypatch.setattr(fusion, "_available_memory", lambda: 10_000)
+    with pytest.raises(MemoryError, match="32×32 pixels need about .* GB are free"):
+        fuser.fuse(*images(rng, 30, 30))
+    monkeypatch.setattr(fusion, "_available_memory", lambda: None)
+    fuser.fuse(*images(rng, 30, 30))
+
+
+def test_memory_is_estimated_from_what_the_program_holds(fuser):
+    """XLA's own count for a compiled program, within a fifth."""
+    network, side = FNet(), 64
+    image = jax.ShapeDtypeStruct((1, side, side, 1), np.float32)
+    params = jax.eval_shape(network.init, jax.random.key(0), image, image)
+    size = jax.ShapeDtypeStruct((2,), np.int32)
+    other = Fuser(network, None)
+    held = other._fuse.lower(params, image, image, size).compile().memory_analysis()
+    estimate = fusion.MAPS_ALIVE * 4 * network.features * side**2
+    assert 0.8 < estimate / held.temp_size_in_bytes < 1.2
 
 
 def test_types_and_shapes(fuser, rng):
@@ -63,7 +86,8 @@ def test_types_and_shapes(fuser, rng):
 def test_the_second_image_may_have_another_type(fuser, rng):
     i1, i2 = images(rng, 8, 8)
     expected = fuser.fuse(i1, i2)
-    for other in (np.stack([i2] * 3, axis=2), i2.astype(np.uint16) * 257, np.float32(i2) / 255):
+    deep = i2.astype(np.uint16) * 257
+    for other in (np.stack([i2] * 3, axis=2), deep, deep.astype(">u2"), np.float32(i2) / 255):
         np.testing.assert_array_equal(fuser.fuse(i1, other), expected)
 
 

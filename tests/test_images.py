@@ -35,9 +35,42 @@ def test_sixteen_bits_keep_full_precision(tmp_path, suffix):
     np.testing.assert_array_equal(images.read(tmp_path / "b.tif"), levels)
 
 
-def test_sixteen_bits_become_eight_in_jpeg(tmp_path):
+def test_sixteen_bits_become_eight_where_they_must(tmp_path):
     images.write(tmp_path / "a.jpg", np.full((8, 8), 65535, np.uint16))
     np.testing.assert_array_equal(images.read(tmp_path / "a.jpg"), np.full((8, 8), 255))
+    images.write(tmp_path / "a.png", np.full((8, 8, 3), 257 * 7, np.uint16))
+    np.testing.assert_array_equal(images.read(tmp_path / "a.png"), np.full((8, 8, 3), 7))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_white_is_zero_is_not_a_negative(tmp_path, dtype):
+    stored = np.arange(12, dtype=dtype).reshape(3, 4)
+    Image.fromarray(stored).save(tmp_path / "a.tif", tiffinfo={images.PHOTOMETRIC_TAG: 0})
+    with Image.open(tmp_path / "a.tif") as image:
+        assert image.getexif()[images.PHOTOMETRIC_TAG] == 0
+    raw = (tmp_path / "a.tif").read_bytes()
+    assert stored.tobytes() in raw or (np.iinfo(dtype).max - stored).tobytes() in raw
+    written_as_shown = stored.tobytes() not in raw
+    expected = stored if written_as_shown else np.iinfo(dtype).max - stored
+    np.testing.assert_array_equal(images.read(tmp_path / "a.tif"), expected)
+
+
+def test_what_may_not_be_written_is_refused(tmp_path):
+    for bad in (np.zeros((4, 4)), np.zeros((4, 4, 2, 2), np.uint8)):
+        with pytest.raises(InputError, match="give a uint8 or uint16 image"):
+            images.write(tmp_path / "a.png", bad)
+
+
+def test_folders_without_hard_links(tmp_path, rgb, monkeypatch):
+    def link(*_):
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    images.write(tmp_path / "a.png", rgb)
+    with pytest.raises(InputError, match="is there already"):
+        images.write(tmp_path / "a.png", rgb // 2)
+    np.testing.assert_array_equal(images.read(tmp_path / "a.png"), rgb)
+    assert os.listdir(tmp_path) == ["a.png"]
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
@@ -67,12 +100,18 @@ def test_grey_is_the_published_one(tmp_path, rgb):
     np.testing.assert_array_equal(images.read(tmp_path / "a.jpg", grey=True), np.asarray(stored))
 
 
-def test_orientation_of_the_camera_is_followed(tmp_path, rgb):
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 9])
+def test_orientation_of_the_camera_is_followed(tmp_path, suffix, orientation):
+    smooth = np.add.outer(5 * np.arange(9), 7 * np.arange(13)).astype(np.uint8)
     exif = Image.Exif()
-    exif[images.ORIENTATION_TAG] = 6  # the top of the scene is at the right of the array
-    Image.fromarray(rgb).save(tmp_path / "a.png", exif=exif)
-    assert images.size(tmp_path / "a.png") == (13, 9)
-    np.testing.assert_array_equal(images.read(tmp_path / "a.png"), np.rot90(rgb, -1))
+    exif[images.ORIENTATION_TAG] = orientation  # 6: the scene's top is at the array's right
+    Image.fromarray(smooth).save(tmp_path / f"a{suffix}", exif=exif)
+    expected = np.rot90(smooth, {3: 2, 6: -1}.get(orientation, 0))
+    found = images.read(tmp_path / f"a{suffix}")
+    assert found.shape == expected.shape == images.size(tmp_path / f"a{suffix}")
+    # JPEG changes smooth values by a few levels.
+    np.testing.assert_allclose(found, expected, atol=8 if suffix == ".jpg" else 0)
 
 
 def test_sixteen_bit_colour_is_told(tmp_path, caplog):
@@ -107,6 +146,16 @@ def test_bad_files_are_named(tmp_path, rgb):
             images.read(tmp_path / name)
     with pytest.raises(InputError, match=r"gone\.png: no such file"):
         images.read(tmp_path / "gone.png")
+    (tmp_path / "link.png").symlink_to("nowhere.png")
+    with pytest.raises(InputError, match=r"link\.png: a link to a file that is not there"):
+        images.read(tmp_path / "link.png")
+    (tmp_path / "locked.png").write_bytes(good)
+    (tmp_path / "locked.png").chmod(0)
+    if not os.access(tmp_path / "locked.png", os.R_OK):  # the superuser may read anything
+        with pytest.raises(
+            InputError, match=r"locked\.png: may not be read; check its permissions"
+        ):
+            images.read(tmp_path / "locked.png")
     with pytest.raises(InputError, match="13×9 is more than 100 pixels.*--max-pixels"):
         images.read(tmp_path / "good.png", max_pixels=100)
     Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "float.tif")
@@ -117,11 +166,21 @@ def test_bad_files_are_named(tmp_path, rgb):
         images.read(tmp_path / "int.tif")
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tif"])
-def test_no_damage_gets_past_or_raises_anything_else(tmp_path, rng, suffix):
-    """Cuts and flipped bytes anywhere give an image or an InputError."""
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [
+        (".png", {}),
+        (".jpg", {}),
+        (".bmp", {}),
+        (".tif", {}),
+        (".tif", {"compression": "tiff_lzw"}),
+        (".tif", {"compression": "tiff_deflate"}),
+    ],
+)
+def test_damage_gives_an_image_or_one_kind_of_error(tmp_path, rng, capfd, suffix, options):
+    """Cuts and flipped bytes anywhere; not every format can notice each of them."""
     smooth = np.add.outer(np.arange(40), np.arange(50)).astype(np.uint8)
-    images.write(tmp_path / f"a{suffix}", np.stack([smooth] * 3, axis=2))
+    Image.fromarray(np.stack([smooth] * 3, axis=2)).save(tmp_path / f"a{suffix}", **options)
     content = (tmp_path / f"a{suffix}").read_bytes()
     refused = 0
     for _ in range(150):
@@ -134,6 +193,7 @@ def test_no_damage_gets_past_or_raises_anything_else(tmp_path, rng, suffix):
         except InputError:
             refused += 1
     assert refused > 50
+    assert capfd.readouterr().err == ""  # decoders of other languages print on their own
 
 
 def test_written_whole_or_not_at_all(tmp_path, rgb, monkeypatch):

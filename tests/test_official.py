@@ -81,6 +81,7 @@ def test_what_does_not_fit_is_named(arrays):
     )
     refused(r"it lacks net_z\.IM\.1.* of shape \(64, 2, 9, 9\)", **{name: None})
     refused(r"it has head\.bias of shape \(3,\)", **{"head.bias": np.zeros(3)})
+    refused("net_z.* is <U1", **{name: np.full(arrays[name].shape, "a")})
     refused("net_z.* holds NaN", **{name: arrays[name] * np.nan})
     refused(r"net_u\.w_ro must be > 0", **{"net_u.w_ro": np.float32([-0.1])})
     refused(r"net_v\.w_theta must be < 0", **{"net_v.w_theta": np.float32([0.1])})
@@ -91,6 +92,25 @@ def test_npz(arrays, tmp_path):
     found = official.read(tmp_path / "a.npz")
     assert found.keys() == arrays.keys()
     np.testing.assert_array_equal(found["conv_u.weight"], arrays["conv_u.weight"])
+    (tmp_path / "a.npz").rename(tmp_path / "A.NPZ")
+    assert official.read(tmp_path / "A.NPZ").keys() == arrays.keys()
+
+
+def test_damaged_npz_is_refused_or_read(tmp_path, rng):
+    """Flipped bytes anywhere give arrays or an InputError, nothing else."""
+    np.savez_compressed(tmp_path / "a.npz", a=np.arange(100.0), b=np.zeros((3, 4)))
+    content = (tmp_path / "a.npz").read_bytes()
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(content)
+        for position in rng.integers(0, len(damaged), size=3):
+            damaged[position] = rng.integers(0, 256)
+        (tmp_path / "b.npz").write_bytes(damaged)
+        try:
+            official.read(tmp_path / "b.npz")
+        except InputError:
+            refused += 1
+    assert refused > 100
 
 
 def test_pth(arrays, tmp_path):
@@ -99,8 +119,13 @@ def test_pth(arrays, tmp_path):
     found = official.read(tmp_path / "a.pth")
     assert found.keys() == arrays.keys()
     np.testing.assert_array_equal(found["conv_u.weight"], arrays["conv_u.weight"])
+    parameter = torch.nn.Parameter(torch.ones(2, dtype=torch.bfloat16))
+    torch.save({"a": parameter, "b": torch.eye(2).to_sparse()}, tmp_path / "kinds.PTH")
+    kinds = official.read(tmp_path / "kinds.PTH")
+    np.testing.assert_array_equal(kinds["a"], np.ones(2))
+    np.testing.assert_array_equal(kinds["b"], np.eye(2))
     torch.save([1, 2], tmp_path / "list.pth")
-    with pytest.raises(InputError, match="holds a list"):
+    with pytest.raises(InputError, match="it holds a list"):
         official.read(tmp_path / "list.pth")
     torch.save({"epoch": 3}, tmp_path / "epoch.pth")
     with pytest.raises(InputError, match="epoch is a int, not a tensor"):
@@ -137,7 +162,9 @@ def test_unreadable_files_are_named(tmp_path):
     for name in ("a.npz", "a.pth"):
         (tmp_path / name).write_bytes(b"not weights")
     np.savez(tmp_path / "objects.npz", a=np.array([{"code": 1}], dtype=object))
-    for name in ("a.npz", "objects.npz"):
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    (tmp_path / "array.npy").rename(tmp_path / "array.npz")
+    for name in ("a.npz", "objects.npz", "array.npz"):
         with pytest.raises(InputError, match=f"{name}: not a readable .npz archive"):
             official.read(tmp_path / name)
     with pytest.raises(InputError, match=r"a\.pth: (not a PyTorch file|reading it needs PyTorch)"):

@@ -41,7 +41,7 @@ def test_choose_holds_the_image_and_wastes_little(images):
     for size in images:
         shape = padding.choose(size, shapes)
         assert padding.holds(shape, size)
-        assert padding.area(shape) <= padding.SPARE * padding.area(padding.round_up(size, 32))
+        assert padding.area(shape) <= padding.SPARE * padding.area(padding.round_up(size, step=32))
         if shape not in shapes:
             shapes.append(shape)
 

@@ -1,3 +1,5 @@
+import unicodedata
+
 import pytest
 
 from fnet_jax.errors import InputError
@@ -24,6 +26,14 @@ def test_by_stem_never_by_position(tmp_path):
     assert problems[1].startswith(f"{two / '3.png'}: has no partner 3.* in {one}")
 
 
+def test_accents_are_matched_however_they_are_written(tmp_path):
+    one = folder(tmp_path / "vi", unicodedata.normalize("NFC", "café.png"))
+    two = folder(tmp_path / "ir", unicodedata.normalize("NFD", "café.png"))
+    pairs, problems = match(one, two)
+    assert len(pairs) == 1
+    assert problems == []
+
+
 def test_two_files_of_one_stem_are_listed(tmp_path):
     one, two = folder(tmp_path / "a", "1.png", "1.jpg"), folder(tmp_path / "b", "1.png")
     pairs, problems = match(one, two)
@@ -41,7 +51,7 @@ def test_files_need_no_common_name(tmp_path):
 
 def test_unusable_paths_are_refused(tmp_path):
     images, empty = folder(tmp_path / "a", "1.png"), folder(tmp_path / "b", "1.txt")
-    with pytest.raises(InputError, match="no such file or folder"):
+    with pytest.raises(InputError, match="No such file or directory; give a file or a folder"):
         match(images, tmp_path / "c")
     with pytest.raises(InputError, match="holds no image file"):
         match(images, empty)

@@ -1,11 +1,12 @@
 """Turns the weights that the authors of FNet published into a checkpoint."""
 
-import argparse
 import hashlib
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from fnet_jax.commands.flags import flag, parse
 from fnet_jax.errors import InputError
 
 DESCRIPTION = """\
@@ -17,35 +18,25 @@ any other network is refused with the name and the shape that do not fit.
 """
 
 
-def parser(prog: str) -> argparse.ArgumentParser:
-    """The command's arguments."""
-    arguments = argparse.ArgumentParser(
-        prog=prog,
-        description=DESCRIPTION,
-        epilog=f"example:\n  {prog} --weights FNet.pth --out ckpt/",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    arguments.add_argument(
-        "--weights", type=Path, required=True, metavar="FILE", help="FNet.pth or an .npz of it"
-    )
-    arguments.add_argument(
-        "--out", type=Path, required=True, metavar="FOLDER", help="checkpoint folder to write"
-    )
-    arguments.add_argument(
-        "--overwrite", action="store_true", help="replace a checkpoint that is there already"
-    )
-    return arguments
+@dataclass(frozen=True)
+class ImportConfig:
+    """What the command does; each field is a flag."""
+
+    weights: Path = flag("FNet.pth or an .npz of it", metavar="FILE")
+    out: Path = flag("checkpoint folder to write", metavar="FOLDER")
+    overwrite: bool = flag("replace a checkpoint that is there already", default=False)
 
 
 def main(argv: Sequence[str] | None = None, *, prog: str = "fnet-import-official") -> int:
     """Runs the command; returns its exit status."""
-    options = parser(prog).parse_args(argv)
+    example = f"example:\n  {prog} --weights FNet.pth --out ckpt/"
+    config = parse(ImportConfig, argv, prog=prog, description=DESCRIPTION, epilog=example)
     try:
-        count = import_official(options.weights, options.out, overwrite=options.overwrite)
+        count = import_official(config.weights, config.out, overwrite=config.overwrite)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"{options.out}: FNet with {count:,} parameters of {options.weights}")
+    print(f"{config.out}: FNet with {count:,} parameters of {config.weights}")
     return 0
 
 

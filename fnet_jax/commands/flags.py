@@ -1,0 +1,73 @@
+"""Command-line flags from the fields of a frozen dataclass: one source of names and defaults."""
+
+import argparse
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, get_args, get_type_hints
+
+Config = TypeVar("Config")
+
+
+def flag(
+    help: str,
+    *,
+    default: Any = dataclasses.MISSING,
+    metavar: str | None = None,
+    choices: Sequence[str] | None = None,
+    short: str | None = None,
+    parse: Callable[[str], Any] | None = None,
+) -> Any:
+    """A dataclass field that is also a flag; without ``default`` the flag is required.
+
+    Args:
+        help: what the field means, with its unit, as ``--help`` shows it.
+        default: its value where the flag is not given; of a bool it must be False.
+        metavar: what ``--help`` calls the value.
+        choices: the values that are allowed.
+        short: another, one-letter name of the flag.
+        parse: from the text of the flag to the value, where the field's type does not suffice.
+    """
+    metadata = {
+        "help": help,
+        "metavar": metavar,
+        "choices": choices,
+        "short": short,
+        "parse": parse,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def parser_of(config: type, **texts: Any) -> argparse.ArgumentParser:
+    """A parser with a flag for each field of ``config``; ``texts`` go to ``ArgumentParser``."""
+    parser = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter, **texts)
+    types = get_type_hints(config)
+    for field in dataclasses.fields(config):
+        about, kind = field.metadata, types[field.name]
+        names = [f"--{field.name.replace('_', '-')}"]
+        names += [about["short"]] if about["short"] else []
+        if kind is bool:
+            parser.add_argument(*names, action="store_true", help=about["help"])
+            continue
+        required = field.default is dataclasses.MISSING
+        parser.add_argument(
+            *names,
+            type=about["parse"] or next((t for t in get_args(kind) if t is not type(None)), kind),
+            required=required,
+            default=None if required else field.default,
+            choices=about["choices"],
+            metavar=about["metavar"],
+            help=about["help"],
+        )
+    return parser
+
+
+def parse(config: type[Config], argv: Sequence[str] | None, **texts: Any) -> Config:
+    """The configuration that ``argv`` (default: that of the process) gives; may exit with 2."""
+    return config(**vars(parser_of(config, **texts).parse_args(argv)))
+
+
+def positive(text: str) -> int:
+    """A positive whole number, for :func:`flag`'s ``parse``."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+    return int(text)
