@@ -102,7 +102,7 @@ class Fuser:
         """
         luma, recombine, inside = self._inputs(i1, i2, color)
         shape = self._shape_for(luma.shape)
-        self._check_memory(shape)
+        self._check_memory(shape, maps=MAPS_ALIVE)
         padded = [_pad(image, shape) for image in (luma, inside)]
         fused = self._fuse(self.params, *padded, np.array(luma.shape, np.int32))
         if shape not in self.shapes:
@@ -127,11 +127,14 @@ class Fuser:
 
         Raises:
             InputError: as for :meth:`fuse`.
+            MemoryError: as for :meth:`fuse`.
             ValueError: as for :meth:`fuse`.
         """
         luma, _, inside = self._inputs(i1, i2, color)
         height, width = luma.shape
         shape = padding.round_up((height, width))
+        returned = 3 * 2 * (self.network.iterations + 1)  # every iterate of the three blocks
+        self._check_memory(shape, maps=MAPS_ALIVE + returned)
         padded = [_pad(image, shape) for image in (luma, inside)]
         found = self._decompose(self.params, *padded, np.array(luma.shape, np.int32))
         return jax.tree.map(
@@ -157,12 +160,12 @@ class Fuser:
             return self._planned[height, width]
         return padding.choose((height, width), [*self.shapes, *self._planned.values()])
 
-    def _check_memory(self, shape: Size) -> None:
+    def _check_memory(self, shape: Size, *, maps: float) -> None:
         """Raises MemoryError where the system would otherwise kill the process (on CPUs only)."""
         available = _available_memory()
         if available is None or jax.default_backend() != "cpu":
             return
-        needed = MAPS_ALIVE * 4 * self.network.features * padding.area(shape)
+        needed = maps * 4 * self.network.features * padding.area(shape)
         if needed > available:
             raise MemoryError(
                 f"{shape[1]}×{shape[0]} pixels need about {needed / 1e9:.1f} GB of memory and "

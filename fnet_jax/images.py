@@ -60,7 +60,10 @@ def size(path: Path, *, max_pixels: int | None = None) -> tuple[int, int]:
     """
     with _opened(path, max_pixels) as image:
         width, height = image.size
-        turned = image.format != "TIFF" and image.getexif().get(ORIENTATION_TAG) in (5, 6, 7, 8)
+        # Pillow tells the turned size of a TIFF file itself, and would decode a PNG file to tell
+        # that it has no such tag.
+        untagged = image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info)
+        turned = not untagged and image.getexif().get(ORIENTATION_TAG) in (5, 6, 7, 8)
         return (width, height) if turned else (height, width)
 
 
