@@ -1,4 +1,6 @@
 import functools
+import inspect
+import textwrap
 
 import jax
 import jax.numpy as jnp
@@ -149,8 +151,8 @@ def test_wrong_settings_and_images_are_refused():
 
 
 def test_the_experiment_of_the_docstring_runs(capsys):
-    code = LZSC.__doc__.split("::\n\n", 1)[1].split("\n\n    Parameters", 1)[0]
-    exec("\n".join(line.removeprefix("        ") for line in code.splitlines()), {})
+    text = inspect.getdoc(LZSC).split("::\n\n", 1)[1].split("\n\nParameters", 1)[0]
+    exec(textwrap.dedent(text), {})
     error, density = map(float, capsys.readouterr().out.split())
     # Of uniform values in [0, 1], black costs 1/3 and the best constant 1/12.
     assert error < 1 / 12
