@@ -10,7 +10,7 @@ RUN = $(VENV)/bin/python
 REQUIREMENTS := $(if $(shell nvidia-smi -L 2>/dev/null),requirements.txt,requirements-cpu.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help fuse import named test lint clean
+.PHONY: help fuse named import weighed test lint clean
 
 help:
 	@echo "make fuse CKPT=ckpt/ I1=visible/ I2=infrared/   fuse images, into OUT=fused; more options"
@@ -32,8 +32,11 @@ named:
 	  exit 2; \
 	fi
 
-import: $(VENV)/ready
+import: weighed $(VENV)/ready
 	$(RUN) -m eval.import_official --weights "$(WEIGHTS)" --out ckpt/
+
+weighed:
+	@test -f "$(WEIGHTS)" || { echo "make import needs a file: make import WEIGHTS=FNet.pth"; exit 2; }
 
 test: lint
 	$(RUN) -m pytest

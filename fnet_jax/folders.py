@@ -52,11 +52,14 @@ def fuse_pairs(
     _check_folder(out)
     if overwrite:
         _keep_sources(pairs, out)
+    sources = {path.resolve() for pair in pairs for path in (pair.i1, pair.i2)}
     targets: dict[Pair, Path] = {}
     sizes: list[Size] = []
     for pair in pairs:
         try:
             target = _target(pair, out, suffix, overwrite=overwrite)
+            if target.resolve() in sources:  # through a link from another folder
+                raise InputError(f"{target}: is a source image; give another --out")
             sizes.append(_common_size(pair, max_pixels))
             targets[pair] = target
         except (InputError, OSError) as error:

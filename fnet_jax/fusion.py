@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -102,7 +103,7 @@ class Fuser:
         """
         luma, recombine, inside = self._inputs(i1, i2, color)
         shape = self._shape_for(luma.shape)
-        self._check_memory(shape, maps=MAPS_ALIVE)
+        self._check_memory(luma.shape, shape, maps=MAPS_ALIVE)
         padded = [_pad(image, shape) for image in (luma, inside)]
         fused = self._fuse(self.params, *padded, np.array(luma.shape, np.int32))
         if shape not in self.shapes:
@@ -134,7 +135,7 @@ class Fuser:
         height, width = luma.shape
         shape = padding.round_up((height, width))
         returned = 3 * 2 * (self.network.iterations + 1)  # every iterate of the three blocks
-        self._check_memory(shape, maps=MAPS_ALIVE + returned)
+        self._check_memory(luma.shape, shape, maps=MAPS_ALIVE + returned)
         padded = [_pad(image, shape) for image in (luma, inside)]
         found = self._decompose(self.params, *padded, np.array(luma.shape, np.int32))
         return jax.tree.map(
@@ -160,7 +161,7 @@ class Fuser:
             return self._planned[height, width]
         return padding.choose((height, width), [*self.shapes, *self._planned.values()])
 
-    def _check_memory(self, shape: Size, *, maps: float) -> None:
+    def _check_memory(self, size: tuple[int, ...], shape: Size, *, maps: float) -> None:
         """Raises MemoryError where the system would otherwise kill the process (on CPUs only)."""
         available = _available_memory()
         if available is None or jax.default_backend() != "cpu":
@@ -168,7 +169,7 @@ class Fuser:
         needed = maps * 4 * self.network.features * padding.area(shape)
         if needed > available:
             raise MemoryError(
-                f"{shape[1]}×{shape[0]} pixels need about {needed / 1e9:.1f} GB of memory and "
+                f"{size[1]}×{size[0]} pixels need about {needed / 1e9:.1f} GB of memory and "
                 f"{available / 1e9:.1f} GB are free"
             )
 
@@ -188,11 +189,16 @@ class Fuser:
 
 def _available_memory() -> int | None:
     """Bytes that can be allocated without swapping, or None where the system does not tell."""
-    try:
+    free = []
+    with suppress(OSError, StopIteration, ValueError):
         lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(x.split()[1]) * 1024 for x in lines if x.startswith("MemAvailable:"))
-    except (OSError, StopIteration, ValueError):
-        return None
+        free += [next(int(x.split()[1]) * 1024 for x in lines if x.startswith("MemAvailable:"))]
+    with suppress(OSError, ValueError):  # the limit of a container; "max" where there is none
+        limit, used = (
+            int(Path(f"/sys/fs/cgroup/memory.{name}").read_text()) for name in ("max", "current")
+        )
+        free += [limit - used]
+    return min(free, default=None)
 
 
 def _checked(name: str, image: np.ndarray) -> np.ndarray:

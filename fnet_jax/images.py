@@ -6,7 +6,6 @@ picture as a viewer shows it (orientation tags of cameras are followed).
 
 import logging
 import os
-import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     ".jpg": {"quality": 95, "subsampling": 0},
     ".jpeg": {"quality": 95, "subsampling": 0},
 }
+JPEG_SIDE = 65500  # what libjpeg accepts
 GREY_MODES = ("1", "L", "LA", "La")
 ORIENTATION_TAG, PHOTOMETRIC_TAG = 0x0112, 0x0106
 
@@ -93,7 +93,7 @@ def read(path: Path, *, grey: bool = False, max_pixels: int | None = None) -> np
             image.draft("L", None)
         with _silent_libtiff(image):
             image.load()
-        white_is_zero = image.getexif().get(PHOTOMETRIC_TAG) == 0
+        white_is_zero = image.format == "TIFF" and image.getexif().get(PHOTOMETRIC_TAG) == 0
         if image.format != "TIFF":  # which Pillow turns by itself
             image = ImageOps.exif_transpose(image)
         if image.mode.startswith("I"):
@@ -159,8 +159,11 @@ def _silent_libtiff(image: Image.Image) -> Iterator[None]:
     if image.format != "TIFF":
         yield
         return
-    sys.stderr.flush()
-    shown = os.dup(2)
+    try:
+        shown = os.dup(2)
+    except OSError:  # standard error is closed: there is nothing to silence
+        yield
+        return
     try:
         with Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), 2)
@@ -189,13 +192,17 @@ def write(path: Path, image: np.ndarray, *, overwrite: bool = False) -> None:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(f"{path}: cannot write this format; use one of {', '.join(SUFFIXES)}")
+    image = image.astype(image.dtype.newbyteorder("="), copy=False)
     if image.dtype == np.uint16 and (image.ndim == 3 or suffix not in SIXTEEN_BIT_SUFFIXES):
         image = np.rint(image / 257).astype(np.uint8)
-    if image.dtype not in (np.uint8, np.uint16) or image.ndim not in (2, 3):
+    grey_or_rgb = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
+    if image.dtype not in (np.uint8, np.uint16) or not grey_or_rgb or not image.size:
         raise InputError(
             f"{path}: cannot write {image.dtype} of shape {image.shape}; "
             f"give a uint8 or uint16 image"
         )
+    if suffix in (".jpg", ".jpeg") and max(image.shape[:2]) > JPEG_SIDE:
+        raise InputError(f"{path}: JPEG has at most {JPEG_SIDE} pixels a side; give --format png")
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(

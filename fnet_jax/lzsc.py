@@ -175,24 +175,30 @@ def check_images(*, expected_channels: int | None = None, **images: jax.Array) -
 
 
 class LZSC(Unrolled):
-    """A learned sparse coder: images ``e`` to feature maps ``u``, few of them nonzero.
+    """A learned sparse coder: images ``e`` to feature maps ``u``.
 
-    A sparse-coding experiment, which codes images, decodes them by one more correlation, and learns
-    both from the squared error; it prints the error and the share of the code that is not small::
+    How many features are exactly 0 depends on the threshold: below θ, the hard and the soft one
+    make zeros, the sigmoidal one makes small values. A sparse-coding experiment: images are made of
+    few random atoms, coded, and decoded by one more correlation; both are learned from the squared
+    error and the ℓ1 norm of the code. It prints the share of the images' variance that is missed
+    and the share of the code that is not zero::
 
         import jax, jax.numpy as jnp
         from fnet_jax.conv import correlate
         from fnet_jax.lzsc import LZSC
 
-        images = jax.random.uniform(jax.random.key(0), (8, 32, 32, 1))
-        coder = LZSC(features=16, iterations=2, kernel_size=5)
-        params = coder.init(jax.random.key(1), images), jnp.zeros((5, 5, 16, 1))
+        keys = jax.random.split(jax.random.key(0), 3)
+        dots = jax.random.bernoulli(keys[0], 0.02, (8, 32, 32, 4)).astype(float)
+        images = correlate(dots, 0.3 * jax.random.normal(keys[1], (5, 5, 4, 1)))
+        coder = LZSC(features=16, iterations=2, kernel_size=5, threshold="soft")
+        params = coder.init(keys[2], images), jnp.zeros((5, 5, 16, 1))
         code = lambda params: coder.apply(params[0], images)[0]
-        error = lambda params: jnp.mean((correlate(code(params), params[1]) - images) ** 2)
-        gradient = jax.jit(jax.grad(error))
-        for _ in range(100):
+        missed = lambda params: jnp.mean((correlate(code(params), params[1]) - images) ** 2)
+        loss = lambda params: missed(params) + jnp.mean(jnp.abs(code(params)))
+        gradient = jax.jit(jax.grad(loss))
+        for _ in range(300):
             params = jax.tree.map(lambda p, g: p - 0.01 * g, params, gradient(params))
-        print(error(params), jnp.mean(jnp.abs(code(params)) > 0.01))
+        print(missed(params) / jnp.var(images), jnp.mean(code(params) != 0))
 
     Parameters, for k = 0…N and C input channels: ``W_e_k`` (k ≥ 0), ``W_d_k``, ``W_u_k`` (k ≥ 1),
     ``W_d_prime_k``, ``W_u_prime_k`` (k ≥ 2), and the scalars ``w_theta``, ``b_theta``, ``w_rho``,

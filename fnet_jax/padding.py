@@ -13,7 +13,7 @@ Size = tuple[int, int]
 STEP = 16  # shapes are multiples of this
 COMPILATION_PIXELS = 250_000  # fused in the time of one compilation, on two CPU cores
 SPARE = 1.25  # a shape compiled already is used again up to this many times the pixels needed
-MOST_PLANNED = 128  # sizes that plan() looks at pair by pair
+MOST_PLANNED = 300  # sizes that plan() looks at pair by pair
 
 
 def round_up(size: Size, *, step: int = STEP) -> Size:
@@ -43,7 +43,8 @@ def plan(sizes: Iterable[Size], *, cost: float = COMPILATION_PIXELS) -> list[Siz
     """Shapes for a set of images, so that computing and compiling together take little time.
 
     Starts with a shape for each size and joins two at a time, as long as the pixels that a joint
-    shape adds cost less than the compilation it saves.
+    shape adds cost less than the compilation it saves. More sizes than ``MOST_PLANNED`` are first
+    put into groups of similar size.
 
     Args:
         sizes: (height, width) of each image.
@@ -73,7 +74,17 @@ def plan(sizes: Iterable[Size], *, cost: float = COMPILATION_PIXELS) -> list[Siz
             break
         count = groups.pop(a) + groups.pop(b)
         groups[max(a[0], b[0]), max(a[1], b[1])] += count
-    return sorted(groups)
+    return _shrunk(groups, images)
+
+
+def _shrunk(shapes: Iterable[Size], images: Iterable[Size]) -> list[Size]:
+    """Each shape no larger than the images need for which it is the smallest that holds them."""
+    used: dict[Size, Size] = {}
+    for size in images:
+        shape = min((s for s in shapes if holds(s, size)), key=area)
+        height, width = used.get(shape, (0, 0))
+        used[shape] = (max(height, size[0]), max(width, size[1]))
+    return sorted({round_up(size) for size in used.values()})
 
 
 def _rounded(images: Counter[Size], step: int) -> Counter[Size]:

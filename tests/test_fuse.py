@@ -142,7 +142,15 @@ def test_sixteen_bits_stay_sixteen(small_checkpoint, tmp_path, rng):
 def test_sources_are_never_overwritten(small_checkpoint, folders, capsys):
     before = {path: path.read_bytes() for path in images.find(folders[0])}
     assert main(arguments(small_checkpoint, folders, folders[0], "--overwrite")) == 1
-    assert "holds source images, which --overwrite could replace" in capsys.readouterr().err
+    assert "is a folder of source images; give another --out" in capsys.readouterr().err
+    assert main(arguments(small_checkpoint, folders, folders[0], "--format=png")) == 1
+    assert {path: path.read_bytes() for path in images.find(folders[0])} == before
+    (folders[0].parent / "links").mkdir()
+    link = folders[0].parent / "links/0.png"
+    link.symlink_to(folders[0] / "0.png")
+    pair = link, folders[1] / "0.png"
+    assert main(arguments(small_checkpoint, pair, folders[0], "--overwrite")) == 1
+    assert "0.png: is a source image" in capsys.readouterr().err
     pair = folders[0] / "0.png", folders[1] / "1.png"  # the result would be ir/0.png
     assert main(arguments(small_checkpoint, pair, folders[1], "--overwrite", "--format=png")) == 1
     assert images.read(folders[1] / "0.png").shape == (9, 12)
@@ -264,6 +272,22 @@ def test_interruption_leaves_whole_files(small_checkpoint, tmp_path, rng):
     assert 0 < len(written) < 400
     for name in written:
         assert images.read(tmp_path / "out" / name).shape == (64, 64)
+
+
+@pytest.mark.parametrize("redirected", [">/dev/full", "| true", "2>&-", ">&-"])
+def test_work_is_done_though_nobody_listens(small_checkpoint, folders, tmp_path, redirected):
+    call = " ".join([sys.executable, "-m eval.fuse", *arguments(small_checkpoint, folders, "out")])
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {call} {redirected}"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(command.ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(os.listdir(tmp_path / "out")) == 5
 
 
 def test_help_teaches(tmp_path):

@@ -50,9 +50,9 @@ def test_many_sizes_share_compilations(small_network, rng):
 
 def test_too_little_memory_is_told_beforehand(fuser, rng, monkeypatch):
     monkeypatch.setattr(fusion, "_available_memory", lambda: 10_000)
-    with pytest.raises(MemoryError, match="32×32 pixels need about .* GB are free"):
+    with pytest.raises(MemoryError, match="30×30 pixels need about .* GB are free"):
         fuser.fuse(*images(rng, 30, 30))
-    with pytest.raises(MemoryError, match="32×32 pixels need about"):
+    with pytest.raises(MemoryError, match="30×30 pixels need about"):
         fuser.decompose(*images(rng, 30, 30))
     monkeypatch.setattr(fusion, "_available_memory", lambda: None)
     fuser.fuse(*images(rng, 30, 30))

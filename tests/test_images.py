@@ -56,9 +56,21 @@ def test_white_is_zero_is_not_a_negative(tmp_path, dtype):
 
 
 def test_what_may_not_be_written_is_refused(tmp_path):
-    for bad in (np.zeros((4, 4)), np.zeros((4, 4, 2, 2), np.uint8)):
+    shapes = [(4, 4, 2, 2), (0, 3), (2, 2, 1), (2, 2, 4)]
+    for bad in (np.zeros((4, 4)), *(np.zeros(shape, np.uint8) for shape in shapes)):
         with pytest.raises(InputError, match="give a uint8 or uint16 image"):
             images.write(tmp_path / "a.png", bad)
+
+
+def test_jpeg_has_a_largest_side(tmp_path):
+    with pytest.raises(InputError, match="at most 65500 pixels a side; give --format png"):
+        images.write(tmp_path / "a.jpg", np.zeros((1, 65501), np.uint8))
+    images.write(tmp_path / "a.png", np.zeros((1, 65501), np.uint8))
+
+
+def test_byte_order_does_not_matter(tmp_path):
+    images.write(tmp_path / "a.png", np.arange(12, dtype=">u2").reshape(3, 4))
+    np.testing.assert_array_equal(images.read(tmp_path / "a.png").ravel(), np.arange(12))
 
 
 def test_folders_without_hard_links(tmp_path, rgb, monkeypatch):

@@ -153,7 +153,8 @@ def test_wrong_settings_and_images_are_refused():
 def test_the_experiment_of_the_docstring_runs(capsys):
     text = inspect.getdoc(LZSC).split("::\n\n", 1)[1].split("\n\nParameters", 1)[0]
     exec(textwrap.dedent(text), {})
-    error, density = map(float, capsys.readouterr().out.split())
-    # Of uniform values in [0, 1], black costs 1/3 and the best constant 1/12.
-    assert error < 1 / 12
-    assert 0 < density < 1
+    missed, density = map(float, capsys.readouterr().out.split())
+    # An all-black answer misses 1. Before training 0.79 of the code is not zero; it measured
+    # 0.11 and 0.69 after.
+    assert missed < 0.2
+    assert 0 < density < 0.75

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from fnet_jax import color
+from fnet_jax.commands.console import finish, say
 from fnet_jax.commands.flags import flag, parse, positive
 from fnet_jax.errors import InputError
 from fnet_jax.pairs import match
@@ -84,14 +85,7 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "fnet-fuse") -> int:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     if config.verbose:
         logging.getLogger("fnet_jax").setLevel(logging.INFO)
-    try:
-        return run(config)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped; the images fused so far are whole", file=sys.stderr)
-        return 130
+    return finish(lambda: run(config), stopped="the images fused so far are whole")
 
 
 def run(config: FuseConfig) -> int:
@@ -102,6 +96,9 @@ def run(config: FuseConfig) -> int:
     """
     start = time.perf_counter()
     pairs, problems = match(config.i1, config.i2)
+    for folder in (config.i1, config.i2):
+        if folder.is_dir() and folder.resolve() == config.out.resolve():
+            raise InputError(f"{config.out}: is a folder of source images; give another --out")
     from tqdm import tqdm
 
     from fnet_jax.folders import fuse_pairs  # JAX is slow to import: after --help and its errors
@@ -125,7 +122,7 @@ def run(config: FuseConfig) -> int:
         progress=partial(tqdm, desc="fusing", unit="pair", disable=None),
     )
     fused, total = sum(1 for _ in written), len(pairs) + len(problems)
-    print(
+    say(
         f"fused {fused} of {total} pair{'s' * (total != 1)} "
         f"in {time.perf_counter() - start:.1f} s "
         f"({fuser.compilations} compilation{'s' * (fuser.compilations != 1)}) into {config.out}"

@@ -1,13 +1,12 @@
 """Turns the weights that the authors of FNet published into a checkpoint."""
 
 import hashlib
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fnet_jax.commands.console import finish, say
 from fnet_jax.commands.flags import flag, parse
-from fnet_jax.errors import InputError
 
 DESCRIPTION = """\
 Turn the weights that the authors of FNet published (FNet.pth, or the same arrays in an .npz file)
@@ -31,13 +30,13 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "fnet-import-official
     """Runs the command; returns its exit status."""
     example = f"example:\n  {prog} --weights FNet.pth --out ckpt/"
     config = parse(ImportConfig, argv, prog=prog, description=DESCRIPTION, epilog=example)
-    try:
+
+    def work() -> int:
         count = import_official(config.weights, config.out, overwrite=config.overwrite)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(f"{config.out}: FNet with {count:,} parameters of {config.weights}")
-    return 0
+        say(f"{config.out}: FNet with {count:,} parameters of {config.weights}")
+        return 0
+
+    return finish(work, stopped="no checkpoint was written")
 
 
 def import_official(weights: Path, out: Path, *, overwrite: bool = False) -> int:
