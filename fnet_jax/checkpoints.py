@@ -211,9 +211,9 @@ def _network(path: Path, meta: Any, wanted: str) -> Unrolled:
             raise InputError(f"{path}: holds {name}, {wanted} is needed; give another checkpoint")
         model = NETWORKS[name](**settings)
         model.check()
+    except InputError:
+        raise
     except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(
             f"{path}: its description of the network is not understood ({first_line(error)}); "
             f"{HOW_TO_GET_ONE}"

@@ -63,8 +63,8 @@ def published_grey(rgb: np.ndarray) -> np.ndarray:
     """8-bit grey (H, W) of 8-bit RGB (H, W, 3), with the fraction cut off.
 
     Integer weights in units of 2⁻¹⁵, not rounded: what libpng computes when it is asked for a grey
-    image, and what the published VIS-NIR results were made from. In colour photographs two pixels
-    in five are one level below the rounded luma; a grey image stored as RGB comes out unchanged.
+    image, and what the published VIS-NIR results were made from. Where the fraction is a half or
+    more, it is one level below the rounded luma; a grey image stored as RGB comes out unchanged.
     """
     levels = rgb.astype(np.uint32) @ np.array([9797, 19234, 3737], np.uint32)
     return (levels >> 15).astype(np.uint8)

@@ -10,8 +10,8 @@ because on a CPU they decide the speed:
 * The gradient with respect to the kernel is a matrix product of shifted copies of whichever side
   has few channels, in strips of rows that stay in the cache.
 
-Products and sums are done in full float32 on every platform (on a GPU, too, where the default would
-be a format with 10 bits of mantissa: not enough to reproduce published images).
+Products and sums are done in full float32 on every platform; on a GPU the default would be a format
+with 10 bits of mantissa.
 """
 
 import jax

@@ -45,13 +45,11 @@ def fuse_pairs(
         progress: wraps the list of the pairs that will be fused, to show how far the work is.
 
     Raises:
-        InputError: nothing can be written to ``out``, or replacing files there would replace the
-            sources.
+        InputError: nothing can be written to ``out``, or it is a folder of sources, where fused
+            images would be taken for sources or replace them.
     """
     pairs = list(pairs)
-    _check_folder(out)
-    if overwrite:
-        _keep_sources(pairs, out)
+    _check_folder(pairs, out)
     sources = {path.resolve() for pair in pairs for path in (pair.i1, pair.i2)}
     targets: dict[Pair, Path] = {}
     sizes: list[Size] = []
@@ -98,7 +96,11 @@ def _fuse(fuser: Fuser, pair: Pair, i1: np.ndarray, i2: np.ndarray, color: str) 
         ) from error
 
 
-def _check_folder(out: Path) -> None:
+def _check_folder(pairs: list[Pair], out: Path) -> None:
+    """Raises InputError unless fused images can go to ``out``; makes it."""
+    folders = {path.parent.resolve() for pair in pairs for path in (pair.i1, pair.i2)}
+    if out.resolve() in folders:
+        raise InputError(f"{out}: is a folder of source images; give another --out")
     try:
         out.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=out).close()
@@ -106,14 +108,6 @@ def _check_folder(out: Path) -> None:
         raise InputError(
             f"{out}: cannot be written to ({error.strerror}); give another --out"
         ) from error
-
-
-def _keep_sources(pairs: list[Pair], out: Path) -> None:
-    for folder in {path.parent for pair in pairs for path in (pair.i1, pair.i2)}:
-        if folder.resolve() == out.resolve():
-            raise InputError(
-                f"{out}: holds source images, which --overwrite could replace; give another --out"
-            )
 
 
 def _target(pair: Pair, out: Path, suffix: str | None, *, overwrite: bool) -> Path:

@@ -6,10 +6,10 @@ picture as a viewer shows it (orientation tags of cameras are followed).
 
 import logging
 import os
-import tempfile
+import uuid
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -203,16 +203,12 @@ def write(path: Path, image: np.ndarray, *, overwrite: bool = False) -> None:
         )
     if suffix in (".jpg", ".jpeg") and max(image.shape[:2]) > JPEG_SIDE:
         raise InputError(f"{path}: JPEG has at most {JPEG_SIDE} pixels a side; give --format png")
-    temporary = None
+    temporary = path.with_name(f".{uuid.uuid4().hex}{suffix}")
     try:
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=".", suffix=suffix, delete=False
-        ) as file:
-            temporary = Path(file.name)
+        with temporary.open("xb") as file:
             Image.fromarray(image).save(file, **SAVE_OPTIONS.get(suffix, {}))
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
         if overwrite:
             temporary.replace(path)
         else:
@@ -224,7 +220,7 @@ def write(path: Path, image: np.ndarray, *, overwrite: bool = False) -> None:
             f"{path}: cannot be written ({first_line(error)}); check space and permissions there"
         ) from error
     finally:
-        if temporary is not None:
+        with suppress(OSError):  # such as a folder that is not there
             temporary.unlink(missing_ok=True)
 
 
@@ -238,9 +234,3 @@ def _rename_unless_taken(old: Path, new: Path) -> None:
         if new.exists():
             raise FileExistsError(new) from None
         old.replace(new)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -246,6 +246,8 @@ class LZSC(Unrolled):
         )
         threshold = thresholds.make(self.threshold, alpha=self.alpha, gamma=self.gamma)
 
+        # The mask goes before the threshold, which keeps zeros. After it, XLA on a CPU cannot fuse
+        # the sums of one iteration and keeps those of all: three times the memory.
         e = keep_inside(e, mask)
         before = [keep_inside(correlate(e, W_e[0]), mask)]
         u = [threshold(before[0], theta[0])]

@@ -8,6 +8,8 @@ share a compilation at the price of pixels computed in vain. Sizes and shapes ar
 from collections import Counter
 from collections.abc import Iterable
 
+import numpy as np
+
 Size = tuple[int, int]
 
 STEP = 16  # shapes are multiples of this
@@ -61,19 +63,20 @@ def plan(sizes: Iterable[Size], *, cost: float = COMPILATION_PIXELS) -> list[Siz
         step *= 2
         groups = _rounded(images, step)
 
-    def added(a: Size, b: Size) -> float:
-        joint = max(a[0], b[0]) * max(a[1], b[1])
-        return groups[a] * (joint - area(a)) + groups[b] * (joint - area(b)) - cost
-
     while len(groups) > 1:
         shapes = sorted(groups)
-        price, a, b = min(
-            (added(a, b), a, b) for i, a in enumerate(shapes) for b in shapes[i + 1 :]
-        )
-        if price >= 0:
+        height, width = np.array(shapes).T
+        count = np.array([groups[shape] for shape in shapes])
+        joint = np.maximum.outer(height, height) * np.maximum.outer(width, width)
+        waste = count[:, None] * (joint - (height * width)[:, None])
+        upper = np.triu_indices(len(shapes), 1)  # each pair once
+        price = (waste + waste.T - cost)[upper]
+        best = price.argmin()
+        if price[best] >= 0:
             break
-        count = groups.pop(a) + groups.pop(b)
-        groups[max(a[0], b[0]), max(a[1], b[1])] += count
+        a, b = shapes[upper[0][best]], shapes[upper[1][best]]
+        images_of_both = groups.pop(a) + groups.pop(b)
+        groups[max(a[0], b[0]), max(a[1], b[1])] += images_of_both
     return _shrunk(groups, images)
 
 

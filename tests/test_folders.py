@@ -63,6 +63,7 @@ def test_nothing_starts_where_nothing_can_be_written(fuser, tmp_path, rng):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot be written to"):
         next(fuse_pairs(fuser, pairs, tmp_path / "file"))
-    with pytest.raises(InputError, match="holds source images"):
-        next(fuse_pairs(fuser, pairs, tmp_path / "vi", overwrite=True))
+    for folder in ("vi", "ir", "vi/../ir"):
+        with pytest.raises(InputError, match="is a folder of source images"):
+            next(fuse_pairs(fuser, pairs, tmp_path / folder, suffix=".jpg"))
     assert fuser.compilations == 0

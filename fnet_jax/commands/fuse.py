@@ -11,7 +11,6 @@ from pathlib import Path
 from fnet_jax import color
 from fnet_jax.commands.console import finish, say
 from fnet_jax.commands.flags import flag, parse, positive
-from fnet_jax.errors import InputError
 from fnet_jax.pairs import match
 
 MAX_PIXELS = 3840 * 2160
@@ -96,9 +95,6 @@ def run(config: FuseConfig) -> int:
     """
     start = time.perf_counter()
     pairs, problems = match(config.i1, config.i2)
-    for folder in (config.i1, config.i2):
-        if folder.is_dir() and folder.resolve() == config.out.resolve():
-            raise InputError(f"{config.out}: is a folder of source images; give another --out")
     from tqdm import tqdm
 
     from fnet_jax.folders import fuse_pairs  # JAX is slow to import: after --help and its errors
