@@ -48,6 +48,38 @@ def correlate(x: jax.Array, kernel: jax.Array) -> jax.Array:
     return _correlate_in_blocks(x, kernel, rows=1, columns=1)
 
 
+def adjoint(kernel: jax.Array) -> jax.Array:
+    """The filters A of the adjoint map: ⟨correlate(x, kernel), y⟩ = ⟨x, correlate(y, A)⟩.
+
+    Args:
+        kernel: shape (size, size, C, O).
+
+    Returns:
+        Array (size, size, O, C): turned by half a turn, inputs and outputs exchanged.
+    """
+    return kernel[::-1, ::-1].swapaxes(2, 3)
+
+
+def operator_norm(kernel: jax.Array, *, grid: int = 64) -> jax.Array:
+    """Largest factor by which correlating with ``kernel`` lengthens images of any size.
+
+    The largest singular value of the filters' transfer function (C×O) over a grid of frequencies:
+    exact for images without border up to the fineness of the grid, an upper bound with one.
+
+    Args:
+        kernel: shape (size, size, C, O).
+        grid: number of frequencies per axis, at least ``size``.
+
+    Returns:
+        A scalar.
+    """
+    transfer = jnp.fft.fft2(kernel, s=(grid, grid), axes=(0, 1))
+    if kernel.shape[2] > kernel.shape[3]:
+        transfer = transfer.swapaxes(2, 3)
+    gram = jnp.einsum("yxao,yxbo->yxab", transfer, transfer.conj(), precision=PRECISION)
+    return jnp.sqrt(jnp.linalg.eigvalsh(gram).max())
+
+
 def _check(x: jax.Array, kernel: jax.Array) -> None:
     if x.ndim != 4 or kernel.ndim != 4 or x.shape[3] != kernel.shape[2]:
         raise ValueError(
@@ -93,14 +125,12 @@ def _backward(
     residuals: tuple[jax.Array, jax.Array], cotangent: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     x, kernel = residuals
-    turned = kernel[::-1, ::-1].swapaxes(2, 3)
     size = kernel.shape[0]
     if x.shape[3] <= cotangent.shape[3]:
         kernel_gradient = _shifted_products(x, cotangent, size)
     else:  # shift the cotangent instead of the input: the same sums, met from the other side
-        mirrored = _shifted_products(cotangent, x, size)
-        kernel_gradient = mirrored[::-1, ::-1].swapaxes(2, 3)
-    return correlate(cotangent, turned), kernel_gradient
+        kernel_gradient = adjoint(_shifted_products(cotangent, x, size))
+    return correlate(cotangent, adjoint(kernel)), kernel_gradient
 
 
 correlate.defvjp(_forward, _backward)

@@ -2,11 +2,15 @@
 
 import unicodedata
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from fnet_jax import images
 from fnet_jax.errors import InputError
+
+Key = TypeVar("Key", str, tuple[str, ...])
 
 
 @dataclass(frozen=True)
@@ -45,18 +49,41 @@ def match(i1: Path, i2: Path) -> tuple[list[Pair], list[str]]:
         return [Pair(i1, i2)], []
     if not i1.is_dir() or not i2.is_dir():
         raise InputError(f"{i1} and {i2}: give two files or two folders, not one of each")
-    first, second = _by_stem(i1), _by_stem(i2)
-    pairs, problems = [], []
-    for stem in sorted(first.keys() | second.keys()):
-        ones, twos = first.get(stem, []), second.get(stem, [])
+    pairs, problems = partners(_by_stem(i1), _by_stem(i2), lambda side, stem: (i1, i2)[side] / stem)
+    return list(pairs.values()), problems
+
+
+def partners(
+    first: Mapping[Key, list[Path]],
+    second: Mapping[Key, list[Path]],
+    expected: Callable[[int, Key], Path],
+) -> tuple[dict[Key, Pair], list[str]]:
+    """Pairs the files of two modalities that have equal keys.
+
+    Args:
+        first: files of I1 by key.
+        second: files of I2 by key.
+        expected: where the file of I1 (0) or I2 (1) with a key lies, without its suffix.
+
+    Returns:
+        The pairs by key, sorted, and a line for each file that has no partner or more than one.
+    """
+    pairs: dict[Key, Pair] = {}
+    problems = []
+    for key in sorted(first.keys() | second.keys()):
+        ones, twos = first.get(key, []), second.get(key, [])
         if len(ones) == len(twos) == 1:
-            pairs.append(Pair(ones[0], twos[0]))
+            pairs[key] = Pair(ones[0], twos[0])
         elif ones and twos:
             names = ", ".join(path.name for path in ones + twos)
-            problems.append(f"{i1 / stem}.*: several files of one name ({names}); keep one each")
+            problems.append(
+                f"{expected(0, key)}.*: several files of one name ({names}); keep one each"
+            )
         else:
-            there, other = (ones, i2) if ones else (twos, i1)
-            problems += [f"{path}: has no partner {stem}.* in {other}" for path in there]
+            there, missing = (ones, expected(1, key)) if ones else (twos, expected(0, key))
+            problems += [
+                f"{path}: has no partner {missing.name}.* in {missing.parent}" for path in there
+            ]
     return pairs, problems
 
 

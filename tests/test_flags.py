@@ -43,3 +43,19 @@ def test_every_field_is_explained(capsys):
     shown = capsys.readouterr().out
     for text in ("--where FOLDER", "a rate, in 1 / s", "--many-words, -m", "{a,b}"):
         assert text in shown
+
+
+@dataclass(frozen=True)
+class Placed:
+    what: str = flag("a thing", positional=True, choices=("this", "that"), metavar="WHAT")
+    many: bool = flag("a switch", default=False)
+
+
+def test_arguments_without_a_name(capsys):
+    assert parse(Placed, ["this"]) == Placed("this")
+    assert parse(Placed, ["--many", "that"]) == Placed("that", many=True)
+    for wrong in ([], ["other"], ["this", "that"]):
+        with pytest.raises(SystemExit) as stopped:
+            parse(Placed, wrong)
+        assert stopped.value.code == 2
+    assert "WHAT" in capsys.readouterr().err

@@ -1,9 +1,10 @@
 import unicodedata
+from pathlib import Path
 
 import pytest
 
 from fnet_jax.errors import InputError
-from fnet_jax.pairs import match
+from fnet_jax.pairs import Pair, match, partners
 
 
 def folder(path, *names):
@@ -57,3 +58,14 @@ def test_unusable_paths_are_refused(tmp_path):
         match(images, empty)
     with pytest.raises(InputError, match="two files or two folders"):
         match(images, images / "1.png")
+
+
+def test_partners_have_equal_keys():
+    first = {("a", "1"): [Path("x/1.png")], ("b", "1"): [Path("y/1.png")]}
+    second = {("b", "1"): [Path("z/1.tif")], ("b", "2"): [Path("z/2.tif")]}
+    pairs, problems = partners(first, second, lambda side, key: Path("uv"[side], *key))
+    assert pairs == {("b", "1"): Pair(Path("y/1.png"), Path("z/1.tif"))}
+    assert problems == [
+        "x/1.png: has no partner 1.* in v/a",
+        "z/2.tif: has no partner 2.* in u/b",
+    ]

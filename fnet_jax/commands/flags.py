@@ -16,6 +16,7 @@ def flag(
     choices: Sequence[str] | None = None,
     short: str | None = None,
     parse: Callable[[str], Any] | None = None,
+    positional: bool = False,
 ) -> Any:
     """A dataclass field that is also a flag; without ``default`` the flag is required.
 
@@ -26,6 +27,7 @@ def flag(
         choices: the values that are allowed.
         short: another, one-letter name of the flag.
         parse: from the text of the flag to the value, where the field's type does not suffice.
+        positional: it is an argument without a name, and required.
     """
     metadata = {
         "help": help,
@@ -33,6 +35,7 @@ def flag(
         "choices": choices,
         "short": short,
         "parse": parse,
+        "positional": positional,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -49,10 +52,13 @@ def parser_of(config: type, **texts: Any) -> argparse.ArgumentParser:
             parser.add_argument(*names, action="store_true", help=about["help"])
             continue
         required = field.default is dataclasses.MISSING
+        if about["positional"]:
+            names = [field.name]
+        named: dict[str, Any] = {} if about["positional"] else {"required": required}
         parser.add_argument(
             *names,
+            **named,
             type=about["parse"] or next((t for t in get_args(kind) if t is not type(None)), kind),
-            required=required,
             default=None if required else field.default,
             choices=about["choices"],
             metavar=about["metavar"],
