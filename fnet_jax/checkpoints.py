@@ -1,4 +1,4 @@
-"""Checkpoints of networks: the only code that touches Orbax.
+"""Checkpoints of networks; those of training runs (:mod:`train.saving`) are such, and more.
 
 A checkpoint is a folder with two Orbax items: ``params`` (the parameters, as linen nests them) and
 ``meta`` (JSON: the network's name and settings, a SHA-256 of each array, where the weights come
@@ -7,6 +7,7 @@ Orbax itself loads a flipped bit, and reports a file cut short with tracebacks o
 """
 
 import hashlib
+import logging
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,10 @@ FORMAT = 1
 NETWORKS: dict[str, type[Unrolled]] = {"FNet": FNet, "IFNet": IFNet, "LZSC": LZSC}
 ITEMS = ("params", "meta")
 SUMS = "sha256sums.txt"
+RUN_FOLDER = "checkpoints"  # of a stage of training, with a checkpoint per step that was saved
 HOW_TO_GET_ONE = "make one with python -m eval.import_official --weights FNet.pth --out FOLDER"
+
+logger = logging.getLogger(__name__)
 
 
 def named_arrays(params: Any) -> dict[str, Any]:
@@ -66,14 +70,7 @@ def save(
         InputError: something else is at ``path``, or it cannot be written.
     """
     path = Path(path).absolute()
-    meta = {
-        "format": FORMAT,
-        "network": type(network).__name__,
-        "settings": network.settings(),
-        "checksums": checksums(params),
-        "source": source or {},
-        "versions": {"fnet_jax": __version__, "jax": jax.__version__, "flax": flax.__version__},
-    }
+    meta = describe(network, params, source=source)
     occupied = path.is_file() or (path.is_dir() and any(path.iterdir()))
     if occupied and not is_checkpoint(path):
         raise InputError(f"{path}: is there already and is no checkpoint; give another folder")
@@ -89,9 +86,7 @@ def save(
                     meta=ocp.args.JsonSave(meta),
                 )
                 checkpointer.save(new, args=arguments)
-            digests = {name: _digest(new / name) for name in _files(new)}
-            lines = [f"{digest}  {name}\n" for name, digest in digests.items()]
-            (new / SUMS).write_text("".join(lines))
+            write_sums(new)
             if path.is_dir():
                 path.rename(old)
             try:
@@ -106,16 +101,45 @@ def save(
         ) from error
 
 
+def describe(
+    network: Unrolled, params: Any, *, source: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """What the item ``meta`` of a checkpoint says of a network, as JSON values.
+
+    Args:
+        network: the network, for its name and settings.
+        params: its parameters, ``{"params": …}``.
+        source: where the weights come from, JSON values by name.
+    """
+    return {
+        "format": FORMAT,
+        "network": type(network).__name__,
+        "settings": network.settings(),
+        "checksums": checksums(params),
+        "source": source or {},
+        "versions": {"fnet_jax": __version__, "jax": jax.__version__, "flax": flax.__version__},
+    }
+
+
+def write_sums(folder: Path) -> None:
+    """Lists the files of a checkpoint with their SHA-256, for :func:`check_files`."""
+    lines = [f"{_digest(folder / name)}  {name}\n" for name in _files(folder)]
+    (folder / SUMS).write_text("".join(lines))
+
+
 def _files(folder: Path) -> list[str]:
-    """The files below a folder, by their paths in it, sorted."""
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    """The files of a checkpoint's items, by their paths in it, sorted.
+
+    Those beside the items tell Orbax when it wrote what, which it does until the very end.
+    """
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*/*") if p.is_file())
 
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _check_files(folder: Path) -> None:
+def check_files(folder: Path) -> None:
     """Compares the files with the list that was made when they were written.
 
     Raises:
@@ -158,11 +182,42 @@ def is_checkpoint(path: str | Path) -> bool:
         raise InputError(f"{path}: may not be read; check its permissions") from error
 
 
+def find(path: Path) -> Path:
+    """The checkpoint that a folder is, or the newest of the training run that it holds.
+
+    Args:
+        path: a checkpoint, the folder of a stage of training (``runs/stage2``), or a workdir, of
+            which the last stage counts that has a checkpoint.
+
+    Raises:
+        InputError: there is none, or the folder may not be read.
+    """
+    if path.is_file():
+        raise InputError(f"{path}: is a file, a checkpoint is a folder; {HOW_TO_GET_ONE}")
+    if not path.is_dir():
+        raise InputError(f"{path}: no such checkpoint; {HOW_TO_GET_ONE}")
+    if is_checkpoint(path):
+        return path
+    for run in (path, path / "stage2", path / "stage1"):
+        if found := steps(run / RUN_FOLDER):
+            logger.info("taking %s", found[max(found)])
+            return found[max(found)]
+    raise InputError(f"{path}: no checkpoint of a network of this project; {HOW_TO_GET_ONE}")
+
+
+def steps(folder: Path) -> dict[int, Path]:
+    """The checkpoints of a training run by their step, those whose saving was not cut short."""
+    if not folder.is_dir():
+        return {}
+    found = {int(p.name): p for p in folder.iterdir() if p.name.isdecimal()}
+    return {step: found[step] for step in sorted(found)}
+
+
 def load(path: str | Path, *, network: str = "FNet") -> tuple[Unrolled, Any, dict[str, Any]]:
     """Reads a checkpoint and checks it.
 
     Args:
-        path: the folder.
+        path: the folder, or a run's (:func:`find`).
         network: the name of the network that is wanted.
 
     Returns:
@@ -173,13 +228,8 @@ def load(path: str | Path, *, network: str = "FNet") -> tuple[Unrolled, Any, dic
         InputError: there is no checkpoint, it is of another network, or it is damaged.
     """
     path = Path(path).absolute()
-    if path.is_file():
-        raise InputError(f"{path}: is a file, a checkpoint is a folder; {HOW_TO_GET_ONE}")
-    if not path.is_dir():
-        raise InputError(f"{path}: no such checkpoint; {HOW_TO_GET_ONE}")
-    if not is_checkpoint(path):
-        raise InputError(f"{path}: no checkpoint of a network of this project; {HOW_TO_GET_ONE}")
-    _check_files(path)
+    path = find(path)
+    check_files(path)
     try:
         with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
             meta = checkpointer.restore(path, args=ocp.args.Composite(meta=ocp.args.JsonRestore()))[

@@ -14,9 +14,14 @@ Products and sums are done in full float32 on every platform; on a GPU the defau
 with 10 bits of mantissa.
 """
 
+from typing import TypeVar
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
+
+Filters = TypeVar("Filters", jax.Array, np.ndarray)
 
 PRECISION = lax.Precision.HIGHEST
 STRIP_PIXELS = 4096  # per strip of the kernel gradient: 81 copies of it fill about the L2 cache
@@ -48,7 +53,7 @@ def correlate(x: jax.Array, kernel: jax.Array) -> jax.Array:
     return _correlate_in_blocks(x, kernel, rows=1, columns=1)
 
 
-def adjoint(kernel: jax.Array) -> jax.Array:
+def adjoint(kernel: Filters) -> Filters:
     """The filters A of the adjoint map: ⟨correlate(x, kernel), y⟩ = ⟨x, correlate(y, A)⟩.
 
     Args:
@@ -58,26 +63,6 @@ def adjoint(kernel: jax.Array) -> jax.Array:
         Array (size, size, O, C): turned by half a turn, inputs and outputs exchanged.
     """
     return kernel[::-1, ::-1].swapaxes(2, 3)
-
-
-def operator_norm(kernel: jax.Array, *, grid: int = 64) -> jax.Array:
-    """Largest factor by which correlating with ``kernel`` lengthens images of any size.
-
-    The largest singular value of the filters' transfer function (C×O) over a grid of frequencies:
-    exact for images without border up to the fineness of the grid, an upper bound with one.
-
-    Args:
-        kernel: shape (size, size, C, O).
-        grid: number of frequencies per axis, at least ``size``.
-
-    Returns:
-        A scalar.
-    """
-    transfer = jnp.fft.fft2(kernel, s=(grid, grid), axes=(0, 1))
-    if kernel.shape[2] > kernel.shape[3]:
-        transfer = transfer.swapaxes(2, 3)
-    gram = jnp.einsum("yxao,yxbo->yxab", transfer, transfer.conj(), precision=PRECISION)
-    return jnp.sqrt(jnp.linalg.eigvalsh(gram).max())
 
 
 def _check(x: jax.Array, kernel: jax.Array) -> None:

@@ -1,24 +1,24 @@
 """Parameters to start training from: ``tied`` and the paper's ``xavier``."""
 
+import math
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from fnet_jax.conv import adjoint, operator_norm
+from fnet_jax.conv import adjoint
 from fnet_jax.fnet import FNet
 from fnet_jax.ifnet import IFNet
+from fnet_jax.lzsc import SCHEDULE_START
 
 METHODS = ("tied", "xavier")
 NORM = 0.6
-
 # What each decoder takes of what its block found. D leaves half of a source to the common features;
 # then the fused image is the mean of the sources, half from u1 and u2 and half from c.
 D_SHARE, G_SHARE, G_C_SHARE = 0.5, 0.25, 0.5
 
 
-def make(network: FNet | IFNet, key: jax.Array, *, method: str = "tied") -> dict[str, Any]:
+def make(network: FNet | IFNet, seed: int, *, method: str = "tied") -> dict[str, Any]:
     """Parameters of a network before training.
 
     ``"xavier"`` draws every filter from Xavier's uniform distribution, as the paper does. Blocks of
@@ -36,30 +36,39 @@ def make(network: FNet | IFNet, key: jax.Array, *, method: str = "tied") -> dict
 
     Args:
         network: FNet or IFNet.
-        key: decides all that is random; scalar PRNG key.
+        seed: decides all that is random.
         method: ``"tied"`` or ``"xavier"``.
 
     Returns:
-        ``{"params": …}`` in float32, as ``network.init`` gives them.
+        ``{"params": …}``, NumPy arrays in float32, nested as those of ``network.init``.
 
     Raises:
         ValueError: the method is neither.
     """
     if method not in METHODS:
         raise ValueError(f"unknown initialisation {method!r}: use one of {', '.join(METHODS)}")
-    image = jnp.zeros((1, 1, 1, 1))
+    random = np.random.default_rng(seed)
+    image = np.zeros((1, 1, 1, 1), np.float32)
     images = (image, image) if isinstance(network, FNet) else (image,)
-    params = jax.jit(network.init)(key, *images)["params"]
-    if method == "tied":
-        params = _tied(params, key)
-    return {"params": params}
+    shapes = jax.eval_shape(network.init, jax.random.key(0), *images)["params"]
+    params = jax.tree.map_with_path(lambda path, x: _xavier(path, x.shape, random), shapes)
+    return {"params": params if method == "xavier" else _tied(params, random)}
 
 
-def _tied(params: dict[str, Any], key: jax.Array) -> dict[str, Any]:
+def _xavier(path: tuple[Any, ...], shape: tuple[int, ...], random: np.random.Generator) -> Any:
+    """Filters, or the scalar of eq. 21 that the last part of the path names."""
+    if not shape:
+        return np.float32(SCHEDULE_START[path[-1].key])
+    size, _, inputs, outputs = shape
+    limit = math.sqrt(6 / (size**2 * (inputs + outputs)))
+    return random.uniform(-limit, limit, shape).astype(np.float32)
+
+
+def _tied(params: dict[str, Any], random: np.random.Generator) -> dict[str, Any]:
     blocks, decoders = {}, {}
-    for i, (name, block) in enumerate(sorted(params.items())):
+    for name, block in sorted(params.items()):
         if name.startswith("lzsc_"):
-            W = dictionary(jax.random.fold_in(key, i), block["W_e_0"].shape)
+            W = dictionary(random, block["W_e_0"].shape)
             blocks[name] = {
                 part: value if value.ndim == 0 else adjoint(W) if part.startswith("W_d") else W
                 for part, value in block.items()
@@ -77,11 +86,11 @@ def _tied(params: dict[str, Any], key: jax.Array) -> dict[str, Any]:
     return blocks | filters
 
 
-def dictionary(key: jax.Array, shape: tuple[int, int, int, int]) -> jax.Array:
+def dictionary(random: np.random.Generator, shape: tuple[int, int, int, int]) -> np.ndarray:
     """Filters of a tied start: orthogonal atoms, scaled to operator norm ``NORM``.
 
     Args:
-        key: decides the rotation.
+        random: decides the rotation.
         shape: (size, size, C, K).
 
     Returns:
@@ -89,15 +98,27 @@ def dictionary(key: jax.Array, shape: tuple[int, int, int, int]) -> jax.Array:
     """
     size, _, channels, features = shape
     atoms = _cosines(size, channels)
-    constant = atoms[:, : min(channels, features)]
-    smooth = atoms[:, constant.shape[1] : features]
+    constant, smooth = np.split(atoms[:, :features], [min(channels, features)], axis=1)
     wanted = features - constant.shape[1]
-    rotation = jnp.zeros((smooth.shape[1], wanted))
-    if wanted and smooth.shape[1]:  # rows are orthonormal, also where atoms are fewer than features
-        rotation = jnp.linalg.qr(jax.random.normal(key, (wanted, smooth.shape[1])))[0].T
-    W = jnp.concatenate([constant, smooth @ rotation], axis=1)
+    # Orthonormal rows, also where there are fewer atoms than features.
+    rotation = np.linalg.qr(random.normal(size=(wanted, smooth.shape[1])))[0].T
+    W = np.concatenate([constant, smooth @ rotation], axis=1)
     W = W.reshape(channels, size, size, features).transpose(1, 2, 0, 3)
-    return NORM * W / operator_norm(W)
+    return (NORM * W / operator_norm(W)).astype(np.float32)
+
+
+def operator_norm(kernel: np.ndarray, *, grid: int = 64) -> float:
+    """Largest factor by which correlating with ``kernel`` lengthens images of any size.
+
+    The largest singular value of the filters' transfer function (C×O) over a grid of frequencies:
+    exact for images without border up to the fineness of the grid, an upper bound with one.
+
+    Args:
+        kernel: shape (size, size, C, O).
+        grid: number of frequencies per axis, at least ``size``.
+    """
+    transfer = np.fft.fft2(kernel, s=(grid, grid), axes=(0, 1))
+    return float(np.linalg.norm(transfer, ord=2, axis=(2, 3)).max())
 
 
 def _cosines(size: int, channels: int) -> np.ndarray:

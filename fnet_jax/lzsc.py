@@ -67,6 +67,15 @@ def inverse_softplus(y: float) -> float:
     return y + math.log(-math.expm1(-y))
 
 
+SCHEDULE_START = {
+    "w_theta": inverse_softplus(0.5),
+    "b_theta": -2.0,
+    "w_rho": inverse_softplus(0.5),
+    "b_rho": 0.0,
+}
+"""What the free parameters of :func:`schedule` are before training, by name: slopes ∓0.5."""
+
+
 def keep_inside(x: jax.Array, mask: jax.Array | None) -> jax.Array:
     """Sets ``x`` to zero where ``mask`` is zero; ``None`` keeps everything.
 
@@ -237,13 +246,11 @@ class LZSC(Unrolled):
         W_d, W_u = filters("W_d", steps, down), filters("W_u", steps, up)
         W_d_prime = filters("W_d_prime", steps[1:], down)
         W_u_prime = filters("W_u_prime", steps[1:], up)
-        theta, rho = schedule(
-            self.param("w_theta", nn.initializers.constant(inverse_softplus(0.5)), ()),
-            self.param("b_theta", nn.initializers.constant(-2.0), ()),
-            self.param("w_rho", nn.initializers.constant(inverse_softplus(0.5)), ()),
-            self.param("b_rho", nn.initializers.constant(0.0), ()),
-            self.iterations,
-        )
+        free = {
+            name: self.param(name, nn.initializers.constant(start), ())
+            for name, start in SCHEDULE_START.items()
+        }
+        theta, rho = schedule(**free, iterations=self.iterations)
         threshold = thresholds.make(self.threshold, alpha=self.alpha, gamma=self.gamma)
 
         # The mask goes before the threshold, which keeps zeros. After it, XLA on a CPU cannot fuse

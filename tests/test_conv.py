@@ -5,7 +5,7 @@ import oracle
 import pytest
 
 from fnet_jax import conv
-from fnet_jax.conv import adjoint, correlate, operator_norm
+from fnet_jax.conv import adjoint, correlate
 
 SHAPES = [  # (N, H, W), channels, outputs, kernel side
     ((2, 12, 17), 1, 8, 9),
@@ -73,17 +73,9 @@ def test_float64_stays_float64(rng):
 
 
 @pytest.mark.parametrize("channels", [(1, 6), (2, 6), (6, 1)])
-def test_the_adjoint_is_the_adjoint_and_the_norm_bounds(rng, channels):
+def test_the_adjoint_is_the_adjoint(rng, channels):
     kernel = jnp.asarray(rng.normal(size=(5, 5, *channels)), jnp.float32)
     x = jnp.asarray(rng.normal(size=(1, 12, 14, channels[0])), jnp.float32)
     y = jnp.asarray(rng.normal(size=(1, 12, 14, channels[1])), jnp.float32)
     one, other = jnp.vdot(correlate(x, kernel), y), jnp.vdot(x, correlate(y, adjoint(kernel)))
     np.testing.assert_allclose(one, other, rtol=1e-4)  # sums of thousands of products in float32
-    norm = operator_norm(kernel)
-    np.testing.assert_allclose(operator_norm(adjoint(kernel)), norm, rtol=1e-5)
-    round_trip = jax.jit(lambda x: correlate(correlate(x, kernel), adjoint(kernel)))
-    for _ in range(60):  # the power method: from below towards the norm, near it for large images
-        x = round_trip(x)
-        x /= jnp.linalg.norm(x)
-    found = jnp.linalg.norm(correlate(x, kernel))
-    assert 0.8 * norm < found <= norm * (1 + 1e-5)

@@ -50,8 +50,8 @@ class TrainConfig:
     workdir: Path = flag("folder of the runs; the stage makes its own in it", metavar="FOLDER")
     # What is learned from.
     data: str = flag(
-        "auto (default): MSRS where it is prepared, else synthetic scenes; synthetic; the name of a "
-        "prepared set (see python -m train.prepare --help) or its folder; or a folder of image "
+        "auto (default): MSRS where it is prepared, else synthetic scenes; synthetic; the name of "
+        "a prepared set (see python -m train.prepare --help) or its folder; or a folder of image "
         "pairs, which is then prepared inside the workdir",
         default="auto",
         metavar="NAME|FOLDER",
@@ -191,23 +191,11 @@ class TrainConfig:
 
 # What may change when a run goes on: none of these changes what is computed.
 MAY_CHANGE = frozenset(
-    [
-        "workdir",
-        "data",
-        "data_dir",
-        "save_every",
-        "save_minutes",
-        "keep",
-        "log_every",
-        "pictures_every",
-        "resume",
-        "dry_run",
-        "workers",
-        "coordinator",
-        "num_processes",
-        "process_id",
-        "cluster",
-    ]
+    (
+        *("workdir", "data", "data_dir", "resume", "dry_run", "workers"),
+        *("save_every", "save_minutes", "keep", "log_every", "pictures_every"),
+        *("coordinator", "num_processes", "process_id", "cluster"),
+    )
 )
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import logging
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,7 @@ class Lumas(Sequence[dict[str, Any]]):
         return len(self._indices)
 
     def __getitem__(self, index: SupportsIndex) -> dict[str, Any]:  # type: ignore[override]
-        i = range(len(self))[index]
+        i = range(len(self))[operator.index(index)]
         if i in self._kept:
             return self._kept[i]
         pair = self._pairs[self._indices[i]]
@@ -116,7 +117,7 @@ class Scenes(Sequence[dict[str, Any]]):
         return self._count
 
     def __getitem__(self, index: SupportsIndex) -> dict[str, Any]:  # type: ignore[override]
-        i = range(self._count)[index]
+        i = range(self._count)[operator.index(index)]
         I1, I2 = random_scene(self._side, self._side, seed=i)
         return {"I1": I1, "I2": I2[..., None], "name": f"scene {i}"}
 
@@ -247,7 +248,7 @@ class Augment(grain.transforms.RandomMap):
 
 def unit(image: np.ndarray) -> np.ndarray:
     """A uint8 image (H, W) as float32 (H, W, 1) in [0, 1]."""
-    return np.float32(image[..., None]) / np.float32(255)
+    return image[..., None].astype(np.float32) / np.float32(255)
 
 
 class _Numbered(Sequence[dict[str, Any]]):
@@ -260,7 +261,7 @@ class _Numbered(Sequence[dict[str, Any]]):
         return len(self._pairs)
 
     def __getitem__(self, index: SupportsIndex) -> dict[str, Any]:  # type: ignore[override]
-        pair = self._pairs[index]
+        pair = self._pairs[operator.index(index)]
         return {"I1": pair["I1"], "I2": pair["I2"], "index": np.int64(index)}
 
 

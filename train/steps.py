@@ -1,7 +1,7 @@
 """One training step of each stage: pure functions of a state and a batch, mapped over devices."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import flax
 import jax
@@ -13,6 +13,7 @@ from jax import lax
 from fnet_jax import losses
 from fnet_jax.fnet import FNet
 from fnet_jax.ifnet import IFNet
+from fnet_jax.lzsc import Intermediates, Unrolled
 
 AXIS = "devices"
 NULL = 1e-3  # a feature whose |value| is at most this counts as null
@@ -77,8 +78,8 @@ def stage1_loss(fnet: FNet, ifnet: IFNet) -> Loss:
     def loss(
         params: Params, I1: jax.Array, I2: jax.Array, *, axis_name: str | None = None
     ) -> tuple[jax.Array, Metrics]:
-        If, found = fnet.apply(params["fnet"], I1, I2)
-        (I1_again, I2_again), inverse = ifnet.apply(params["ifnet"], If)
+        If, found = _output(fnet, params["fnet"], I1, I2)
+        (I1_again, I2_again), inverse = _output(ifnet, params["ifnet"], If)
         total, terms = losses.stage1(I1, I2, I1_again, I2_again)
         return total, _metrics(total, terms, found | inverse)
 
@@ -91,11 +92,16 @@ def stage2_loss(fnet: FNet) -> Loss:
     def loss(
         params: Params, I1: jax.Array, I2: jax.Array, *, axis_name: str | None = None
     ) -> tuple[jax.Array, Metrics]:
-        If, found = fnet.apply(params["fnet"], I1, I2)
+        If, found = _output(fnet, params["fnet"], I1, I2)
         total, terms = losses.stage2(If, I1, I2, axis_name=axis_name)
         return total, _metrics(total, terms, found)
 
     return loss
+
+
+def _output(network: Unrolled, params: Any, *images: jax.Array) -> tuple[Any, Intermediates]:
+    """What a network returns: ``apply`` may return more, if it is asked to."""
+    return cast(tuple[Any, Intermediates], network.apply(params, *images))
 
 
 def _metrics(total: jax.Array, terms: losses.Terms, found: dict[str, Any]) -> Metrics:
@@ -148,6 +154,15 @@ def make_step(
 def spread(step: Callable[..., Any]) -> Callable[..., Any]:
     """The step on all devices: ``jax.pmap``, in which the state gives its memory to the next."""
     return jax.pmap(step, axis_name=AXIS, donate_argnums=0)
+
+
+def replicate(state: State) -> State:
+    """The state on every local device, laid out as a step of :func:`spread` returns it.
+
+    ``flax.jax_utils.replicate`` lays it out in another way: the second step would be compiled anew.
+    """
+    places = np.arange(jax.local_device_count())
+    return jax.pmap(lambda _, state: state, axis_name=AXIS, in_axes=(0, None))(places, state)
 
 
 def divide(images: np.ndarray) -> np.ndarray:
