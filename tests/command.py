@@ -19,3 +19,9 @@ def run(module, *arguments, cwd, environment=None):
         timeout=300,
         check=False,
     )
+
+
+TINY = [  # flags of a training run whose step takes milliseconds
+    *("--batch", "2", "--crop", "16", "--validation", "2", "--log-every", "1"),
+    *("--features", "2", "--iterations", "1", "--kernel-size", "3", "--data", "synthetic"),
+]

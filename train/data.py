@@ -19,6 +19,7 @@ from train import layouts
 
 CACHE_BYTES = 2**31  # of decoded images, over all processes that read
 SCENES, SCENE_SIDE = 1000, 256  # of the synthetic set
+SHOWN = 20  # training pairs that stand in for validation pairs where none are kept out
 HOW_TO_GET_MSRS = (
     "the paper trains on MSRS: clone https://github.com/Linfeng-Tang/MSRS and run "
     "python -m train.prepare msrs --source MSRS/"
@@ -224,7 +225,7 @@ def _divided(
         title=title,
         fingerprint=fingerprint,
         train=Lumas(pairs, train, readers=readers),
-        validation=Lumas(pairs, sorted(kept_out) or train[:validation]),
+        validation=Lumas(pairs, sorted(kept_out) or train[: validation or SHOWN]),
     )
 
 

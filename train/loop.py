@@ -323,31 +323,34 @@ class _Run:
 
     def _position(self, fresh: steps.State) -> tuple[steps.State, grain.DatasetIterator]:
         """The state to go on from, and the iterator with the batch that comes next."""
-        found, workers = None, -1
+        found = None
         if jax.process_index() == 0:
             found = restore(self.checkpoints, fresh, tell)
-        state = fresh
-        if found is not None:
-            state, meta, path = found
-            workers = meta["source"]["workers"] if meta["source"]["processes"] == 1 else -1
+        state, meta, path = found or (fresh, {"source": {}}, None)
+        if path:
             tell(f"going on from {path}")
         if jax.process_count() > 1:
             state = jax.tree.map(np.asarray, multihost_utils.broadcast_one_to_all(state))
-        if found is not None and jax.process_count() == 1 and workers == self.config.workers:
-            batches = self._batches(0)
-            restore_position(found[2], batches)
-        else:  # the state of grain's iterator is of use to as many processes and workers only
-            batches = self._batches(int(state.step))
+        # The state of grain's iterator is of use to as many processes and workers only.
+        then, now = meta["source"], self.record
+        alone = then.get("processes") == now["processes"] == 1
+        if path and alone and then["workers"] == now["workers"]:
+            now["first_batch"] = then["first_batch"]
+            batches = self._batches()
+            restore_position(path, batches)
+        else:
+            now["first_batch"] = int(state.step)
+            batches = self._batches()
         return state, batches
 
-    def _batches(self, first: int) -> grain.DatasetIterator:
+    def _batches(self) -> grain.DatasetIterator:
         config = self.config
         return training_data.batches(
             self.data.train,
             batch=config.batch,
             crop=config.crop,
             seed=config.seed,
-            start=first,
+            start=self.record["first_batch"],
             process=jax.process_index(),
             processes=jax.process_count(),
             workers=config.workers,

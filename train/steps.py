@@ -140,7 +140,7 @@ def make_step(
         gradient, metrics = jax.grad(loss, has_aux=True)(state.params, I1, I2, axis_name=axis_name)
         if axis_name is not None:
             gradient, metrics = lax.pmean((gradient, metrics), axis_name)
-        metrics["gradient_norm"] = optax.global_norm(gradient)
+        metrics["gradient_norm"] = optax.tree.norm(gradient)
         updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         decay = jnp.minimum(ema_decay, (1 + state.step) / (10 + state.step))
