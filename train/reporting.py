@@ -18,6 +18,7 @@ from train.steps import Loss, Metrics, Params
 CURVES = "metrics.jsonl"
 PICTURES = "pictures"
 PAIRS_SHOWN = 4
+PANELS = ("I1", "I2", "If", "u1", "u2", "c")
 GAP = 4  # white pixels between panels
 
 
@@ -74,7 +75,7 @@ class Report:
         folder = self._folder / PICTURES
         folder.mkdir(exist_ok=True)
         images.write(folder / f"{step:08d}.png", grid, overwrite=True)
-        self._writer.add_image("I1, I2, If, u1, u2, c", grid, step, dataformats="HW")
+        self._writer.add_image("I1_I2_If_u1_u2_c", grid, step, dataformats="HW")
 
     def close(self) -> None:
         """Ends the bar and the files."""
@@ -151,6 +152,6 @@ def _grid(rows: list[dict[str, np.ndarray]]) -> np.ndarray:
     for found in rows:
         energies = ("u1", "u2", "c")
         scale = max(float(np.quantile(found[name], 0.995)) for name in energies) or 1.0
-        panels = [found[name] / (scale if name in energies else 1) for name in found]
+        panels = [found[name] / (scale if name in energies else 1) for name in PANELS]
         lines.append(np.hstack([np.pad(p, GAP, constant_values=1) for p in panels]))
     return np.rint(255 * np.clip(np.nan_to_num(np.vstack(lines)), 0, 1)).astype(np.uint8)
