@@ -15,6 +15,8 @@ from fnet_jax import images
 from fnet_jax.commands import flags, fuse, import_official
 from fnet_jax.synthetic import night_street
 from fnet_jax.version import __version__
+from train.config import TrainConfig
+from train.prepare import PrepareConfig
 
 README = (ROOT / "README.md").read_text()
 
@@ -26,7 +28,7 @@ def requirements(name):
 
 def test_the_wheel_holds_the_library_only(tmp_path):
     pytest.importorskip("setuptools", minversion="77", reason="setuptools ≥ 77 builds the wheel")
-    for name in ("pyproject.toml", "README.md", "LICENSE", "fnet_jax", "eval", "tests"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "fnet_jax", "train", "eval", "tests"):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
     call = ["-m", "pip", "wheel", ".", "--no-deps", "--no-build-isolation", "-w", "dist", "-q"]
@@ -115,11 +117,15 @@ def test_commands_of_the_readme_are_understood():
     configs = {
         "eval.fuse": fuse.FuseConfig,
         "eval.import_official": import_official.ImportConfig,
+        "train.prepare": PrepareConfig,
+        "train.stage1": TrainConfig,
+        "train.stage2": TrainConfig,
     }
-    lines = re.findall(r"python -m (\S+) (--.*)", README)
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.S)
+    lines = re.findall(r"^python -m (\S+) (.*)", "".join(blocks), re.M)
     assert {module for module, _ in lines} == configs.keys()
     for module, arguments in lines:
-        flags.parse(configs[module], arguments.split())
+        flags.parse(configs[module], arguments.split("#")[0].split())
 
 
 def test_python_of_the_readme_runs(tmp_path, small_checkpoint, monkeypatch):
