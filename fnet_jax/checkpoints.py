@@ -17,7 +17,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from fnet_jax.errors import InputError, first_line
+from fnet_jax.errors import DamagedError, InputError, first_line
 from fnet_jax.fnet import FNet
 from fnet_jax.ifnet import IFNet
 from fnet_jax.lzsc import LZSC, Unrolled
@@ -143,14 +143,15 @@ def check_files(folder: Path) -> None:
     """Compares the files with the list that was made when they were written.
 
     Raises:
-        InputError: a file is missing, cannot be read or is not what it was.
+        DamagedError: a file is missing or is not what it was.
+        InputError: a file cannot be read.
     """
     try:
         lines = (folder / SUMS).read_text().splitlines()
         recorded = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
         for name, digest in recorded.items():
             if _digest(folder / name) != digest:
-                raise InputError(
+                raise DamagedError(
                     f"{folder / name}: is not what was written: the checkpoint is damaged; "
                     f"copy or make it again"
                 )
@@ -161,12 +162,16 @@ def check_files(folder: Path) -> None:
     except PermissionError as error:
         raise InputError(f"{error.filename}: may not be read; check its permissions") from error
     except FileNotFoundError as error:
-        raise InputError(
+        raise DamagedError(
             f"{error.filename}: is missing: the checkpoint is damaged; copy or make it again"
         ) from error
-    except (OSError, ValueError) as error:
-        raise InputError(
+    except ValueError as error:
+        raise DamagedError(
             f"{folder / SUMS}: cannot be used ({first_line(error)}); copy the checkpoint again"
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be read ({first_line(error)}); check the disk and try again"
         ) from error
 
 
@@ -209,7 +214,7 @@ def steps(folder: Path) -> dict[int, Path]:
     """The checkpoints of a training run by their step, those whose saving was not cut short."""
     if not folder.is_dir():
         return {}
-    found = {int(p.name): p for p in folder.iterdir() if p.name.isdecimal()}
+    found = {int(p.name): p for p in folder.iterdir() if p.name.isdecimal() and p.is_dir()}
     return {step: found[step] for step in sorted(found)}
 
 

@@ -1,4 +1,4 @@
-"""The one exception for input that cannot be used."""
+"""The exceptions for input that cannot be used."""
 
 
 class InputError(ValueError):
@@ -7,6 +7,10 @@ class InputError(ValueError):
     The message is one line that names the file, array or option and says what to do about it, fit
     to be shown to a user as it is.
     """
+
+
+class DamagedError(InputError):
+    """A file is not what was written: bytes have changed, or are missing."""
 
 
 def first_line(error: BaseException) -> str:

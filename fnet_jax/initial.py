@@ -12,7 +12,6 @@ from fnet_jax.ifnet import IFNet
 from fnet_jax.lzsc import SCHEDULE_START
 
 METHODS = ("tied", "xavier")
-NORM = 0.6
 # What each decoder takes of what its block found. D leaves half of a source to the common features;
 # then the fused image is the mean of the sources, half from u1 and u2 and half from c.
 D_SHARE, G_SHARE, G_C_SHARE = 0.5, 0.25, 0.5
@@ -22,15 +21,12 @@ def make(network: FNet | IFNet, seed: int, *, method: str = "tied") -> dict[str,
     """Parameters of a network before training.
 
     ``"xavier"`` draws every filter from Xavier's uniform distribution, as the paper does. Blocks of
-    such filters amplify: losses start in the thousands.
+    such filters amplify.
 
     ``"tied"`` makes each block an accelerated iterative thresholding for one dictionary (eq. 4 with
-    its gradient written out): W_e = W_u = W'_u = W, and W_d = W'_d its adjoint. I − W_u W_d does
-    not expand as long as W's operator norm is at most √2; it is 0.6 here, since Adam's first steps
-    move all weights by the learning rate, which raises the norm. The atoms are one constant per
-    channel, which carries the brightness, and a random rotation of the smoothest other atoms of the
-    discrete cosine transform, so that few of them answer where an image is flat. Decoders are the
-    adjoint too: FNet starts by averaging its sources, IFNet by returning the fused image twice.
+    its gradient written out): W_e = W_u = W'_u = W of operator norm 1, and W_d = W'_d its adjoint,
+    so that I − W_u W_d does not expand. Decoders are the adjoint too: FNet starts by averaging its
+    sources, IFNet by returning the fused image twice.
 
     In both, θᵏ and ρᵏ start at w_θ = −0.5, b_θ = −2, w_ρ = 0.5, b_ρ = 0 (eq. 21).
 
@@ -87,48 +83,32 @@ def _tied(params: dict[str, Any], random: np.random.Generator) -> dict[str, Any]
 
 
 def dictionary(random: np.random.Generator, shape: tuple[int, int, int, int]) -> np.ndarray:
-    """Filters of a tied start: orthogonal atoms, scaled to operator norm ``NORM``.
+    """Filters of a tied start: orthogonal atoms of random directions, scaled to operator norm 1.
 
     Args:
-        random: decides the rotation.
+        random: decides the directions.
         shape: (size, size, C, K).
 
     Returns:
-        Array of that shape; the first C atoms (all, if K < C) are constant in space.
+        Array of that shape. Where K is more than size²·C, the rows of atoms are orthogonal.
     """
     size, _, channels, features = shape
-    atoms = _cosines(size, channels)
-    constant, smooth = np.split(atoms[:, :features], [min(channels, features)], axis=1)
-    wanted = features - constant.shape[1]
-    # Orthonormal rows, also where there are fewer atoms than features.
-    rotation = np.linalg.qr(random.normal(size=(wanted, smooth.shape[1])))[0].T
-    W = np.concatenate([constant, smooth @ rotation], axis=1)
-    W = W.reshape(channels, size, size, features).transpose(1, 2, 0, 3)
-    return (NORM * W / operator_norm(W)).astype(np.float32)
+    pixels = size * size * channels
+    long, short = max(pixels, features), min(pixels, features)
+    orthogonal = np.linalg.qr(random.normal(size=(long, short)))[0]
+    W = (orthogonal if pixels >= features else orthogonal.T).reshape(shape)
+    return (W / operator_norm(W)).astype(np.float32)
 
 
-def operator_norm(kernel: np.ndarray, *, grid: int = 64) -> float:
+def operator_norm(kernel: np.ndarray) -> float:
     """Largest factor by which correlating with ``kernel`` lengthens images of any size.
 
-    The largest singular value of the filters' transfer function (C×O) over a grid of frequencies:
-    exact for images without border up to the fineness of the grid, an upper bound with one.
+    The largest singular value of the filters' transfer function (C×O), over a grid of at least
+    64×64 frequencies: up to its fineness what large images reach and none passes.
 
     Args:
         kernel: shape (size, size, C, O).
-        grid: number of frequencies per axis, at least ``size``.
     """
+    grid = max(64, 2 * kernel.shape[0])
     transfer = np.fft.fft2(kernel, s=(grid, grid), axes=(0, 1))
     return float(np.linalg.norm(transfer, ord=2, axis=(2, 3)).max())
-
-
-def _cosines(size: int, channels: int) -> np.ndarray:
-    """Orthonormal cosines over channels, y and x, as columns, by their frequency in space."""
-    cosines = {}
-    for n in (size, channels):
-        k = np.arange(n)
-        waves = np.cos(np.pi * (k[:, None] + 0.5) * k / n)
-        cosines[n] = waves / np.linalg.norm(waves, axis=0)
-    atoms = np.einsum("ca,yi,xj->cyxija", cosines[channels], cosines[size], cosines[size])
-    i, j, _ = np.indices((size, size, channels))
-    order = np.argsort((i**2 + j**2).ravel(), kind="stable")
-    return atoms.reshape(channels * size * size, -1)[:, order].astype(np.float32)

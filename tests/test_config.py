@@ -29,7 +29,7 @@ def test_the_flags_that_scripts_rely_on():
     "text",
     [
         *("--steps 0", "--batch -1", "--lr 0", "--lr nan", "--lr inf", "--lr x", "--ema 1"),
-        *("--clip 0", "--seed -1", "--save-minutes 0", "--unknown 1"),
+        *("--clip 0", "--seed -1", "--seed 4294967296", "--save-minutes 0", "--unknown 1"),
     ],
 )
 def test_senseless_values_are_refused(text, capsys):

@@ -154,6 +154,37 @@ def test_a_folder_of_images_is_prepared_in_the_workdir_once(folder, tmp_path):
     assert find(str(folder), tmp_path).fingerprint == first.fingerprint
 
 
+def test_each_folder_of_images_is_a_set_of_its_own(folder, tmp_path):
+    other = tmp_path / "other"
+    folder.rename(other)
+    first = find(str(other), tmp_path)
+    for name in ("I1", "I2"):
+        (folder / name).mkdir(parents=True)
+        images.write(folder / f"{name}/1.png", np.full((20, 24), 9, np.uint8))
+    assert find(str(folder), tmp_path).fingerprint != first.fingerprint
+
+
+def test_a_damaged_set_is_never_replaced_by_another(folder, tmp_path):
+    prepared = prepare("tno", folder, data_dir=tmp_path / "sets")
+    for which in ("msrs", "tno"):
+        target = prepared.folder.parent.parent / which / prepared.folder.name
+        if not target.exists():
+            target.parent.mkdir()
+            prepared.folder.rename(target)
+        (target / "dataset_info.json").write_text("{}")
+        with pytest.raises(InputError, match="damaged"):
+            find("auto" if which == "msrs" else which, tmp_path)
+        target.rename(prepared.folder.parent / prepared.folder.name)
+
+
+def test_what_was_prepared_in_the_workdir_and_is_damaged_is_named(folder, tmp_path):
+    find(str(folder), tmp_path)
+    (info,) = (tmp_path / "runs").rglob("dataset_info.json")
+    info.write_text("{}")
+    with pytest.raises(InputError, match="remove it, and it is prepared anew"):
+        find(str(folder), tmp_path)
+
+
 def test_what_cannot_be_found_is_named(folder, tmp_path):
     with pytest.raises(InputError, match="train.prepare tno"):
         find("tno", tmp_path)

@@ -1,6 +1,7 @@
 """Runs: that they can be stopped, resumed and trusted."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -182,9 +183,30 @@ def test_a_damaged_checkpoint_is_passed_over_and_kept(run, whole, capfd, how):
 def test_where_every_checkpoint_is_damaged_nothing_is_trained(run):
     for step in (2, 4, 6):
         damage(at(run, step), "flipped")
-    with pytest.raises(InputError, match="every checkpoint is damaged"):
-        train(run, "--steps 6 --resume")
-    assert len(list((run / "stage1/damaged").iterdir())) == 3
+    before = curve(run)
+    for _ in range(2):  # nor when it is tried again
+        with pytest.raises(InputError, match="every checkpoint is damaged"):
+            train(run, "--steps 6 --resume")
+    assert set(checkpoints.steps(run / "stage1/checkpoints")) == {2, 4, 6}
+    assert curve(run) == before
+
+
+def test_a_checkpoint_that_cannot_be_read_now_stays_where_it_is(run, monkeypatch):
+    def unreadable(path):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(checkpoints, "_digest", unreadable)
+    with pytest.raises(InputError, match=r"cannot be read .*Input/output error"):
+        train(run, "--steps 8 --resume")
+    assert set(checkpoints.steps(run / "stage1/checkpoints")) == {2, 4, 6}
+
+
+def test_an_older_damaged_checkpoint_is_set_aside_too(run, whole, capfd):
+    next((at(run, 2) / "metrics").iterdir()).write_text("")
+    assert train(run, "--steps 7 --resume") == 0
+    assert "passed over" in capfd.readouterr().err
+    assert (run / "stage1/damaged/2-0").is_dir()
+    assert set(checkpoints.steps(run / "stage1/checkpoints")) == {4, 6, 7}
 
 
 def test_another_configuration_is_refused_with_what_differs(run):
@@ -192,9 +214,23 @@ def test_another_configuration_is_refused_with_what_differs(run):
         train(run, "--steps 8 --seed 5 --resume")
     with pytest.raises(InputError, match="holds a run at step 6; give --resume"):
         train(run, "--steps 8")
-    (run / "stage1/config.json").write_text("{")
-    with pytest.raises(InputError, match=r"config.json: cannot be used .* put it back"):
-        train(run, "--steps 8 --resume")
+    path = run / "stage1/config.json"
+    for garbage in ("{", "[]", '{"config": 1, "network": {}, "data": {}, "origin": ""}'):
+        path.write_text(garbage)
+        with pytest.raises(InputError, match=r"config.json: cannot be used") as refusal:
+            train(run, "--steps 8 --resume")
+    # the remedy that it names helps
+    (copy,) = re.findall(r"put into it what (\S+) has under source", str(refusal.value))
+    path.write_text(json.dumps(json.loads(Path(copy).read_text())["source"]))
+    assert train(run, "--steps 7 --resume") == 0
+
+
+def test_one_run_at_a_time(run):
+    fcntl = pytest.importorskip("fcntl", reason="this system has no such locks")
+    with (run / "stage1/.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(InputError, match="another run is using it"):
+            train(run, "--steps 8 --resume")
 
 
 def test_other_data_are_refused(run, tmp_path):
@@ -224,7 +260,7 @@ def test_the_newest_and_the_best_are_kept(tmp_path):
 
 
 def test_a_loss_that_is_no_number_stops_the_run(run, capfd):
-    text = "--steps 9 --save-every 2 --lr 1e30"
+    text = "--steps 9 --save-every 9 --lr 1e30"
     config = json.loads((run / "stage1/config.json").read_text())
     config["config"]["lr"] = 1e30
     (run / "stage1/config.json").write_text(json.dumps(config))
@@ -233,9 +269,15 @@ def test_a_loss_that_is_no_number_stops_the_run(run, capfd):
     message = str(stop.value)
     assert "scene" in message  # the names of the batch
     assert f"the last good checkpoint is {at(run, 6)}" in message
-    assert "step 7" in message or "step 8" in message
-    assert max(checkpoints.steps(run / "stage1/checkpoints")) <= 8
-    assert checkpoints.load(run)  # which is sound
+    assert "step 8 gave loss nan" in message
+    assert max(checkpoints.steps(run / "stage1/checkpoints")) == 6
+    assert "NaN" not in (run / "stage1/metrics.jsonl").read_text()
+
+
+def test_weights_that_are_no_numbers_are_never_saved(tmp_path):
+    with pytest.raises(loop.Diverged, match="there is no checkpoint yet"):
+        train(tmp_path, "--steps 9 --save-every 1 --lr 1e30")
+    assert checkpoints.steps(tmp_path / "stage1/checkpoints") == {}
 
 
 def test_a_batch_that_does_not_divide_is_refused(tmp_path):
@@ -258,7 +300,7 @@ def test_the_plan_is_told_and_nothing_is_made(tmp_path, capsys):
     ("flags", "message"),
     [
         ("--kernel-size 4", "kernel_size must be odd"),
-        ("--init nowhere/", "nowhere: no such checkpoint"),
+        ("--init xaiver", "--init xaiver: is neither tied nor xavier nor the folder"),
         ("--data nowhere", "nowhere: is not prepared"),
     ],
 )

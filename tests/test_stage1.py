@@ -153,6 +153,9 @@ def test_a_run_that_is_asked_to_stop_saves(whole, environment, tmp_path, number,
     process = begin(environment, workdir, "--steps", "60", "--save-every", "1000")
     wait_for(lambda: (workdir / "stage1/metrics.jsonl").exists(), process)
     process.send_signal(number)
+    if number == signal.SIGTERM:  # a second one must not break off the saving
+        time.sleep(0.3)
+        process.send_signal(number)
     said = process.communicate(timeout=60)[1]
     assert process.returncode == status, said
     (step,) = checkpoints.steps(workdir / "stage1/checkpoints")
@@ -169,35 +172,46 @@ def free_port():
         return one.getsockname()[1]
 
 
+def together(environment, workdir, *flags, each=((), ()), status=0):
+    """Runs two processes; returns what each printed."""
+    address = f"127.0.0.1:{free_port()}"
+    processes = []
+    for i in (0, 1):
+        joined = ("--coordinator", address, "--num-processes", 2, "--process-id", i)
+        processes.append(begin(environment, workdir, *flags, *joined, *each[i]))
+    said = [process.communicate(timeout=240) for process in processes]
+    assert [process.returncode for process in processes] == [status, status], said
+    return said
+
+
 def test_two_processes_do_what_one_does(environment, tmp_path):
     flags = ("--steps", "3", "--save-every", "2")
     alone = tmp_path / "alone"
     done = run(environment, alone, *flags)
     assert done.returncode == 0, done.stderr
     workdir = tmp_path / "runs"
-    address = f"127.0.0.1:{free_port()}"
-    processes = [
-        begin(
-            environment,
-            workdir,
-            *flags,
-            *("--coordinator", address, "--num-processes", 2, "--process-id", i),
-        )
-        for i in (0, 1)
-    ]
-    said = [process.communicate(timeout=240) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], said
+    said = together(environment, workdir, *flags)
     spoken = [line for line in said[1][0].splitlines() if not line.startswith("[Gloo]")]
     assert spoken == []  # the first speaks for both
     np.testing.assert_allclose(weights(workdir, 3), weights(alone, 3), atol=1e-6)
     assert curve(workdir) == pytest.approx(curve(alone), rel=1e-5)
     meta = json.loads((workdir / "stage1/checkpoints/3/meta/metadata").read_text())
     assert meta["source"]["processes"] == 2
+    said = together(environment, workdir, "--steps", "6", "--save-every", "2", "--resume")
+    assert f"going on from {workdir}/stage1/checkpoints/3" in said[0][1]
     # one process goes on where two stopped
     for folder in (workdir, alone):
-        done = run(environment, folder, "--steps", "6", "--save-every", "2", "--resume")
+        done = run(environment, folder, "--steps", "9", "--save-every", "2", "--resume")
         assert done.returncode == 0, done.stderr
-    np.testing.assert_allclose(weights(workdir, 6), weights(alone, 6), atol=1e-6)
+    np.testing.assert_allclose(weights(workdir, 9), weights(alone, 9), atol=3e-6)  # nine steps
+
+
+def test_processes_that_were_told_different_things_are_refused(environment, tmp_path):
+    flags = [("--lr", 1e-4), ("--lr", 2e-4)]
+    said = together(environment, tmp_path / "runs", each=flags, status=1)
+    for _, errors in said:
+        assert "error: process 1: its configuration differs from that of process 0" in errors
+        assert "Traceback" not in errors
 
 
 def test_a_run_goes_on_with_another_number_of_devices(whole, environment, tmp_path):

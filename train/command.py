@@ -20,10 +20,10 @@ images keep the brighter pixel, the stronger edge and the structure of both sour
 DESCRIPTION = """\
 {what}
 
-The folder WORKDIR/{stage} gets config.json, checkpoints/ (each of which every other command reads
-as --ckpt; so it does WORKDIR itself), curves for TensorBoard and in metrics.jsonl, and pictures/.
-A run that was stopped, killed or has crashed goes on with --resume; kill -TERM and Ctrl-C save
-first. All devices of this machine share each batch.
+The folder WORKDIR/{stage} gets config.json, checkpoints/, curves for TensorBoard and in
+metrics.jsonl, and pictures/. Every other command takes as --ckpt one of the checkpoints, or WORKDIR
+for the newest. A run that was stopped, killed or has crashed goes on with --resume; kill -TERM and
+Ctrl-C save first. All devices share each batch.
 """
 
 EXAMPLES = """\
@@ -60,4 +60,4 @@ def main(stage: str, argv: Sequence[str] | None = None) -> int:
 
         return train(STAGES[stage], config)
 
-    return finish(work, stopped="nothing was saved after the last checkpoint")
+    return finish(work, stopped="the checkpoints that are there are whole")

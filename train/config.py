@@ -16,6 +16,14 @@ def natural(text: str) -> int:
     return 0 if text == "0" else positive(text)
 
 
+def seed(text: str) -> int:
+    """A whole number from 0 to below 2³², for :func:`flag`'s ``parse``."""
+    number = natural(text)
+    if number >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is not below {2**32}")
+    return number
+
+
 def above_zero(text: str) -> float:
     """A finite number above 0, for :func:`flag`'s ``parse``."""
     number = not_negative(text)
@@ -66,7 +74,7 @@ class TrainConfig:
     )
     validation: int = flag(
         "pairs that are kept out of training, for the validation loss and the pictures; at most a "
-        "tenth of the set (default 20; the paper tells of none)",
+        "tenth of the set (default 20; the paper tells of none). With 0, training pairs are shown",
         default=20,
         metavar="PAIRS",
         parse=natural,
@@ -95,7 +103,8 @@ class TrainConfig:
     )
     cosine: bool = flag("let the rate fall to 0 at the last step, as a cosine", default=False)
     clip: float | None = flag(
-        "largest norm of the gradient; longer ones are shortened to it (default: none are)",
+        "largest norm of the gradient; longer ones are shortened to it (default: none are); the "
+        "curve shows the norm before",
         default=None,
         metavar="NORM",
         parse=above_zero,
@@ -111,7 +120,7 @@ class TrainConfig:
         "decides the start, the order of the pairs, crops and flips (default 0)",
         default=0,
         metavar="N",
-        parse=natural,
+        parse=seed,
     )
     init: str | None = flag(
         "where to start: tied (default of stage I): filters that neither amplify nor damp; xavier: "
@@ -144,19 +153,22 @@ class TrainConfig:
         parse=positive,
     )
     log_every: int = flag(
-        "steps between points of the curves (default 10)",
+        "steps between points of the curves (default 10); several processes also look that often "
+        "whether one was asked to stop",
         default=10,
         metavar="STEPS",
         parse=positive,
     )
     pictures_every: int = flag(
-        "steps between pictures of validation pairs (default 1000)",
+        "steps between pictures of validation pairs (default 1000); each comes with a checkpoint",
         default=1000,
         metavar="STEPS",
         parse=positive,
     )
     resume: bool = flag(
-        "go on where the run in the workdir stopped, if there is one", default=False
+        "go on where the run in the workdir stopped, if there is one; flags may change that do not "
+        "change the result, and --steps without --cosine",
+        default=False,
     )
     dry_run: bool = flag(
         "print configuration, parameters, memory and FLOPs per step and the data found, and stop",
@@ -211,11 +223,17 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
         rate does not depend on it.
     """
     free = MAY_CHANGE if before.get("cosine") or now["cosine"] else MAY_CHANGE | {"steps"}
+    # A run of an earlier version, which had no such flag, did what is its default now.
+    before = {field.name: field.default for field in dataclasses.fields(TrainConfig)} | before
     return [
-        f"--{name.replace('_', '-')}: was {before.get(name)}, is {now.get(name)}"
+        f"--{name.replace('_', '-')}: was {_told(before[name])}, is {_told(now[name])}"
         for name in now
-        if name not in free and before.get(name) != now.get(name)
+        if name not in free and before[name] != now[name]
     ]
+
+
+def _told(value: Any) -> str:
+    return "not given" if value is None else str(value)
 
 
 def check(config: TrainConfig) -> None:

@@ -1,9 +1,10 @@
 """From sets of image pairs to batches of random crops; element i of a run depends on (seed, i)."""
 
-import contextlib
 import hashlib
 import logging
 import operator
+import signal
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import grain
 import numpy as np
 
 from fnet_jax.color import LIMITED, LIMITED_OFFSET
-from fnet_jax.errors import InputError
+from fnet_jax.errors import InputError, first_line
 from fnet_jax.synthetic import random_scene
 from train import layouts
 
@@ -156,15 +157,13 @@ def find(
     Raises:
         InputError: there is no such set, it is damaged, or its images are too small.
     """
-    from train.prepared import default_data_dir, open_set  # TFDS takes a second
+    from train.prepared import INFO, default_data_dir, folder_of  # TFDS takes a second
 
     data_dir = data_dir or default_data_dir()
     if which == "auto":
-        try:
-            prepared = open_set("msrs", data_dir=data_dir)
-        except InputError:
-            which = "synthetic"
-    elif which != "synthetic":
+        there = (folder_of(data_dir, "msrs") / INFO).exists()
+        which = "msrs" if there else "synthetic"
+    if which != "synthetic":
         prepared = _open_or_prepare(which, data_dir, workdir)
     if which == "synthetic":
         if split is not None:
@@ -191,26 +190,36 @@ def _open_or_prepare(which: str, data_dir: Path, workdir: Path) -> Any:
     is_prepared = any((place / INFO).is_file() for place in (folder, folder / VERSION))
     if not folder.is_dir() or is_prepared:
         return open_set(which, data_dir=data_dir)
-    inside = workdir / "data"
-    name = f"set_{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]}"
-    dataset = layouts.guess(folder)
-    if dataset != "own":
-        name = dataset
-    with contextlib.suppress(InputError):
-        return open_set(name, data_dir=inside)
     from tqdm import tqdm
 
     from train import datasets
 
+    inside = workdir / "data" / hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
+    dataset = layouts.guess(folder)
+    name = None if dataset != "own" else "pairs"
+    if inside.exists():
+        try:
+            return open_set(name or dataset, data_dir=inside)
+        except InputError as error:
+            raise InputError(
+                f"{inside}: what was prepared of {folder} cannot be used ({error}); remove it, and "
+                f"it is prepared anew"
+            ) from error
     logger.info("preparing %s inside %s", folder, inside)
-    return datasets.prepare(
-        dataset,
-        folder,
-        data_dir=inside,
-        name=name if dataset == "own" else None,
-        report=lambda line: tqdm.write(f"error: {line}"),
-        progress=lambda items, doing: tqdm(items, desc=doing, leave=False, disable=None),
-    )
+    try:
+        return datasets.prepare(
+            dataset,
+            folder,
+            data_dir=inside,
+            name=name,
+            report=lambda line: tqdm.write(f"error: {line}", file=sys.stderr),
+            progress=lambda items, doing: tqdm(items, desc=doing, leave=False, disable=None),
+        )
+    except InputError as error:
+        raise InputError(
+            f"{folder}: cannot be prepared ({first_line(error)}); python -m train.prepare "
+            f"{dataset} --source {folder} has more options"
+        ) from error
 
 
 def _divided(
@@ -304,9 +313,15 @@ def batches(
     if workers:
         _parse_flags()
         iterable = iterable.mp_prefetch(
-            grain.multiprocessing.MultiprocessingOptions(num_workers=workers)
+            grain.multiprocessing.MultiprocessingOptions(num_workers=workers),
+            worker_init_fn=_leave_stopping_to_the_run,
         )
     return iter(iterable)
+
+
+def _leave_stopping_to_the_run(worker: int, workers: int) -> None:
+    """Lets a worker process live through Ctrl-C, which all processes of a terminal get."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _parse_flags() -> None:

@@ -1,9 +1,9 @@
 """A training run from the first step to the last: it owns time, files and printing."""
 
+import contextlib
 import dataclasses
-import json
-import logging
 import math
+import os
 import signal
 import sys
 import time
@@ -12,38 +12,40 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import flax
 import grain
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
 from tqdm import tqdm
 
 from fnet_jax import checkpoints
 from fnet_jax.commands.console import say
 from fnet_jax.errors import InputError, first_line
 from fnet_jax.fnet import FNet
-from fnet_jax.lzsc import Unrolled
-from fnet_jax.version import __version__
 from train import data as training_data
 from train import steps
-from train.config import TrainConfig, check, differences
+from train.config import TrainConfig, check
+from train.folder import check_data, locked, previous, record_of, write_config
 from train.plan import describe_plan
+from train.processes import (
+    check_agreement,
+    first_alone,
+    gather,
+    is_first,
+    join,
+    shared,
+    together,
+)
 from train.reporting import Report, validator
 from train.saving import Saver, restore, restore_position
-from train.stages import Stage, network, start
-
-CONFIG = "config.json"
-
-logger = logging.getLogger(__name__)
+from train.stages import Stage, network, resolved, start
 
 
 class Diverged(InputError):
-    """The loss or the gradient is no longer a number."""
+    """The loss, the gradient or the weights are no longer numbers."""
 
 
 class Stopping:
-    """Notes that the process was asked to stop, so that the loop can save first.
+    """Notes that the process was asked to stop, so that the run can save first.
 
     Attributes:
         by: the signal, or None.
@@ -66,10 +68,15 @@ class Stopping:
             raise KeyboardInterrupt
         self.by = number
 
+    @property
+    def status(self) -> int:
+        """Exit status of a run that ends now."""
+        return 130 if self.by == signal.SIGINT else 0
+
 
 def tell(line: str) -> None:
     """Prints a line on standard error, above the progress bar; the first process alone does."""
-    if jax.process_index() == 0:
+    if is_first():
         tqdm.write(line, file=sys.stderr)
 
 
@@ -81,69 +88,71 @@ def train(stage: Stage, config: TrainConfig) -> int:
         Diverged: the loss became NaN or infinite.
     """
     check(config)
-    _start_processes(config)
+    config = resolved(stage, config)
+    join(config)
     _check_devices(config)
-    folder = config.workdir / stage.name
-    before = _previous(folder, config)
-    data = training_data.find(
-        config.data,
-        split=config.split,
-        data_dir=config.data_dir,
-        crop=config.crop,
-        validation=config.validation,
-        workdir=config.workdir,
-        readers=max(1, config.workers),
-    )
-    tell(f"training on {data.title}")
-    _check_data(folder, before, data)
-    if before is None:
-        fnet, params, origin = start(stage, config)
-    else:  # the checkpoint has the values; these are for their structure
-        fnet, origin = network(before["network"]), before["origin"]
-        whole = dataclasses.replace(config, init="xavier", **_named_settings(fnet))
-        _, params, _ = start(stage, whole)
-    tell(f"{stage.name}: {stage.title}, {origin}")
-    record = {
-        "stage": stage.name,
-        "origin": origin,
-        "config": config.recorded(),
-        "data": data.described(),
-        "workers": config.workers,
-        "processes": jax.process_count(),
-    }
-    schedule = steps.learning_rate(
-        config.lr, steps=config.steps, warmup=config.warmup, cosine=config.cosine
-    )
-    optimizer = steps.make_optimizer(schedule, clip=config.clip)
-    state = steps.create(params, optimizer, jax.random.key(config.seed))
-    loss = stage.loss(fnet)
-    if config.dry_run:
-        step = steps.make_step(loss, optimizer, ema_decay=config.ema)
-        for line in describe_plan(stage, config, fnet, state, step, record):
-            say(line)
-        return 0
-    run = _Run(stage, config, folder, data, fnet, schedule, record)
-    return run.go(state, loss, optimizer)
-
-
-def _named_settings(fnet: FNet) -> dict[str, Any]:
-    return {n: getattr(fnet, n) for n in ("features", "iterations", "kernel_size")}
-
-
-def _start_processes(config: TrainConfig) -> None:
-    """Joins the other processes, before anything else touches JAX's devices."""
-    if not (config.cluster or config.coordinator):
-        return
-    try:
-        jax.distributed.initialize(
-            config.coordinator, config.num_processes, config.process_id, initialization_timeout=120
+    with contextlib.ExitStack() as stack:
+        # A signal before JAX has joined other processes ends this one; from here on it is noted.
+        stopping = stack.enter_context(Stopping())
+        told = {**config.recorded(), "process_id": None}
+        check_agreement(configuration=told)
+        folder = config.workdir / stage.name
+        before = None
+        if not config.dry_run:
+            before = together(lambda: previous(folder, config))
+        data = _find_data(config)
+        tell(f"training on {data.title}")
+        check_agreement(data=data.described())
+        if before is None:
+            fnet, params, origin = together(lambda: start(stage, config))
+        else:  # the checkpoint has the values; these are for their structure
+            check_data(folder, before, data.described())
+            fnet, origin = network(before["network"]), before["origin"]
+            names = ("features", "iterations", "kernel_size")
+            whole = {name: getattr(fnet, name) for name in names} | {"init": "xavier"}
+            _, params, _ = start(stage, dataclasses.replace(config, **whole))
+        tell(f"{stage.name}: {stage.title}, {origin}")
+        record = record_of(config, fnet, data.described(), stage=stage.name, origin=origin)
+        schedule = steps.learning_rate(
+            config.lr, steps=config.steps, warmup=config.warmup, cosine=config.cosine
         )
-    except (RuntimeError, ValueError) as error:
-        where = config.coordinator or "the cluster's environment"
-        raise InputError(
-            f"{where}: the processes do not find each other ({first_line(error)}); "
-            f"check --coordinator, --num-processes and --process-id"
-        ) from error
+        optimizer = steps.make_optimizer(schedule, clip=config.clip)
+        state = steps.create(params, optimizer, jax.random.key(config.seed))
+        loss = stage.loss(fnet)
+        try:
+            if config.dry_run:
+                step = steps.make_step(loss, optimizer, ema_decay=config.ema)
+                for line in describe_plan(stage, config, fnet, state, step, record):
+                    if is_first():
+                        say(line)
+                return 0
+            if stopping.by and jax.process_count() == 1:
+                tell("asked to stop before the first step; there is nothing to save")
+                return stopping.status
+            first_alone(lambda: stack.enter_context(locked(folder)))
+            run = _Run(config, folder, data, fnet, schedule, record, stopping)
+            return run.go(state, loss, optimizer)
+        except jax.errors.JaxRuntimeError as error:
+            _explain(error, config)
+            raise
+
+
+def _find_data(config: TrainConfig) -> training_data.Data:
+    """The data; what must be prepared first, the first process prepares."""
+
+    def find() -> training_data.Data:
+        return training_data.find(
+            config.data,
+            split=config.split,
+            data_dir=config.data_dir,
+            crop=config.crop,
+            validation=config.validation,
+            workdir=config.workdir,
+            readers=max(1, config.workers),
+        )
+
+    found = first_alone(find)
+    return together(lambda: found or find())
 
 
 def _check_devices(config: TrainConfig) -> None:
@@ -156,43 +165,17 @@ def _check_devices(config: TrainConfig) -> None:
         )
 
 
-def _previous(folder: Path, config: TrainConfig) -> dict[str, Any] | None:
-    """What is recorded of the run in the folder, if there is one to go on with."""
-    saved = checkpoints.steps(folder / checkpoints.RUN_FOLDER)
-    if not saved:
-        return None
-    if not config.resume:
+def _explain(error: jax.errors.JaxRuntimeError, config: TrainConfig) -> None:
+    """Raises InputError where it is known what a failure of the runtime means."""
+    if "RESOURCE_EXHAUSTED" in str(error):
         raise InputError(
-            f"{folder}: holds a run at step {max(saved):,}; give --resume to go on with it, "
-            f"or another --workdir"
-        )
-    path = folder / CONFIG
-    try:
-        before = json.loads(path.read_text())
-        recorded, _ = before["config"], (before["network"], before["origin"], before["data"])
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"{path}: cannot be used ({first_line(error)}); put it back (each checkpoint has a "
-            f"copy, under source in meta/metadata)"
+            f"--batch {config.batch} of --crop {config.crop}: does not fit into the memory of the "
+            f"devices; give smaller ones (--dry-run tells what a step needs)"
         ) from error
-    differing = differences(recorded, config.recorded())
-    if differing:
-        raise InputError(
-            f"{folder}: holds a run of another configuration: {'; '.join(differing)}; "
-            f"give the flags it was started with, or another --workdir"
-        )
-    return before
-
-
-def _check_data(folder: Path, before: dict[str, Any] | None, data: training_data.Data) -> None:
-    now = data.described()
-    for what in ("fingerprint", "train_pairs", "validation_pairs"):
-        if before is not None and before["data"][what] != now[what]:
-            raise InputError(
-                f"{folder}: was trained on other data ({before['data']['name']}, {what} "
-                f"{before['data'][what]}, now {data.name}, {now[what]}); give the --data it was "
-                f"started with, or another --workdir"
-            )
+    if jax.process_count() > 1:
+        line = f"error: another process has ended ({first_line(error)}); go on with --resume"
+        print(line, file=sys.stderr, flush=True)
+        os._exit(1)  # an orderly end would wait for the process that is gone
 
 
 class _Run:
@@ -200,16 +183,16 @@ class _Run:
 
     def __init__(
         self,
-        stage: Stage,
         config: TrainConfig,
         folder: Path,
         data: training_data.Data,
         fnet: FNet,
         schedule: Callable[[int], Any],
         record: dict[str, Any],
+        stopping: Stopping,
     ) -> None:
-        self.stage, self.config, self.folder = stage, config, folder
-        self.data, self.fnet, self.schedule, self.record = data, fnet, schedule, record
+        self.config, self.folder, self.data, self.fnet = config, folder, data, fnet
+        self.schedule, self.record, self.stopping = schedule, record, stopping
         self.checkpoints = folder / checkpoints.RUN_FOLDER
 
     def go(self, fresh: steps.State, loss: steps.Loss, optimizer: Any) -> int:
@@ -218,44 +201,40 @@ class _Run:
         state, batches = self._position(fresh)
         done = int(state.step)
         if done >= config.steps:
-            say(f"{self.folder}: is at step {done:,} of {config.steps:,} already")
+            if is_first():
+                say(f"{self.folder}: is at step {done:,} of {config.steps:,} already")
             return 0
-        self._write_config()
+        first_alone(lambda: write_config(self.folder, self.record))
         step = steps.spread(
             steps.make_step(loss, optimizer, ema_decay=config.ema, axis_name=steps.AXIS)
         )
         self.validate = validator(loss, self.fnet, self.data.validation, crop=config.crop)
-        self.saver = Saver(self.checkpoints, keep=config.keep)
-        self.report = self._report(done)
-        try:
-            with Stopping() as stopping:
-                final = self._loop(step, steps.replicate(state), batches, done, stopping)
-        finally:
-            if self.report:
-                self.report.close()
-            self.saver.close()
-        if jax.process_index() == 0:
+        with contextlib.ExitStack() as stack:
+            self.saver = Saver(self.checkpoints, keep=config.keep)
+            stack.callback(self.saver.close)
+            self.report: Report | None = None
+            if is_first():
+                self.report = Report(
+                    self.folder, start=done, steps=config.steps, batch=config.batch
+                )
+                stack.callback(self.report.close)
+            final = self._loop(step, steps.replicate(state), batches, done)
+        if self.stopping.by:
+            tell(f"asked to stop: saved at step {final:,}; go on with --resume")
+        if is_first():
             say(f"{self.folder}: step {final:,} of {config.steps:,}, saved in {self.checkpoints}")
-        return 130 if stopping.by == signal.SIGINT else 0
-
-    def _report(self, done: int) -> Report | None:
-        if jax.process_index():
-            return None
-        return Report(self.folder, start=done, steps=self.config.steps, batch=self.config.batch)
+        return self.stopping.status
 
     def _loop(
-        self,
-        step: Callable[..., Any],
-        state: Any,
-        batches: grain.DatasetIterator,
-        done: int,
-        stopping: Stopping,
+        self, step: Callable[..., Any], state: Any, batches: grain.DatasetIterator, done: int
     ) -> int:
         """The steps; returns how many are done at its end."""
         config = self.config
+        tell(f"compiling a step of {config.batch} pairs of {config.crop}×{config.crop} pixels")
+        if done == 0:  # so that what is compiled for it is there when the run is asked to stop
+            self._validate(steps.first(state), picture=False)
         saved_at = time.monotonic()
         waiting: tuple[int, np.ndarray, Any] | None = None  # the step that is being computed
-        tell(f"compiling a step of {config.batch} pairs of {config.crop}×{config.crop} pixels")
         while done < config.steps:
             batch = next(batches)
             state, metrics = step(state, *(steps.divide(batch[name]) for name in ("I1", "I2")))
@@ -264,7 +243,7 @@ class _Run:
             done += 1
             waiting = (done, batch["index"], metrics)
             late = time.monotonic() - saved_at > 60 * config.save_minutes
-            stop, late = self._agreed(done, stopping.by is not None, late)
+            stop, late = self._agreed(done, self.stopping.by is not None, late)
             last = stop or done == config.steps
             picture = done % config.pictures_every == 0 or done == config.steps
             if last or late or picture or done % config.save_every == 0:
@@ -273,18 +252,14 @@ class _Run:
                 self._save(state, batches, picture=picture)
                 saved_at = time.monotonic()
             if stop:
-                tell(f"asked to stop: saved at step {done:,}; go on with --resume")
                 break
         return done
 
     def _agreed(self, done: int, stop: bool, late: bool) -> tuple[bool, bool]:
         """Whether any process was asked to stop, or is late with a checkpoint."""
-        if jax.process_count() == 1:
-            return stop, late
-        if done % self.config.log_every:
+        if jax.process_count() > 1 and done % self.config.log_every:
             return False, False
-        flags = multihost_utils.process_allgather(np.array([stop, late]))
-        stops, lates = np.asarray(flags).reshape(-1, 2).T
+        stops, lates = gather([stop, late]).T
         return bool(stops.any()), bool(lates.any())
 
     def _finish(self, done: int, index: np.ndarray, metrics: Any) -> None:
@@ -292,56 +267,67 @@ class _Run:
         loss, norm = (float(steps.first(metrics[name])) for name in ("loss", "gradient_norm"))
         if not (math.isfinite(loss) and math.isfinite(norm)):
             names = ", ".join(str(self.data.train[int(i)]["name"]) for i in index)
-            good = self.saver.newest
-            where = f"the last good checkpoint is {self.checkpoints / str(good)}"
-            raise Diverged(
-                f"{self.folder}: step {done:,} gave loss {loss:g} and gradient norm {norm:g} on "
-                f"{names}; {where if good is not None else 'there is no checkpoint yet'}; "
-                f"try a smaller --lr, or --clip"
-            )
+            self._stop(f"step {done:,} gave loss {loss:g} and gradient norm {norm:g} on {names}")
         if self.report:
             self.report.step(loss)
             if done % self.config.log_every == 0 or done == self.config.steps:
                 values = steps.first(metrics) | {"learning_rate": self.schedule(done - 1)}
                 self.report.point(done, values)
 
-    def _save(self, state: Any, batches: grain.DatasetIterator, *, picture: bool) -> None:
-        """Validates, and starts to save a checkpoint."""
-        now: steps.State = steps.first(state)
+    def _stop(self, what: str) -> None:
+        """Raises Diverged, with the last checkpoint, all of which are sound."""
+        good = self.saver.newest
+        if good is None:
+            where = "there is no checkpoint yet"
+        else:
+            where = f"the last good checkpoint is {self.checkpoints / str(good)}"
+        raise Diverged(
+            f"{self.folder}: {what}; {where}; try a smaller --lr, or --clip, in another --workdir"
+        )
+
+    def _validate(self, now: steps.State, *, picture: bool) -> float:
+        """Measures the average of the weights; returns the validation loss."""
         values, grid = self.validate(now.ema, picture=picture)
+        loss = float(values["validation_loss"])
+        finite = all(np.isfinite(x).all() for x in jax.tree.leaves((now.params, now.ema)))
+        if not (finite and math.isfinite(loss)):
+            self._stop(
+                f"at step {int(now.step):,} the validation loss is {loss:g} and the weights are "
+                f"{'' if finite else 'no longer '}finite"
+            )
         if self.report:
             self.report.point(int(now.step), values)
             if grid is not None:
                 self.report.picture(int(now.step), grid)
-        self.saver.save(
-            now,
-            self.fnet,
-            batches,
-            record=self.record,
-            validation_loss=float(values["validation_loss"]),
-        )
+        return loss
+
+    def _save(self, state: Any, batches: grain.DatasetIterator, *, picture: bool) -> None:
+        """Validates, and starts to save a checkpoint."""
+        now: steps.State = steps.first(state)
+        loss = self._validate(now, picture=picture)
+        self.saver.save(now, self.fnet, batches, record=self.record, validation_loss=loss)
 
     def _position(self, fresh: steps.State) -> tuple[steps.State, grain.DatasetIterator]:
         """The state to go on from, and the iterator with the batch that comes next."""
-        found = None
-        if jax.process_index() == 0:
-            found = restore(self.checkpoints, fresh, tell)
+        found = first_alone(lambda: restore(self.checkpoints, fresh, tell))
         state, meta, path = found or (fresh, {"source": {}}, None)
         if path:
             tell(f"going on from {path}")
-        if jax.process_count() > 1:
-            state = jax.tree.map(np.asarray, multihost_utils.broadcast_one_to_all(state))
-        # The state of grain's iterator is of use to as many processes and workers only.
+        state = shared(state)
+        # The state of grain's iterator is of use to as many processes and workers only; without
+        # it, the iterator is begun at the batch of that number, which is the same.
         then, now = meta["source"], self.record
         alone = then.get("processes") == now["processes"] == 1
         if path and alone and then["workers"] == now["workers"]:
-            now["first_batch"] = then["first_batch"]
-            batches = self._batches()
-            restore_position(path, batches)
-        else:
-            now["first_batch"] = int(state.step)
-            batches = self._batches()
-        return state, batches
+            try:
+                now["first_batch"] = then["first_batch"]
+                batches = self._batches()
+                restore_position(path, batches)
+                return state, batches
+            except InputError as error:
+                tell(f"{error}; counting the batches instead")
+        now["first_batch"] = int(state.step)
+        return state, self._batches()
 
     def _batches(self) -> grain.DatasetIterator:
         config = self.config
@@ -355,34 +341,3 @@ class _Run:
             processes=jax.process_count(),
             workers=config.workers,
         )
-
-    def _write_config(self) -> None:
-        """Writes ``config.json``: all that the run depends on."""
-        if jax.process_index():
-            return
-        text = json.dumps(self.record | described(self.fnet), indent=1, ensure_ascii=False)
-        path = self.folder / CONFIG
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f".{CONFIG}")
-            temporary.write_text(text + "\n")
-            temporary.replace(path)
-        except OSError as error:
-            raise InputError(
-                f"{path}: cannot be written ({error.strerror}); give another --workdir"
-            ) from error
-
-
-def described(fnet: Unrolled) -> dict[str, Any]:
-    """The network's settings, versions and devices, as JSON values."""
-    return {
-        "network": fnet.settings(),
-        "versions": {
-            "fnet_jax": __version__,
-            "jax": jax.__version__,
-            "flax": flax.__version__,
-            "numpy": np.__version__,
-            "grain": grain.__version__ if hasattr(grain, "__version__") else "unknown",
-        },
-        "devices": [str(device) for device in jax.devices()],
-    }

@@ -39,7 +39,7 @@ class Report:
         self._folder, self._batch = folder, batch
         self._curves = folder / CURVES
         _drop_after(self._curves, start)
-        self._writer = SummaryWriter(str(folder), purge_step=start + 1 if start else None)
+        self._writer = SummaryWriter(str(folder), purge_step=start + 1)
         self._bar = tqdm(
             total=steps, initial=start, desc=folder.name, unit="step", disable=None, smoothing=0.1
         )

@@ -8,6 +8,7 @@ a list of its files' checksums.
 """
 
 import contextlib
+import json
 import logging
 import operator
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy as policies
 
 from fnet_jax import checkpoints
-from fnet_jax.errors import InputError, first_line
+from fnet_jax.errors import DamagedError, InputError, first_line
 from fnet_jax.lzsc import Unrolled
 from train.steps import State
 
@@ -64,8 +65,11 @@ class Saver:
                         async_options=ocp.AsyncOptions(post_finalization_callback=self._seal),
                     ),
                 )
-        except OSError as error:
-            raise InputError(f"{folder}: cannot be made ({error.strerror})") from error
+        except Exception as error:  # what Orbax finds there may be of many kinds
+            raise InputError(
+                f"{folder}: cannot be used ({first_line(error)}); check what is there, space and "
+                f"permissions"
+            ) from error
 
     def save(
         self,
@@ -96,7 +100,9 @@ class Saver:
         meta = checkpoints.describe(fnet, state.ema["fnet"], source=source)
         meta["state_checksums"] = checkpoints.checksums({"state": arrays})
         with self._named(), _quiet():
-            self._manager.save(
+            self._manager.wait_until_finished()
+            self._sealing = step  # before Orbax's thread can come to ask
+            started = self._manager.save(
                 step,
                 args=ocp.args.Composite(
                     state=ocp.args.StandardSave(arrays),
@@ -106,6 +112,8 @@ class Saver:
                 ),
                 metrics={VALIDATION: validation_loss},
             )
+            if not started:
+                raise RuntimeError(f"Orbax declined to save step {step}")
         self.newest = step
 
     def close(self) -> None:
@@ -129,19 +137,19 @@ class Saver:
             ) from error
 
     def _seal(self) -> None:
-        """Lists the files of the checkpoint that Orbax is about to give its name."""
+        """Lists the files of the checkpoint that Orbax, in its thread, is about to name."""
         if jax.process_index() == 0:
-            for folder in self._folder.glob(f"{self.newest}.orbax-checkpoint-tmp*"):
+            for folder in self._folder.glob(f"{self._sealing}.orbax-checkpoint-tmp*"):
                 checkpoints.write_sums(folder)
 
 
 def restore(
     folder: Path, fresh: State, report: Callable[[str], None]
 ) -> tuple[State, dict[str, Any], Path] | None:
-    """The newest sound checkpoint of a run.
+    """The newest sound checkpoint of a run, read by this process alone.
 
-    Damaged ones that are newer are moved aside, into ``damaged`` beside ``folder``, by the first
-    process; nothing is deleted.
+    Damaged ones are moved aside, into ``damaged`` beside ``folder``, once a sound one has been
+    read; nothing is deleted.
 
     Args:
         folder: of the checkpoints.
@@ -153,70 +161,94 @@ def restore(
         is no checkpoint at all.
 
     Raises:
-        InputError: there are checkpoints, but all are damaged.
+        InputError: there are checkpoints, but all are damaged, or one cannot be read.
     """
     found = checkpoints.steps(folder)
+    newest, damaged = None, []
     for step in sorted(found, reverse=True):
         try:
-            return (*_restore(found[step], fresh), found[step])
-        except InputError as error:
+            checkpoints.check_files(found[step])
+            newest = newest or (*_restore(found[step], fresh), found[step])
+        except DamagedError as error:
             report(f"{error}; passed over")
-            if jax.process_index() == 0:
-                _set_aside(found[step])
-    if found:
+            damaged.append(found[step])
+    if found and newest is None:
         raise InputError(
-            f"{folder}: every checkpoint is damaged (now in {folder.parent / DAMAGED}); "
-            f"train in another --workdir"
+            f"{folder}: every checkpoint is damaged; copy one back, or train in another --workdir"
         )
-    return None
+    for checkpoint in damaged:
+        _set_aside(checkpoint)
+    return newest
 
 
 def _set_aside(checkpoint: Path) -> None:
     place = checkpoint.parent.parent / DAMAGED
-    place.mkdir(exist_ok=True)
-    number = sum(1 for _ in place.iterdir())
-    checkpoint.rename(place / f"{checkpoint.name}-{number}")
+    try:
+        place.mkdir(exist_ok=True)
+        number = sum(1 for _ in place.iterdir())
+        checkpoint.rename(place / f"{checkpoint.name}-{number}")
+    except OSError as error:
+        raise InputError(
+            f"{checkpoint}: is damaged and cannot be moved to {place} ({error.strerror}); "
+            f"check the permissions there"
+        ) from error
 
 
 def _restore(checkpoint: Path, fresh: State) -> tuple[State, dict[str, Any]]:
-    checkpoints.check_files(checkpoint)
     try:
-        with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer, _quiet():
-            found = checkpointer.restore(
-                checkpoint.absolute(),
-                args=ocp.args.Composite(
-                    meta=ocp.args.JsonRestore(), state=ocp.args.StandardRestore()
-                ),
-            )
+        found = _read(
+            checkpoint,
+            ocp.args.Composite(meta=ocp.args.JsonRestore(), state=ocp.args.StandardRestore()),
+        )
         arrays, meta = jax.tree.map(np.asarray, found["state"]), found["meta"]
         recorded = meta["state_checksums"]
-    except Exception as error:  # Orbax and TensorStore raise many kinds for a damaged folder
-        raise InputError(f"{checkpoint}: is damaged ({first_line(error)})") from error
+    except Exception as error:  # Orbax and TensorStore raise many kinds; the files are sound
+        raise InputError(
+            f"{checkpoint}: cannot be read ({first_line(error)}); its files are sound: check the "
+            f"versions ({meta_versions(checkpoint)}) and the memory"
+        ) from error
     expected = {name: array.shape for name, array in _flat(_arrays(fresh)).items()}
     if {name: array.shape for name, array in _flat(arrays).items()} != expected:
         raise InputError(f"{checkpoint}: does not hold the state of these networks")
     for name, digest in checkpoints.checksums({"state": arrays}).items():
         if recorded.get(name) != digest:
-            raise InputError(f"{checkpoint}: {name} does not have the recorded checksum")
+            raise DamagedError(f"{checkpoint}: {name} does not have the recorded checksum")
     structure = flax.serialization.to_state_dict(fresh)
     whole = flax.traverse_util.flatten_dict(structure, keep_empty_nodes=True) | _flat(arrays)
     nested = flax.traverse_util.unflatten_dict(whole)
     return flax.serialization.from_state_dict(fresh, nested), meta
 
 
+def meta_versions(checkpoint: Path) -> str:
+    """What a checkpoint was written with, as far as that can be read."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        meta = json.loads((checkpoint / "meta/metadata").read_text())
+        return ", ".join(f"{name} {version}" for name, version in meta["versions"].items())
+    return "unknown"
+
+
+def _read(checkpoint: Path, arguments: ocp.args.Composite) -> Any:
+    """Reads items of a checkpoint, without waiting for other processes."""
+    me = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"read_{me}"
+    )
+    handler = ocp.CompositeCheckpointHandler(
+        composite_options=ocp.CompositeOptions(multiprocessing_options=alone)
+    )
+    with _quiet(), ocp.Checkpointer(handler, multiprocessing_options=alone) as checkpointer:
+        return checkpointer.restore(checkpoint.absolute(), args=arguments)
+
+
 def restore_position(checkpoint: Path, data: grain.DatasetIterator) -> None:
     """Sets an iterator to where the one of a checkpoint was.
 
     Raises:
-        InputError: the checkpoint was made with another number of processes or workers.
+        InputError: grain does not understand what it saved, in another version perhaps.
     """
     try:
-        with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer, _quiet():
-            checkpointer.restore(
-                checkpoint.absolute(),
-                args=ocp.args.Composite(data=grain.checkpoint.CheckpointRestore(data)),
-            )
-    except Exception as error:
+        _read(checkpoint, ocp.args.Composite(data=grain.checkpoint.CheckpointRestore(data)))
+    except Exception as error:  # of many kinds
         raise InputError(
             f"{checkpoint}: its place in the data is not understood ({first_line(error)})"
         ) from error

@@ -1,5 +1,6 @@
 """The two stages of training: which networks, which loss, and where each starts."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,15 @@ STAGES = {
 }
 
 
+def resolved(stage: Stage, config: TrainConfig) -> TrainConfig:
+    """The configuration with what it leaves open filled in, as far as no file is needed for it."""
+    init = config.init or ("tied" if stage.name == "stage1" else None)
+    settings = settings_of(config)
+    if init in initial.METHODS:
+        settings = {name: getattr(FNet(), name) for name in SETTINGS} | settings
+    return dataclasses.replace(config, init=init, **settings)
+
+
 def settings_of(config: TrainConfig) -> dict[str, Any]:
     """The network's settings that the configuration names."""
     values = {name: getattr(config, name) for name in SETTINGS}
@@ -54,8 +64,8 @@ def start(stage: Stage, config: TrainConfig) -> tuple[FNet, steps.Params, str]:
 
     Args:
         stage: which.
-        config: whose ``init`` says how: a method, or a checkpoint of FNet; of stage II, None means
-            the stage I of the same workdir.
+        config: what :func:`resolved` returns, whose ``init`` says how: a method, or a checkpoint of
+            FNet; None means stage I of the same workdir.
 
     Returns:
         FNet, the parameters of the stage's networks, and a line that says where they come from.
@@ -64,8 +74,7 @@ def start(stage: Stage, config: TrainConfig) -> tuple[FNet, steps.Params, str]:
         InputError: there is no such checkpoint, it is damaged, or its network is another than the
             configuration names.
     """
-    default = "tied" if stage.name == "stage1" else str(config.workdir / "stage1")
-    init = config.init or default
+    init = config.init or str(config.workdir / "stage1")
     if init in initial.METHODS:
         fnet = network(settings_of(config))
         params = {"fnet": initial.make(fnet, config.seed, method=init)}
@@ -75,6 +84,11 @@ def start(stage: Stage, config: TrainConfig) -> tuple[FNet, steps.Params, str]:
             raise InputError(
                 f"{init}: has no checkpoint to start from; run python -m train.stage1 --workdir "
                 f"{config.workdir} first, or give --init"
+            )
+        if not Path(init).is_dir():
+            raise InputError(
+                f"--init {init}: is neither {' nor '.join(initial.METHODS)} nor the folder of a "
+                f"checkpoint; give one of those"
             )
         path = checkpoints.find(Path(init))
         loaded, values, meta = checkpoints.load(path)
@@ -100,10 +114,10 @@ def network(settings: dict[str, Any]) -> FNet:
     Raises:
         InputError: they make no network.
     """
-    fnet = FNet(**settings)
     try:
+        fnet = FNet(**settings)
         fnet.check()
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise InputError(f"{error}; give other flags") from error
     return fnet
 

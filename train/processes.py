@@ -1,0 +1,105 @@
+"""Several processes that train together: finding each other, agreeing, failing together."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from fnet_jax.errors import InputError, first_line
+from train.config import TrainConfig
+
+START_SECONDS = 120  # within which all processes must have been started
+
+Result = TypeVar("Result")
+
+
+def join(config: TrainConfig) -> None:
+    """Joins the other processes, before anything else touches JAX's devices.
+
+    Raises:
+        InputError: they do not find each other.
+    """
+    if not (config.cluster or config.coordinator):
+        return
+    try:
+        jax.distributed.initialize(
+            config.coordinator,
+            config.num_processes,
+            config.process_id,
+            initialization_timeout=START_SECONDS,
+        )
+    except (RuntimeError, ValueError) as error:
+        where = config.coordinator or "the cluster's environment"
+        raise InputError(
+            f"{where}: the processes do not find each other ({first_line(error)}); "
+            f"check --coordinator, --num-processes and --process-id"
+        ) from error
+
+
+def is_first() -> bool:
+    """Whether this is the process that writes files and speaks."""
+    return jax.process_index() == 0
+
+
+def gather(values: Any) -> np.ndarray:
+    """The values of each process, as rows."""
+    if jax.process_count() == 1:
+        return np.asarray(values)[None]
+    return np.asarray(multihost_utils.process_allgather(np.asarray(values)))
+
+
+def together(work: Callable[[], Result]) -> Result:
+    """Does the same work in each process; where it fails in one, all of them fail.
+
+    Raises:
+        InputError: the work raised it, here or in another process.
+    """
+    failure, result = None, None
+    try:
+        result = work()
+    except InputError as error:
+        failure = error
+    failed = np.flatnonzero(gather(failure is not None))
+    if failure is not None:
+        raise failure
+    if failed.size:
+        raise InputError(f"process {failed[0]}: cannot go on; see what it printed")
+    return result  # type: ignore[return-value]
+
+
+def first_alone(work: Callable[[], Result]) -> Result | None:
+    """Does work in the first process while the others wait; its result there, None elsewhere.
+
+    Raises:
+        InputError: the work raised it in the first process.
+    """
+    return together(lambda: work() if is_first() else None)
+
+
+def check_agreement(**records: Any) -> None:
+    """Raises InputError where processes were told, or have found, different things.
+
+    Args:
+        records: JSON values, by what they are called in the message.
+    """
+    for name, record in records.items():
+        text = json.dumps(record, sort_keys=True, default=str)
+        digest = hashlib.sha256(text.encode()).digest()
+        rows = gather(np.frombuffer(digest, np.uint8))
+        other = np.flatnonzero((rows != rows[0]).any(axis=1))
+        if other.size:
+            raise InputError(
+                f"process {other[0]}: its {name} differs from that of process 0; "
+                f"start all processes with the same flags and data"
+            )
+
+
+def shared(tree: Any) -> Any:
+    """The arrays of the first process, in every process, as NumPy arrays."""
+    if jax.process_count() == 1:
+        return tree
+    return jax.tree.map(np.asarray, multihost_utils.broadcast_one_to_all(tree))
