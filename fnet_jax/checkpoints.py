@@ -9,6 +9,7 @@ Orbax itself loads a flipped bit, and reports a file cut short with tracebacks o
 import hashlib
 import logging
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -121,18 +122,16 @@ def describe(
     }
 
 
-def write_sums(folder: Path) -> None:
-    """Lists the files of a checkpoint with their SHA-256, for :func:`check_files`."""
-    lines = [f"{_digest(folder / name)}  {name}\n" for name in _files(folder)]
+def write_sums(folder: Path, *, leave_out: Collection[str] = ()) -> None:
+    """Lists the files of a checkpoint, but some, with their SHA-256, for :func:`check_files`."""
+    names = [name for name in _files(folder) if name not in (SUMS, *leave_out)]
+    lines = [f"{_digest(folder / name)}  {name}\n" for name in names]
     (folder / SUMS).write_text("".join(lines))
 
 
 def _files(folder: Path) -> list[str]:
-    """The files of a checkpoint's items, by their paths in it, sorted.
-
-    Those beside the items tell Orbax when it wrote what, which it does until the very end.
-    """
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*/*") if p.is_file())
+    """The files below a folder, by their paths in it, sorted."""
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 
 
 def _digest(path: Path) -> str:

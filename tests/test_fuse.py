@@ -251,7 +251,9 @@ def test_interruption_leaves_whole_files(small_checkpoint, tmp_path, rng):
     for name in ("vi", "ir"):
         (tmp_path / name).mkdir()
         for i in range(400):
-            images.write(tmp_path / f"{name}/{i}.png", rng.integers(0, 256, (64, 64)).astype("u1"))
+            images.write(
+                tmp_path / f"{name}/{i}.png", rng.integers(0, 256, (160, 160)).astype("u1")
+            )
     call = arguments(small_checkpoint, ("vi", "ir"), "out")
     process = subprocess.Popen(
         [sys.executable, "-m", "eval.fuse", *call],
@@ -271,7 +273,7 @@ def test_interruption_leaves_whole_files(small_checkpoint, tmp_path, rng):
     written = os.listdir(tmp_path / "out")
     assert 0 < len(written) < 400
     for name in written:
-        assert images.read(tmp_path / "out" / name).shape == (64, 64)
+        assert images.read(tmp_path / "out" / name).shape == (160, 160)
 
 
 @pytest.mark.parametrize("redirected", [">/dev/full", "| true", "2>&-", ">&-"])

@@ -7,7 +7,7 @@ from conftest import SMALL
 from fnet_jax import images, initial
 from fnet_jax.fnet import FNet
 from train import reporting, steps
-from train.data import Scenes
+from train.sources import Scenes
 
 
 @pytest.fixture

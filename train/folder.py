@@ -78,7 +78,7 @@ def check_data(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> Non
     Args:
         folder: of the stage.
         before: the run's record.
-        now: what :meth:`train.data.Data.described` says.
+        now: what :meth:`train.sources.Data.described` says.
     """
     for what in ("fingerprint", "train_pairs", "validation_pairs"):
         if before["data"].get(what) != now[what]:

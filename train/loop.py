@@ -21,9 +21,9 @@ from fnet_jax import checkpoints
 from fnet_jax.commands.console import say
 from fnet_jax.errors import InputError, first_line
 from fnet_jax.fnet import FNet
-from train import data as training_data
-from train import steps
+from train import sources, steps
 from train.config import TrainConfig, check
+from train.data import batches
 from train.folder import check_data, locked, previous, record_of, write_config
 from train.plan import describe_plan
 from train.processes import (
@@ -94,7 +94,8 @@ def train(stage: Stage, config: TrainConfig) -> int:
     with contextlib.ExitStack() as stack:
         # A signal before JAX has joined other processes ends this one; from here on it is noted.
         stopping = stack.enter_context(Stopping())
-        told = {**config.recorded(), "process_id": None}
+        own = ("process_id", "data", "data_dir", "workers")  # which processes may have
+        told = {name: value for name, value in config.recorded().items() if name not in own}
         check_agreement(configuration=told)
         folder = config.workdir / stage.name
         before = None
@@ -137,11 +138,11 @@ def train(stage: Stage, config: TrainConfig) -> int:
             raise
 
 
-def _find_data(config: TrainConfig) -> training_data.Data:
+def _find_data(config: TrainConfig) -> sources.Data:
     """The data; what must be prepared first, the first process prepares."""
 
-    def find() -> training_data.Data:
-        return training_data.find(
+    def find() -> sources.Data:
+        return sources.find(
             config.data,
             split=config.split,
             data_dir=config.data_dir,
@@ -185,7 +186,7 @@ class _Run:
         self,
         config: TrainConfig,
         folder: Path,
-        data: training_data.Data,
+        data: sources.Data,
         fnet: FNet,
         schedule: Callable[[int], Any],
         record: dict[str, Any],
@@ -198,7 +199,7 @@ class _Run:
     def go(self, fresh: steps.State, loss: steps.Loss, optimizer: Any) -> int:
         """Trains to the last step, or until asked to stop; returns the exit status."""
         config = self.config
-        state, batches = self._position(fresh)
+        state, iterator = self._position(fresh)
         done = int(state.step)
         if done >= config.steps:
             if is_first():
@@ -218,7 +219,7 @@ class _Run:
                     self.folder, start=done, steps=config.steps, batch=config.batch
                 )
                 stack.callback(self.report.close)
-            final = self._loop(step, steps.replicate(state), batches, done)
+            final = self._loop(step, steps.replicate(state), iterator, done)
         if self.stopping.by:
             tell(f"asked to stop: saved at step {final:,}; go on with --resume")
         if is_first():
@@ -226,7 +227,7 @@ class _Run:
         return self.stopping.status
 
     def _loop(
-        self, step: Callable[..., Any], state: Any, batches: grain.DatasetIterator, done: int
+        self, step: Callable[..., Any], state: Any, iterator: grain.DatasetIterator, done: int
     ) -> int:
         """The steps; returns how many are done at its end."""
         config = self.config
@@ -236,7 +237,7 @@ class _Run:
         saved_at = time.monotonic()
         waiting: tuple[int, np.ndarray, Any] | None = None  # the step that is being computed
         while done < config.steps:
-            batch = next(batches)
+            batch = next(iterator)
             state, metrics = step(state, *(steps.divide(batch[name]) for name in ("I1", "I2")))
             if waiting:
                 self._finish(*waiting)
@@ -249,7 +250,7 @@ class _Run:
             if last or late or picture or done % config.save_every == 0:
                 self._finish(*waiting)
                 waiting = None
-                self._save(state, batches, picture=picture)
+                self._save(state, iterator, picture=picture)
                 saved_at = time.monotonic()
             if stop:
                 break
@@ -301,11 +302,11 @@ class _Run:
                 self.report.picture(int(now.step), grid)
         return loss
 
-    def _save(self, state: Any, batches: grain.DatasetIterator, *, picture: bool) -> None:
+    def _save(self, state: Any, iterator: grain.DatasetIterator, *, picture: bool) -> None:
         """Validates, and starts to save a checkpoint."""
         now: steps.State = steps.first(state)
         loss = self._validate(now, picture=picture)
-        self.saver.save(now, self.fnet, batches, record=self.record, validation_loss=loss)
+        self.saver.save(now, self.fnet, iterator, record=self.record, validation_loss=loss)
 
     def _position(self, fresh: steps.State) -> tuple[steps.State, grain.DatasetIterator]:
         """The state to go on from, and the iterator with the batch that comes next."""
@@ -321,9 +322,9 @@ class _Run:
         if path and alone and then["workers"] == now["workers"]:
             try:
                 now["first_batch"] = then["first_batch"]
-                batches = self._batches()
-                restore_position(path, batches)
-                return state, batches
+                iterator = self._batches()
+                restore_position(path, iterator)
+                return state, iterator
             except InputError as error:
                 tell(f"{error}; counting the batches instead")
         now["first_batch"] = int(state.step)
@@ -331,7 +332,7 @@ class _Run:
 
     def _batches(self) -> grain.DatasetIterator:
         config = self.config
-        return training_data.batches(
+        return batches(
             self.data.train,
             batch=config.batch,
             crop=config.crop,

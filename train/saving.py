@@ -29,6 +29,7 @@ from train.steps import State
 
 VALIDATION = "validation_loss"
 DAMAGED = "damaged"
+TIMES = ("_CHECKPOINT_METADATA",)  # when Orbax began and ended, which it writes last of all
 
 
 class Saver:
@@ -140,7 +141,7 @@ class Saver:
         """Lists the files of the checkpoint that Orbax, in its thread, is about to name."""
         if jax.process_index() == 0:
             for folder in self._folder.glob(f"{self._sealing}.orbax-checkpoint-tmp*"):
-                checkpoints.write_sums(folder)
+                checkpoints.write_sums(folder, leave_out=TIMES)
 
 
 def restore(
