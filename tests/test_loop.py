@@ -259,6 +259,11 @@ def test_the_newest_and_the_best_are_kept(tmp_path):
     assert set(kept) == {best, 5, 6}
 
 
+def test_checkpoints_come_after_minutes_too(tmp_path):
+    assert train(tmp_path, "--steps 3 --save-every 1000 --save-minutes 1e-9") == 0
+    assert set(checkpoints.steps(tmp_path / "stage1/checkpoints")) == {1, 2, 3}
+
+
 def test_a_loss_that_is_no_number_stops_the_run(run, capfd):
     text = "--steps 9 --save-every 9 --lr 1e30"
     config = json.loads((run / "stage1/config.json").read_text())

@@ -82,6 +82,7 @@ def test_the_command_says_what_it_does(whole):
     said = done.stderr
     assert "1,000 synthetic scenes, drawn, not photographed; the paper trains on MSRS" in said
     assert "from nothing (tied)" in said
+    assert re.search(r"\nstep 3 of 60: validation loss [\d.]+, .* steps/s, .* pairs/s, 0:", said)
     assert "Traceback" not in said
     assert "arning" not in said
     assert len(curve(workdir)) == 60

@@ -306,6 +306,8 @@ class _Run:
         """Validates, and starts to save a checkpoint."""
         now: steps.State = steps.first(state)
         loss = self._validate(now, picture=picture)
+        if self.report:
+            self.report.saved(int(now.step), loss)
         self.saver.save(now, self.fnet, iterator, record=self.record, validation_loss=loss)
 
     def _position(self, fresh: steps.State) -> tuple[steps.State, grain.DatasetIterator]:

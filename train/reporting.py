@@ -1,7 +1,10 @@
 """What a person sees of a run: the progress bar, curves, pictures."""
 
+import datetime
 import json
 import os
+import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,7 +39,7 @@ class Report:
         """
         from tensorboardX import SummaryWriter
 
-        self._folder, self._batch = folder, batch
+        self._folder, self._batch, self._began = folder, batch, time.monotonic()
         self._curves = folder / CURVES
         _drop_after(self._curves, start)
         self._writer = SummaryWriter(str(folder), purge_step=start + 1)
@@ -76,6 +79,23 @@ class Report:
         folder.mkdir(exist_ok=True)
         images.write(folder / f"{step:08d}.png", grid, overwrite=True)
         self._writer.add_image("I1_I2_If_u1_u2_c", grid, step, dataformats="HW")
+
+    def saved(self, step: int, loss: float) -> None:
+        """Says how far the run is, where there is no bar to see it by.
+
+        Args:
+            step: number of steps done.
+            loss: the validation loss.
+        """
+        if not self._bar.disable:
+            return
+        rate = (step - self._bar.initial) / (time.monotonic() - self._began)
+        left = datetime.timedelta(seconds=round((self._bar.total - step) / rate)) if rate else "?"
+        line = (
+            f"step {step:,} of {self._bar.total:,}: validation loss {loss:.4g}, "
+            f"{rate:.3g} steps/s, {self._batch * rate:.3g} pairs/s, {left} left"
+        )
+        print(line, file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Ends the bar and the files."""
