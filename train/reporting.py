@@ -39,7 +39,8 @@ class Report:
         """
         from tensorboardX import SummaryWriter
 
-        self._folder, self._batch, self._began = folder, batch, time.monotonic()
+        self._folder, self._start, self._steps, self._batch = folder, start, steps, batch
+        self._began = time.monotonic()
         self._curves = folder / CURVES
         _drop_after(self._curves, start)
         self._writer = SummaryWriter(str(folder), purge_step=start + 1)
@@ -89,10 +90,10 @@ class Report:
         """
         if not self._bar.disable:
             return
-        rate = (step - self._bar.initial) / (time.monotonic() - self._began)
-        left = datetime.timedelta(seconds=round((self._bar.total - step) / rate)) if rate else "?"
+        rate = (step - self._start) / (time.monotonic() - self._began)
+        left = datetime.timedelta(seconds=round((self._steps - step) / rate)) if rate else "?"
         line = (
-            f"step {step:,} of {self._bar.total:,}: validation loss {loss:.4g}, "
+            f"step {step:,} of {self._steps:,}: validation loss {loss:.4g}, "
             f"{rate:.3g} steps/s, {self._batch * rate:.3g} pairs/s, {left} left"
         )
         print(line, file=sys.stderr, flush=True)
