@@ -5,14 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from conftest import SMALL
 
 from fnet_jax import initial
 from fnet_jax.fnet import FNet
 from fnet_jax.ifnet import IFNet
 from train import steps
 
-FNET, IFNET = FNet(**SMALL), IFNet(**SMALL)
+SETTINGS = {"features": 4, "iterations": 1, "kernel_size": 3}  # compiled soon
+FNET, IFNET = FNet(**SETTINGS), IFNet(**SETTINGS)
 LOSSES = {"stage1": steps.stage1_loss(FNET, IFNET), "stage2": steps.stage2_loss(FNET)}
 
 
@@ -88,7 +88,7 @@ def test_steps_learn_and_report(batches):
     assert {"loss/I1_gradient", "gradient_norm", "sparsity/u1", "sparsity/c"} <= metrics.keys()
     for feature in ("u1", "u2", "c", "x1", "x2"):
         theta, rho = metrics[f"theta/{feature}"], metrics[f"rho/{feature}"]
-        assert theta.shape == rho.shape == (SMALL["iterations"] + 1,)
+        assert theta.shape == rho.shape == (SETTINGS["iterations"] + 1,)
         assert (theta > 0).all()
         assert rho[0] == 0
     assert 0 <= metrics["sparsity/u1"] <= 1
