@@ -255,6 +255,8 @@ def test_interruption_leaves_whole_files(small_checkpoint, tmp_path, rng):
                 tmp_path / f"{name}/{i}.png", rng.integers(0, 256, (160, 160)).astype("u1")
             )
     call = arguments(small_checkpoint, ("vi", "ir"), "out")
+    # A shell that runs the tests in the background lets what they start ignore Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen(
         [sys.executable, "-m", "eval.fuse", *call],
         cwd=tmp_path,
@@ -263,6 +265,7 @@ def test_interruption_leaves_whole_files(small_checkpoint, tmp_path, rng):
         stderr=subprocess.PIPE,
         text=True,
     )
+    signal.signal(signal.SIGINT, before)
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("out/[0-9]*.png")) and time.monotonic() < deadline:
         time.sleep(0.02)
