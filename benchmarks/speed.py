@@ -18,9 +18,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fnet_jax.checkpoints import named_arrays
 from fnet_jax.commands.flags import flag, parse, positive
 from train.config import TrainConfig
+from train.plan import filter_weights
 from train.stages import STAGES, start
 from train.steps import create, learning_rate, make_optimizer, make_step
 
@@ -57,12 +57,6 @@ def ceiling(repeat: int) -> float:
     return 2 * CEILING**3 / seconds(lambda: product(a, a), 4 * repeat)
 
 
-def filters(params: Any) -> int:
-    """Number of filter weights."""
-    arrays = [a for tree in params.values() for a in named_arrays(tree).values()]
-    return sum(array.size for array in arrays if array.ndim == 4)
-
-
 def forward(config: SpeedConfig) -> tuple[float, float, float]:
     """Operations, seconds and compile seconds of FNet on one 320×320 pair."""
     fnet, params, _ = start(STAGES["stage2"], TrainConfig(Path(), init="tied"))
@@ -73,7 +67,7 @@ def forward(config: SpeedConfig) -> tuple[float, float, float]:
     compiling = time.perf_counter() - begin
     jax.block_until_ready(compiled(params["fnet"], image))
     taken = seconds(lambda: compiled(params["fnet"], image), config.repeat)
-    return 2.0 * filters(params) * image.size, taken, compiling
+    return 2.0 * filter_weights(params) * image.size, taken, compiling
 
 
 def training(stage: str, config: SpeedConfig) -> tuple[float, float, float]:
@@ -89,7 +83,7 @@ def training(stage: str, config: SpeedConfig) -> tuple[float, float, float]:
     compiling = time.perf_counter() - begin
     jax.block_until_ready(compiled(state, *images))
     taken = seconds(lambda: compiled(state, *images), config.repeat)
-    return 6.0 * filters(params) * math.prod(shape), taken, compiling
+    return 6.0 * filter_weights(params) * math.prod(shape), taken, compiling
 
 
 def main() -> int:

@@ -5,6 +5,7 @@ import pytest
 from conftest import SMALL
 
 from fnet_jax import images, initial
+from fnet_jax.errors import InputError
 from fnet_jax.fnet import FNet
 from train import reporting, steps
 from train.sources import Scenes
@@ -73,3 +74,9 @@ def test_validation_is_the_mean_over_the_middles_of_the_pairs():
         shade = np.clip(panel, 0, 1 if i < 3 else None).ravel()  # energies are scaled
         if shade.std() > 0:
             assert np.corrcoef(shown, shade)[0, 1] > 0.95, name  # the brightest 0.5 % are cut off
+
+
+def test_a_curve_that_cannot_be_written_is_named(report, tmp_path):
+    (tmp_path / reporting.CURVES).mkdir()
+    with pytest.raises(InputError, match=f"{reporting.CURVES}: cannot be written"):
+        report.point(1, {"loss": 1.0})

@@ -123,7 +123,7 @@ class TrainConfig:
         parse=seed,
     )
     init: str | None = flag(
-        "where to start: tied (default of stage I): filters that neither amplify nor damp; xavier: "
+        "where to start: tied (default of stage I): filters that do not amplify; xavier: "
         "the paper's; or a checkpoint of FNet (default of stage II: stage I of the same workdir)",
         default=None,
         metavar="METHOD|CKPT",

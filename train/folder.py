@@ -95,15 +95,27 @@ def write_config(folder: Path, record: dict[str, Any]) -> None:
     Raises:
         InputError: it cannot be written.
     """
-    path = folder / CONFIG
-    try:
+    with writable(folder / CONFIG):
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{CONFIG}")
-        temporary.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-        temporary.replace(path)
+        replace_text(folder / CONFIG, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Writes a text file, whole or not at all; raises OSError."""
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+@contextlib.contextmanager
+def writable(path: Path) -> Iterator[None]:
+    """Turns a failure to write a run's file or folder into an InputError that names it."""
+    try:
+        yield
     except OSError as error:
         raise InputError(
-            f"{path}: cannot be written ({error.strerror}); give another --workdir"
+            f"{path}: cannot be written ({error.strerror}); check space and permissions there, or "
+            f"give another --workdir"
         ) from error
 
 
@@ -119,13 +131,9 @@ def locked(folder: Path) -> Iterator[None]:
     except ImportError:  # Windows
         yield
         return
-    try:
+    with writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / LOCK).open("a")
-    except OSError as error:
-        raise InputError(
-            f"{folder}: cannot be written to ({error.strerror}); give another --workdir"
-        ) from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -6,11 +6,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from fnet_jax import checkpoints
 from fnet_jax.fnet import FNet
 from train.config import TrainConfig
 from train.stages import Stage
-from train.steps import State
+from train.steps import Params, State
+
+
+def filter_weights(params: Params) -> int:
+    """Number of weights in filters, each of which meets every pixel."""
+    return sum(array.size for array in jax.tree.leaves(params) if array.ndim == 4)
 
 
 def describe_plan(
@@ -31,15 +35,9 @@ def describe_plan(
         yield f"  --{name.replace('_', '-')}: {value}"
     for name, value in fnet.settings().items():
         yield f"  {name}: {value}"
-    parameters = 0
-    filters = 0
     for name, params in state.params.items():
-        arrays = checkpoints.named_arrays(params).values()
-        count = sum(array.size for array in arrays)
-        parameters += count
-        filters += sum(array.size for array in arrays if array.ndim == 4)
-        yield f"parameters of {name}: {count:,}"
-    yield f"parameters: {parameters:,}"
+        yield f"parameters of {name}: {sum(x.size for x in jax.tree.leaves(params)):,}"
+    yield f"parameters: {sum(x.size for x in jax.tree.leaves(state.params)):,}"
     for name, value in record["data"].items():
         yield f"data {name}: {value}"
     devices = jax.device_count()
@@ -49,7 +47,7 @@ def describe_plan(
     compiled = jax.jit(step, donate_argnums=0).lower(state, images, images).compile()
     pixels = config.batch * config.crop**2
     yield (
-        f"FLOPs per step: {6 * filters * pixels:.4g} of the network itself "
+        f"FLOPs per step: {6 * filter_weights(state.params) * pixels:.4g} of the network itself "
         f"(6 per filter weight and pixel), over all devices"
     )
     cost = compiled.cost_analysis() or {}

@@ -2,7 +2,6 @@
 
 import datetime
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from tqdm import tqdm
 from fnet_jax import images
 from fnet_jax.lzsc import Unrolled
 from train.data import unit
+from train.folder import replace_text, writable
 from train.steps import Loss, Metrics, Params
 
 CURVES = "metrics.jsonl"
@@ -36,14 +36,18 @@ class Report:
             start: number of steps done.
             steps: number of steps in all.
             batch: pairs per step.
+
+        Raises:
+            InputError: a file cannot be written; so do the other methods.
         """
         from tensorboardX import SummaryWriter
 
         self._folder, self._start, self._steps, self._batch = folder, start, steps, batch
         self._began = time.monotonic()
         self._curves = folder / CURVES
-        _drop_after(self._curves, start)
-        self._writer = SummaryWriter(str(folder), purge_step=start + 1)
+        with writable(folder):
+            _drop_after(self._curves, start)
+            self._writer = SummaryWriter(str(folder), purge_step=start + 1)
         self._bar = tqdm(
             total=steps, initial=start, desc=folder.name, unit="step", disable=None, smoothing=0.1
         )
@@ -71,13 +75,14 @@ class Report:
                 scalars[name] = float(parts)
         for name, scalar in scalars.items():
             self._writer.add_scalar(name, scalar, step)
-        with self._curves.open("a") as file:
+        with writable(self._curves), self._curves.open("a") as file:
             file.write(json.dumps({"step": step} | scalars) + "\n")
 
     def picture(self, step: int, grid: np.ndarray) -> None:
         """Keeps a picture, uint8 (H, W)."""
         folder = self._folder / PICTURES
-        folder.mkdir(exist_ok=True)
+        with writable(folder):
+            folder.mkdir(exist_ok=True)
         images.write(folder / f"{step:08d}.png", grid, overwrite=True)
         self._writer.add_image("I1_I2_If_u1_u2_c", grid, step, dataformats="HW")
 
@@ -114,9 +119,7 @@ def _drop_after(curves: Path, start: int) -> None:
                 kept.append(line + "\n")
         except (ValueError, KeyError):  # cut short when the run was killed
             continue
-    temporary = curves.with_name(f".{curves.name}")
-    temporary.write_text("".join(kept))
-    os.replace(temporary, curves)  # noqa: PTH105 (Path.replace would do the same)
+    replace_text(curves, "".join(kept))
 
 
 def centre(pair: dict[str, Any], side: int) -> tuple[np.ndarray, np.ndarray]:

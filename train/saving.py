@@ -206,7 +206,7 @@ def _restore(checkpoint: Path, fresh: State) -> tuple[State, dict[str, Any]]:
     except Exception as error:  # Orbax and TensorStore raise many kinds; the files are sound
         raise InputError(
             f"{checkpoint}: cannot be read ({first_line(error)}); its files are sound: check the "
-            f"versions ({meta_versions(checkpoint)}) and the memory"
+            f"versions ({_versions_of(checkpoint)}) and the memory"
         ) from error
     expected = {name: array.shape for name, array in _flat(_arrays(fresh)).items()}
     if {name: array.shape for name, array in _flat(arrays).items()} != expected:
@@ -220,7 +220,7 @@ def _restore(checkpoint: Path, fresh: State) -> tuple[State, dict[str, Any]]:
     return flax.serialization.from_state_dict(fresh, nested), meta
 
 
-def meta_versions(checkpoint: Path) -> str:
+def _versions_of(checkpoint: Path) -> str:
     """What a checkpoint was written with, as far as that can be read."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         meta = json.loads((checkpoint / "meta/metadata").read_text())

@@ -80,11 +80,11 @@ class Lumas(Sequence[dict[str, Any]]):
             readers: number of processes that keep images.
         """
         self._pairs, self._indices = pairs, list(indices)
-        self._room = CACHE_BYTES // readers
+        self._budget = self._room = CACHE_BYTES // readers
         self._kept: dict[int, dict[str, Any]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_kept": {}}
+        return self.__dict__ | {"_kept": {}, "_room": self._budget}
 
     def __len__(self) -> int:
         return len(self._indices)

@@ -1,7 +1,8 @@
 """Random visible and infrared pairs to train on where no data set is at hand: drawn, not measured.
 
-Levels and gradient densities follow MSRS: half the scenes are nights, the infrared image is dim
-but for a few warm things, and the two cameras' gradients hardly correlate.
+Levels are about those of MSRS: half the scenes are nights, and the infrared image is dim but for a
+few warm things. Edges are denser than there: over 100 seeds, the median of the mean gradient is 1.8
+times that of MSRS in the visible image and 1.4 times in the infrared one.
 """
 
 from dataclasses import dataclass, replace
