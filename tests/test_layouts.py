@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 
 from fnet_jax.errors import InputError
-from train.layouts import SETS, find, guess
+from fnet_jax.layouts import SETS, find, guess
 
 # Of each set: the files of two pairs as its home names them, and the names of these pairs.
 HOMES = {

@@ -6,7 +6,7 @@ import command
 import pytest
 from test_datasets import source_of, spoil
 
-from train.layouts import SETS
+from fnet_jax.layouts import SETS
 from train.prepare import main
 from train.prepared import open_set
 

@@ -20,8 +20,8 @@ from PIL import Image
 
 from fnet_jax import images
 from fnet_jax.errors import InputError, first_line
+from fnet_jax.layouts import SETS, Found, ImageSet, find
 from fnet_jax.pairs import Pair
-from train.layouts import SETS, Found, ImageSet, find
 from train.prepared import VERSION, PreparedSet, Progress, digest, fingerprint_of, folder_of
 
 SHARD = 1000  # pairs in a file at most

@@ -8,7 +8,7 @@ from typing import Any
 
 from fnet_jax.commands.console import finish, say
 from fnet_jax.commands.flags import flag, parse
-from train.layouts import SETS, ImageSet, described
+from fnet_jax.layouts import SETS, ImageSet, described
 
 DESCRIPTION = """\
 Build a set of image pairs, which training reads, from a folder with image files, and verify it.

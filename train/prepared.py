@@ -18,7 +18,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from fnet_jax.errors import InputError, first_line
-from train.layouts import SETS, guess
+from fnet_jax.layouts import SETS, guess
 
 BUILDER, VERSION = "image_pairs", "1.0.0"  # of the TFDS data set, and folders below data_dir
 ANEW = "prepare the set anew with --overwrite"

@@ -11,10 +11,10 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
+from fnet_jax import layouts
 from fnet_jax.color import LIMITED, LIMITED_OFFSET
 from fnet_jax.errors import InputError, first_line
 from fnet_jax.synthetic import random_scene
-from train import layouts
 
 CACHE_BYTES = 2**31  # of decoded images, over all processes that read
 SCENES, SCENE_SIDE = 1000, 256  # of the synthetic set
