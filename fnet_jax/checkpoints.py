@@ -19,6 +19,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from fnet_jax.errors import DamagedError, InputError, first_line
+from fnet_jax.files import sha256
 from fnet_jax.fnet import FNet
 from fnet_jax.ifnet import IFNet
 from fnet_jax.lzsc import LZSC, Unrolled
@@ -125,17 +126,13 @@ def describe(
 def write_sums(folder: Path, *, leave_out: Collection[str] = ()) -> None:
     """Lists the files of a checkpoint, but some, with their SHA-256, for :func:`check_files`."""
     names = [name for name in _files(folder) if name not in (SUMS, *leave_out)]
-    lines = [f"{_digest(folder / name)}  {name}\n" for name in names]
+    lines = [f"{sha256(folder / name)}  {name}\n" for name in names]
     (folder / SUMS).write_text("".join(lines))
 
 
 def _files(folder: Path) -> list[str]:
     """The files below a folder, by their paths in it, sorted."""
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def check_files(folder: Path) -> None:
@@ -149,7 +146,7 @@ def check_files(folder: Path) -> None:
         lines = (folder / SUMS).read_text().splitlines()
         recorded = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
         for name, digest in recorded.items():
-            if _digest(folder / name) != digest:
+            if sha256(folder / name) != digest:
                 raise DamagedError(
                     f"{folder / name}: is not what was written: the checkpoint is damaged; "
                     f"copy or make it again"

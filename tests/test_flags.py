@@ -59,3 +59,12 @@ def test_arguments_without_a_name(capsys):
             parse(Placed, wrong)
         assert stopped.value.code == 2
     assert "WHAT" in capsys.readouterr().err
+
+
+def test_a_repeated_flag_gives_all_its_values():
+    @dataclass(frozen=True)
+    class Repeated:
+        name: tuple[str, ...] = flag("a name", default=(), parse=str, repeat=True)
+
+    assert parse(Repeated, []) == Repeated()
+    assert parse(Repeated, ["--name", "a", "--name", "b"]).name == ("a", "b")

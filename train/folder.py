@@ -12,12 +12,14 @@ import numpy as np
 
 from fnet_jax import checkpoints
 from fnet_jax.errors import InputError, first_line
+from fnet_jax.files import replace_text, writable
 from fnet_jax.lzsc import Unrolled
 from fnet_jax.version import __version__
 from train.config import TrainConfig, differences
 
 CONFIG = "config.json"
 LOCK = ".lock"
+ELSEWHERE = "give another --workdir"
 
 
 def versions() -> dict[str, str]:
@@ -95,28 +97,9 @@ def write_config(folder: Path, record: dict[str, Any]) -> None:
     Raises:
         InputError: it cannot be written.
     """
-    with writable(folder / CONFIG):
+    with writable(folder / CONFIG, remedy=ELSEWHERE):
         folder.mkdir(parents=True, exist_ok=True)
         replace_text(folder / CONFIG, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Writes a text file, whole or not at all; raises OSError."""
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(text)
-    temporary.replace(path)
-
-
-@contextlib.contextmanager
-def writable(path: Path) -> Iterator[None]:
-    """Turns a failure to write a run's file or folder into an InputError that names it."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written ({error.strerror}); check space and permissions there, or "
-            f"give another --workdir"
-        ) from error
 
 
 @contextlib.contextmanager
@@ -131,7 +114,7 @@ def locked(folder: Path) -> Iterator[None]:
     except ImportError:  # Windows
         yield
         return
-    with writable(folder):
+    with writable(folder, remedy=ELSEWHERE):
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / LOCK).open("a")
     with file:

@@ -13,9 +13,10 @@ import numpy as np
 from tqdm import tqdm
 
 from fnet_jax import images
+from fnet_jax.files import replace_text, writable
 from fnet_jax.lzsc import Unrolled
 from train.data import unit
-from train.folder import replace_text, writable
+from train.folder import ELSEWHERE
 from train.steps import Loss, Metrics, Params
 
 CURVES = "metrics.jsonl"
@@ -45,7 +46,7 @@ class Report:
         self._folder, self._start, self._steps, self._batch = folder, start, steps, batch
         self._began = time.monotonic()
         self._curves = folder / CURVES
-        with writable(folder):
+        with writable(folder, remedy=ELSEWHERE):
             _drop_after(self._curves, start)
             self._writer = SummaryWriter(str(folder), purge_step=start + 1)
         self._bar = tqdm(
@@ -75,13 +76,13 @@ class Report:
                 scalars[name] = float(parts)
         for name, scalar in scalars.items():
             self._writer.add_scalar(name, scalar, step)
-        with writable(self._curves), self._curves.open("a") as file:
+        with writable(self._curves, remedy=ELSEWHERE), self._curves.open("a") as file:
             file.write(json.dumps({"step": step} | scalars) + "\n")
 
     def picture(self, step: int, grid: np.ndarray) -> None:
         """Keeps a picture, uint8 (H, W)."""
         folder = self._folder / PICTURES
-        with writable(folder):
+        with writable(folder, remedy=ELSEWHERE):
             folder.mkdir(exist_ok=True)
         images.write(folder / f"{step:08d}.png", grid, overwrite=True)
         self._writer.add_image("I1_I2_If_u1_u2_c", grid, step, dataformats="HW")

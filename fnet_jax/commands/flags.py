@@ -17,6 +17,7 @@ def flag(
     short: str | None = None,
     parse: Callable[[str], Any] | None = None,
     positional: bool = False,
+    repeat: bool = False,
 ) -> Any:
     """A dataclass field that is also a flag; without ``default`` the flag is required.
 
@@ -28,6 +29,7 @@ def flag(
         short: another, one-letter name of the flag.
         parse: from the text of the flag to the value, where the field's type does not suffice.
         positional: it is an argument without a name, and required.
+        repeat: it may be given several times; the field is a tuple of all values.
     """
     metadata = {
         "help": help,
@@ -36,6 +38,7 @@ def flag(
         "short": short,
         "parse": parse,
         "positional": positional,
+        "repeat": repeat,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -55,11 +58,13 @@ def parser_of(config: type, **texts: Any) -> argparse.ArgumentParser:
         if about["positional"]:
             names = [field.name]
         named: dict[str, Any] = {} if about["positional"] else {"required": required}
+        if about["repeat"]:
+            named["action"] = "append"
         parser.add_argument(
             *names,
             **named,
             type=about["parse"] or next((t for t in get_args(kind) if t is not type(None)), kind),
-            default=None if required else field.default,
+            default=None if required or about["repeat"] else field.default,
             choices=about["choices"],
             metavar=about["metavar"],
             help=about["help"],
@@ -69,7 +74,9 @@ def parser_of(config: type, **texts: Any) -> argparse.ArgumentParser:
 
 def parse(config: type[Config], argv: Sequence[str] | None, **texts: Any) -> Config:
     """The configuration that ``argv`` (default: that of the process) gives; may exit with 2."""
-    return config(**vars(parser_of(config, **texts).parse_args(argv)))
+    given = vars(parser_of(config, **texts).parse_args(argv))
+    repeated = [f.name for f in dataclasses.fields(config) if f.metadata["repeat"]]  # type: ignore[arg-type]
+    return config(**given | {name: tuple(given[name] or ()) for name in repeated})
 
 
 def positive(text: str) -> int:
