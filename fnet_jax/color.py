@@ -70,6 +70,18 @@ def published_grey(rgb: np.ndarray) -> np.ndarray:
     return (levels >> 15).astype(np.uint8)
 
 
+def rounded_grey(image: np.ndarray) -> np.ndarray:
+    """8-bit grey (H, W) of an 8-bit image (H, W) or (H, W, 3): the luma, rounded.
+
+    Halves go to the even level. What OpenCV computes up to its own rounding, and what the published
+    metrics were computed from; a grey image stored as RGB comes out unchanged.
+    """
+    if image.ndim == 2:
+        return image
+    thousandths = image.astype(np.uint32) @ np.array([299, 587, 114], np.uint32)
+    return np.rint(thousandths / 1000).astype(np.uint8)
+
+
 def _luma(unit: np.ndarray) -> np.ndarray:
     return unit if unit.ndim == 2 else unit @ WEIGHTS
 

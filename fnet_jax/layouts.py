@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -218,7 +218,7 @@ def find(source: Path, image_set: ImageSet) -> Found:
                     f"{pair.i1}: would be called {name}, as {pairs[name].i1}; rename one"
                 )
                 found.left_out += 1
-            pairs.setdefault(name, pair)
+            pairs.setdefault(name, replace(pair, called=name))
         if pairs:
             found.pairs[split] = pairs
     return found

@@ -15,15 +15,22 @@ Key = TypeVar("Key", str, tuple[str, ...])
 
 @dataclass(frozen=True)
 class Pair:
-    """Two image files of one scene."""
+    """Two image files of one scene.
+
+    Attributes:
+        i1: file of I1.
+        i2: file of I2.
+        called: the name of the scene, where it is not that of I1's file.
+    """
 
     i1: Path
     i2: Path
+    called: str | None = None
 
     @property
     def name(self) -> str:
-        """The stem of I1's file name, which names the result."""
-        return self.i1.stem
+        """What the result is named: ``called``, or the stem of I1's file name."""
+        return self.called or self.i1.stem
 
 
 def match(i1: Path, i2: Path) -> tuple[list[Pair], list[str]]:

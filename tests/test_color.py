@@ -83,3 +83,12 @@ def test_results_are_clipped(rgb):
 def test_unknown_mode_is_refused(rgb):
     with pytest.raises(ValueError, match="'sepia'"):
         color.separate(rgb, "sepia")
+
+
+def test_rounded_grey():
+    """Thousandths of 299 R + 587 G + 114 B, to the nearest level; grey stays as it is."""
+    colours = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [5, 5, 5], [0, 0, 250]]], "u1")
+    assert color.rounded_grey(colours).tolist() == [[76, 150, 29, 5, 28]]  # 28.5 to the even 28
+    levels = np.arange(256, dtype=np.uint8)[None]
+    assert (color.rounded_grey(np.stack([levels] * 3, axis=2)) == levels).all()
+    assert color.rounded_grey(levels) is levels

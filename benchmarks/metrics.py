@@ -1,0 +1,157 @@
+"""``python -m benchmarks.metrics``: how much faster the metrics are than their plain formulas.
+
+The formulas are those of ``tests/metrics_oracle.py``; the profile is ``paper``. Images are made up,
+640×480 and grey; the fused one is the rounded mean of the two. Times are medians, in one process;
+the last row is a folder of pairs scored by one process per core, their start and the reading of
+files included, against the formulas on the same arrays, one pair after the other, measured once.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fnet_jax import color, images, scoring
+from fnet_jax.commands.flags import flag, parse, positive
+from fnet_jax.metrics import evaluate
+from fnet_jax.synthetic import random_scene
+
+HEIGHT, WIDTH = 480, 640
+
+Triple = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Two sources and the fused image, 8-bit grey (H, W)."""
+
+Formula = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
+
+
+@dataclass(frozen=True)
+class MetricsConfig:
+    """What the command does; each field is a flag."""
+
+    repeat: int = flag(
+        "times each is measured; the median counts (default 3)", default=3, parse=positive
+    )
+    pairs: int = flag(
+        "pairs that are scored on all cores in the last row (default 8)", default=8, parse=positive
+    )
+    json: Path | None = flag("file for the figures", default=None, metavar="FILE")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison: seconds of either, and the largest relative difference of their values."""
+
+    oracle: float
+    ours: float
+    difference: float
+
+
+def formulas() -> Mapping[str, Formula]:
+    """The plain formulas by the metric's name."""
+    # They belong to the tests, which are no package and not installed.
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    from metrics_oracle import PAPER
+
+    return PAPER
+
+
+def made_up(seed: int) -> Triple:
+    """A pair of sources and the rounded mean of both."""
+    visible, infrared = random_scene(HEIGHT, WIDTH, seed=seed)
+    I1 = color.rounded_grey(visible)
+    return I1, infrared, np.rint((I1.astype(np.float64) + infrared) / 2).astype(np.uint8)
+
+
+def seconds(work: Callable[[], object], repeat: int) -> float:
+    """Median time of a call."""
+    times = []
+    for _ in range(repeat):
+        begin = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - begin)
+    return float(np.median(times))
+
+
+def relative(ours: np.ndarray, expected: np.ndarray) -> float:
+    """Largest |ours − expected| / |expected|."""
+    return float(np.max(np.abs(ours - expected) / np.abs(expected)))
+
+
+def one_metric(name: str, formula: Formula, triple: Triple, repeat: int) -> Row:
+    """One metric of one pair."""
+    # The first calls count for nothing: libraries load and prepare parts of theirs in them.
+    expected, found = formula(*triple), evaluate(*triple, metrics=[name])[name]
+    return Row(
+        seconds(lambda: formula(*triple), repeat),
+        seconds(lambda: evaluate(*triple, metrics=[name]), repeat),
+        relative(np.array(found), np.array(expected)),
+    )
+
+
+def all_metrics(rows: Mapping[str, Row], triple: Triple, repeat: int) -> Row:
+    """All metrics of one pair: the sum of the formulas' times, one call of ours."""
+    return Row(
+        sum(row.oracle for row in rows.values()),
+        seconds(lambda: evaluate(*triple), repeat),
+        max(row.difference for row in rows.values()),
+    )
+
+
+def all_cores(plain: Mapping[str, Formula], config: MetricsConfig) -> Row:
+    """All metrics of several pairs, from files, on all cores."""
+    triples = [made_up(seed) for seed in range(config.pairs)]
+    begin = time.perf_counter()
+    expected = [[formula(*triple) for formula in plain.values()] for triple in triples]
+    oracle = time.perf_counter() - begin
+    with tempfile.TemporaryDirectory() as name:
+        scenes = []
+        for number, triple in enumerate(triples):
+            # The scores come sorted by name.
+            paths = [Path(name) / f"{number:03}-{which}.png" for which in ("I1", "I2", "If")]
+            for path, image in zip(paths, triple, strict=True):
+                images.write(path, image)
+            scenes.append(scoring.Scene(f"{number:03}", paths[0], paths[1], {"mean": paths[2]}))
+        found = scoring.score(scenes, metrics=list(plain)).values[0]
+        ours = seconds(lambda: scoring.score(scenes, metrics=list(plain)), config.repeat)
+    return Row(oracle, ours, relative(found, np.array(expected)))
+
+
+def main() -> int:
+    """Measures, prints a table and writes the figures."""
+    config = parse(
+        MetricsConfig,
+        None,
+        prog="python -m benchmarks.metrics",
+        description=__doc__.split("\n\n")[1],
+    )
+    plain, triple = formulas(), made_up(seed=0)
+    rows: dict[str, Row] = {}
+
+    def add(name: str, row: Row) -> None:
+        rows[name] = row
+        print(
+            f"| {name} | {row.oracle:.4f} | {row.ours:.4f} | {row.oracle / row.ours:.1f} "
+            f"| {row.difference:.0e} |",
+            flush=True,
+        )
+
+    print("| metric | formula, seconds | ours, seconds | ratio | relative difference |")
+    print("|---|---|---|---|---|")
+    for name, formula in plain.items():
+        add(name, one_metric(name, formula, triple, config.repeat))
+    add(f"all {len(plain)}", all_metrics(dict(rows), triple, config.repeat))
+    cores = min(scoring.cores(), config.pairs)
+    add(f"all {len(plain)}, {config.pairs} pairs, {cores} processes", all_cores(plain, config))
+    if config.json:
+        figures = {name: vars(row) for name, row in rows.items()}
+        config.json.write_text(json.dumps(figures, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""Image-fusion metrics: what the numbers of the field mean, and how to get them again.
+
+``evaluate`` computes the metrics of one fused image; each is also a function of its own, of two
+sources and a fused image, here under its name in small letters. ``PROFILES`` says which variant of
+each is meant; the functions' defaults are those of ``"textbook"``. ``explain`` says what differs::
+
+    from fnet_jax import metrics
+
+    metrics.evaluate(I1, I2, If)["MI"]  # the variant of the FNet paper
+    metrics.evaluate(I1, I2, If, profile="textbook")
+    metrics.mi(I1, I2, If, base="nats")  # grey images, (H, W), uint8
+    print(metrics.explain(["MI"]))
+"""
+
+from fnet_jax.metrics.catalogue import METRICS, Metric, evaluate, explain
+from fnet_jax.metrics.contrast import qcb
+from fnet_jax.metrics.edges import qabf
+from fnet_jax.metrics.fidelity import vif
+from fnet_jax.metrics.information import ce, en, mi
+from fnet_jax.metrics.profiles import PROFILES, Profile
+from fnet_jax.metrics.statistics import ag, cc, mse, psnr, scd, sd, sf
+from fnet_jax.metrics.structure import ssim
+
+__all__ = [
+    "METRICS",
+    "PROFILES",
+    "Metric",
+    "Profile",
+    "ag",
+    "cc",
+    "ce",
+    "en",
+    "evaluate",
+    "explain",
+    "mi",
+    "mse",
+    "psnr",
+    "qabf",
+    "qcb",
+    "scd",
+    "sd",
+    "sf",
+    "ssim",
+    "vif",
+]

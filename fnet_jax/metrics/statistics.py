@@ -1,0 +1,194 @@
+"""Plain statistics: SD, SF and AG of the fused image; SCD, CC, MSE and PSNR to the sources.
+
+Images are (H, W), values 0…255; what is computed is float64.
+"""
+
+import math
+
+import numpy as np
+
+
+def sd(I1: np.ndarray, I2: np.ndarray, If: np.ndarray) -> float:
+    """Standard deviation (↑): contrast of the fused image.
+
+    Formula: √(mean (If − mean If)²)
+    Unit: grey levels
+    Range: 0 to 127.5
+    Undefined: never; of a constant image it is 0
+    Source: Y.-J. Rao, "In-fibre Bragg grating sensors", Measurement Science and Technology 8 (4),
+        1997, which the field cites for it
+
+    Args:
+        I1: not used.
+        I2: not used.
+        If: fused image, (H, W), values 0…255.
+    """
+    return float(np.std(If, dtype=np.float64))
+
+
+def sf(I1: np.ndarray, I2: np.ndarray, If: np.ndarray, *, over: str = "pixels") -> float:
+    """Spatial frequency (↑): fine detail of the fused image.
+
+    Formula: √(mean (If(i, j) − If(i, j−1))² + mean (If(i, j) − If(i−1, j))²)
+    Unit: grey levels
+    Range: 0 to 360.6
+    Undefined: never; a direction of one pixel has no differences and adds 0
+    Source: A. M. Eskicioglu, P. S. Fisher, "Image quality measures and their performance", IEEE
+        Trans. Communications 43 (12), 1995
+
+    Args:
+        I1: not used.
+        I2: not used.
+        If: fused image, (H, W), values 0…255.
+        over: the sums of squares are divided by the number of ``"differences"`` or ``"pixels"``.
+    """
+    fused = If.astype(np.float64)
+    squares = 0.0
+    for differences in (fused[1:] - fused[:-1], fused[:, 1:] - fused[:, :-1]):
+        count = {"differences": differences.size, "pixels": fused.size}[over]
+        squares += float(np.sum(differences**2)) / max(count, 1)
+    return math.sqrt(squares)
+
+
+def ag(
+    I1: np.ndarray,
+    I2: np.ndarray,
+    If: np.ndarray,
+    *,
+    gradient: str = "forward",
+    over: str = "cells",
+) -> float:
+    """Average gradient (↑): sharpness of the fused image.
+
+    Formula: mean √((∇x² + ∇y²) / 2) of If
+    Unit: grey levels per pixel
+    Range: 0 to 255
+    Undefined: NaN for images of one row or one column
+    Source: G. Cui, H. Feng, Z. Xu, Q. Li, Y. Chen, "Detail preserved fusion of visible and infrared
+        images using regional saliency extraction and multi-scale image decomposition", Optics
+        Communications 341, 2015
+
+    Args:
+        I1: not used.
+        I2: not used.
+        If: fused image, (H, W), values 0…255.
+        gradient: ``"central"`` differences at each pixel (one-sided at the border), or
+            ``"forward"`` differences at each pixel that has a right and a lower neighbour.
+        over: the sum is divided by the number of ``"pixels"`` or of ``"cells"``, (H − 1)(W − 1).
+    """
+    fused = If.astype(np.float64)
+    if min(fused.shape) < 2:
+        return math.nan
+    if gradient == "central":
+        dy, dx = np.gradient(fused)
+    else:
+        dy, dx = np.diff(fused, axis=0)[:, :-1], np.diff(fused, axis=1)[:-1]
+    count = {"pixels": dx.size, "cells": (fused.shape[0] - 1) * (fused.shape[1] - 1)}[over]
+    return float(np.sum(np.sqrt((dx * dx + dy * dy) / 2)) / count)
+
+
+def scd(I1: np.ndarray, I2: np.ndarray, If: np.ndarray) -> float:
+    """Sum of the correlations of differences (↑): what each source added to the other.
+
+    Formula: r(If − I2, I1) + r(If − I1, I2), r being Pearson's correlation
+    Unit: none
+    Range: −2 to 2
+    Undefined: NaN where a source is constant, or differs from If by a constant
+    Source: V. Aslantas, E. Bendes, "A new image quality metric for image fusion: the sum of the
+        correlations of differences", AEU International J. Electronics and Communications 69 (12),
+        2015
+
+    Args:
+        I1: visible, CT, PET or SPECT image, (H, W), values 0…255.
+        I2: infrared, near-infrared or MRI image, (H, W), values 0…255.
+        If: fused image, (H, W), values 0…255.
+    """
+    one, two, fused = (image.astype(np.float64) for image in (I1, I2, If))
+    return _correlation(fused - two, one) + _correlation(fused - one, two)
+
+
+def cc(I1: np.ndarray, I2: np.ndarray, If: np.ndarray) -> float:
+    """Correlation coefficient (↑): how linearly the fused image follows the sources.
+
+    Formula: (r(I1, If) + r(I2, If)) / 2, r being Pearson's correlation
+    Unit: none
+    Range: −1 to 1
+    Undefined: NaN where an image is constant
+    Source: S. Deshmukh, R. Bhosale, "Image fusion and image quality assessment of fused images",
+        International J. Image Processing 4 (5), 2010
+
+    Args:
+        I1: visible, CT, PET or SPECT image, (H, W), values 0…255.
+        I2: infrared, near-infrared or MRI image, (H, W), values 0…255.
+        If: fused image, (H, W), values 0…255.
+    """
+    fused = If.astype(np.float64)
+    return (
+        _correlation(I1.astype(np.float64), fused) + _correlation(I2.astype(np.float64), fused)
+    ) / 2
+
+
+def mse(I1: np.ndarray, I2: np.ndarray, If: np.ndarray) -> float:
+    """Mean squared error (↓): how far the fused image is from both sources.
+
+    Formula: mean of ((I1 − If)² + (I2 − If)²) / 2
+    Unit: squared grey levels
+    Range: 0 to 65,025
+    Undefined: never
+    Source: P. Jagalingam, A. V. Hegde, "A review of quality metrics for fused image", Aquatic
+        Procedia 4, 2015
+
+    Args:
+        I1: visible, CT, PET or SPECT image, (H, W), values 0…255.
+        I2: infrared, near-infrared or MRI image, (H, W), values 0…255.
+        If: fused image, (H, W), values 0…255.
+    """
+    return (_squares(I1, If) + _squares(I2, If)) / (2 * If.size)
+
+
+def psnr(
+    I1: np.ndarray,
+    I2: np.ndarray,
+    If: np.ndarray,
+    *,
+    peak: str = "type",
+    error: str = "mse",
+) -> float:
+    """Peak signal-to-noise ratio (↑): the fused image as an estimate of both sources.
+
+    Formula: 10 log₁₀(peak² / error)
+    Unit: decibels
+    Range: usually 5 to 40, or 50 to 70 with error "root"
+    Undefined: infinite where both sources equal If; NaN where the peak is 0
+    Source: P. Jagalingam, A. V. Hegde, "A review of quality metrics for fused image", Aquatic
+        Procedia 4, 2015
+
+    Args:
+        I1: visible, CT, PET or SPECT image, (H, W), values 0…255.
+        I2: infrared, near-infrared or MRI image, (H, W), values 0…255.
+        If: fused image, (H, W), values 0…255.
+        peak: ``"type"``: 255; ``"image"``: the largest value of If.
+        error: ``"mse"``: :func:`mse`; ``"root"``: the mean over both sources of
+            √(Σ (Iᵢ − If)²) / (H W).
+    """
+    high = {"type": 255.0, "image": float(If.max())}[peak]
+    if error == "mse":
+        noise = mse(I1, I2, If)
+    else:
+        noise = (math.sqrt(_squares(I1, If)) + math.sqrt(_squares(I2, If))) / (2 * If.size)
+    if high == 0:
+        return math.nan
+    return 10 * math.log10(high**2 / noise) if noise else math.inf
+
+
+def _squares(one: np.ndarray, two: np.ndarray) -> float:
+    """Σ (one − two)²; exact for 8-bit images."""
+    difference = one.astype(np.float64) - two
+    return float(np.sum(difference**2))
+
+
+def _correlation(one: np.ndarray, two: np.ndarray) -> float:
+    """Pearson's coefficient of two float64 arrays; NaN where one is constant."""
+    one, two = one - one.mean(), two - two.mean()
+    scale = math.sqrt(np.sum(one**2) * np.sum(two**2))
+    return float(np.sum(one * two)) / scale if scale else math.nan
