@@ -142,6 +142,16 @@ class Fuser:
             lambda x: np.asarray(x)[0, :height, :width] if x.ndim == 4 else np.asarray(x), found
         )
 
+    def flops(self, size: Size) -> float:
+        """Floating-point operations of the program that fuses images of (height, width) ``size``.
+
+        Counted by XLA in the compiled program, which is compiled for this; NaN where it does not
+        tell.
+        """
+        image = jax.ShapeDtypeStruct((1, *padding.round_up(size), 1), jnp.float32)
+        program = self._fuse.lower(self.params, image, image, np.array(size, np.int32)).compile()
+        return float((program.cost_analysis() or {}).get("flops", np.nan))
+
     def _inputs(
         self, i1: np.ndarray, i2: np.ndarray, color: str
     ) -> tuple[np.ndarray, colors.Recombine, np.ndarray]:

@@ -56,7 +56,7 @@ def match(i1: Path, i2: Path) -> tuple[list[Pair], list[str]]:
         return [Pair(i1, i2)], []
     if not i1.is_dir() or not i2.is_dir():
         raise InputError(f"{i1} and {i2}: give two files or two folders, not one of each")
-    pairs, problems = partners(_by_stem(i1), _by_stem(i2), lambda side, stem: (i1, i2)[side] / stem)
+    pairs, problems = partners(by_stem(i1), by_stem(i2), lambda side, stem: (i1, i2)[side] / stem)
     return list(pairs.values()), problems
 
 
@@ -94,7 +94,12 @@ def partners(
     return pairs, problems
 
 
-def _by_stem(folder: Path) -> dict[str, list[Path]]:
+def by_stem(folder: Path) -> dict[str, list[Path]]:
+    """The image files of a folder by their names without suffix.
+
+    Raises:
+        InputError: the folder cannot be read or holds no image.
+    """
     files: dict[str, list[Path]] = defaultdict(list)
     for path in images.find(folder):
         # Systems write letters with accents in two ways, which look the same.

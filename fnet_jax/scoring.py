@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from fnet_jax import images
 from fnet_jax.errors import InputError
 from fnet_jax.metrics.catalogue import check_metrics, evaluate, find_profile
-from fnet_jax.pairs import match
+from fnet_jax.pairs import by_stem, match, partners
 
 Progress = Callable[[Iterable["Outcome"], int], Iterable["Outcome"]]
 """Wraps the scenes that are done, as they come, and is told how many there will be."""
@@ -86,20 +87,31 @@ def find_scenes(i1: Path, i2: Path, methods: Mapping[str, Path]) -> tuple[list[S
     """
     sources, problems = match(i1, i2)
     fused: dict[Path, dict[str, Path]] = {pair.i1: {} for pair in sources}
-    unpaired = {Path(problem.split(":")[0]) for problem in problems}
-    for method, folder in methods.items():
-        found, more = match(i1, folder)
-        problems += [line for line in more if Path(line.split(":")[0]) not in unpaired]
-        for pair in found:
-            if pair.i1 in fused:
-                fused[pair.i1][method] = pair.i2
-        if not any(method in by_method for by_method in fused.values()):
+    for method, path in methods.items():
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder; check the name")
+        if i1.is_dir() != path.is_dir():
+            wanted = "folder" if i1.is_dir() else "file"
+            raise InputError(f"{path}: is no {wanted}, as {i1} is; give fused images the same way")
+        if not i1.is_dir():
+            fused[i1][method] = path
+            continue
+        by_name = {key: files for key, files in by_stem(i1).items() if files[0] in fused}
+        found, more = partners(by_name, by_stem(path), partial(_expected, i1, path))
+        problems += more
+        for pair in found.values():
+            fused[pair.i1][method] = pair.i2
+        if not found:
             raise InputError(
-                f"{folder}: has no fused image with the name of a source, such as "
-                f"{sources[0].name if sources else i1.stem}.png; rename the files"
+                f"{path}: has no fused image with the name of a source, such as "
+                f"{next(iter(by_name), '01')}.png; rename the files"
             )
     scenes = [Scene(p.name, p.i1, p.i2, fused[p.i1]) for p in sources if fused[p.i1]]
     return scenes, problems
+
+
+def _expected(i1: Path, fused: Path, side: int, stem: str) -> Path:
+    return (i1, fused)[side] / stem
 
 
 def score(
@@ -125,7 +137,7 @@ def score(
         progress: shows how far the work is.
 
     Raises:
-        InputError: there is no such profile or metric, no scene, or a process died.
+        InputError: there is no such profile or metric, every scene failed, or a process died.
     """
     names = check_metrics(find_profile(profile), metrics)
     if not scenes:
@@ -133,12 +145,16 @@ def score(
     methods = tuple(dict.fromkeys(method for scene in scenes for method in scene.fused))
     stems = tuple(sorted(scene.name for scene in scenes))
     values = np.full((len(methods), len(stems), len(names)), np.nan)
+    scored = 0
     with _outcomes(scenes, profile, names, workers or cores()) as outcomes:
         for outcome in progress(outcomes, len(scenes)):
             for line in outcome.problems:
                 report(line)
+            scored += len(outcome.values)
             for method, of_method in outcome.values.items():
                 values[methods.index(method), stems.index(outcome.name)] = of_method
+    if not scored:
+        raise InputError("nothing could be scored; every image failed")
     return Scores(profile, names, methods, stems, values)
 
 

@@ -84,9 +84,9 @@ def markdown(scores: Scores, comparison: Comparison, provenance: Mapping[str, st
     ]
     parts = [
         caption(scores) + (f" Marks: {', '.join(legend)}." if legend else ""),
-        _markdown_table(["Method", *map(headed, scores.metrics)], means),
+        markdown_table(["Method", *map(headed, scores.metrics)], means),
         "### Means with 95 % intervals",
-        _markdown_table(["Metric", *methods], intervals),
+        markdown_table(["Metric", *methods], intervals),
         _markdown(comparison.how),
         "### Notes",
         _markdown_list(comparison.notes or ["None."]),
@@ -154,8 +154,8 @@ def json(scores: Scores, comparison: Comparison, provenance: Mapping[str, str]) 
         "means": {
             method: {
                 metric: {
-                    "mean": _strict(comparison.means[i, k]),
-                    "interval": [_strict(end) for end in comparison.intervals[i, k]],
+                    "mean": strict(comparison.means[i, k]),
+                    "interval": [strict(end) for end in comparison.intervals[i, k]],
                     "images": int(comparison.counts[i, k]),
                     "mark": str(comparison.marks[i, k]) or None,
                 }
@@ -170,8 +170,8 @@ def json(scores: Scores, comparison: Comparison, provenance: Mapping[str, str]) 
                 "metric": metric,
                 "methods": [scores.methods[a], scores.methods[b]],
                 "images": int(comparison.shared[a, b, k]),
-                "raw_p": _strict(comparison.raw_p[a, b, k]),
-                "p": _strict(comparison.p[a, b, k]),
+                "raw_p": strict(comparison.raw_p[a, b, k]),
+                "p": strict(comparison.p[a, b, k]),
             }
             for k, metric in enumerate(scores.metrics)
             for a, b in combinations(range(len(scores.methods)), 2)
@@ -179,7 +179,7 @@ def json(scores: Scores, comparison: Comparison, provenance: Mapping[str, str]) 
         "values": {
             method: {
                 image: {
-                    metric: _strict(scores.values[i, j, k])
+                    metric: strict(scores.values[i, j, k])
                     for k, metric in enumerate(scores.metrics)
                 }
                 for j, image in enumerate(scores.images)
@@ -224,14 +224,16 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return text.getvalue()
 
 
-def _strict(value: float) -> float | str | None:
+def strict(value: float) -> float | str | None:
+    """A number as strict JSON has it: None for NaN, ``"Infinity"`` or ``"-Infinity"``."""
     value = float(value)
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
     return None if math.isnan(value) else value
 
 
-def _markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in GitHub's Markdown; the first column is aligned to the left."""
     ruler = [":--", *["--:"] * (len(header) - 1)]
     return "\n".join(f"| {' | '.join(row)} |" for row in (header, ruler, *rows))
 

@@ -12,7 +12,7 @@ import pytest
 from command import ROOT
 
 from fnet_jax import images
-from fnet_jax.commands import flags, fuse, import_official
+from fnet_jax.commands import benchmark, flags, fuse, import_official, score
 from fnet_jax.synthetic import night_street
 from fnet_jax.version import __version__
 from train.config import TrainConfig
@@ -42,7 +42,8 @@ def test_the_wheel_holds_the_library_only(tmp_path):
     }
     modules = {p.relative_to(ROOT).as_posix() for p in (ROOT / "fnet_jax").rglob("*.py")}
     assert modules <= set(names)
-    assert "fnet_jax/py.typed" in names
+    data = {"py.typed", "templates/scores.html", "benchmark/table1.json"}
+    assert {f"fnet_jax/{name}" for name in data} <= set(names)
 
 
 def test_requirements_agree():
@@ -115,8 +116,10 @@ def test_make_fuse_fuses(tmp_path, small_checkpoint):
 
 def test_commands_of_the_readme_are_understood():
     configs = {
+        "eval.benchmark": benchmark.BenchmarkConfig,
         "eval.fuse": fuse.FuseConfig,
         "eval.import_official": import_official.ImportConfig,
+        "eval.score": score.ScoreConfig,
         "train.prepare": PrepareConfig,
         "train.stage1": TrainConfig,
         "train.stage2": TrainConfig,
@@ -135,7 +138,7 @@ def test_python_of_the_readme_runs(tmp_path, small_checkpoint, monkeypatch):
     shutil.copytree(small_checkpoint, tmp_path / "ckpt")
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", README, re.S)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for block in blocks:
         exec(block, {})
     assert images.read(tmp_path / "fused.png").shape == (32, 40, 3)

@@ -1,0 +1,1 @@
+"""The paper's Table I again: its sets found, fused by its protocol, scored and compared."""
