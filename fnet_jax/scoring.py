@@ -15,6 +15,7 @@ import numpy as np
 
 from fnet_jax import images
 from fnet_jax.errors import InputError
+from fnet_jax.memory import keep_freed
 from fnet_jax.metrics.catalogue import check_metrics, evaluate, find_profile
 from fnet_jax.pairs import by_stem, match, partners
 
@@ -186,7 +187,7 @@ def _outcomes(
         return
     # Not forked: JAX, if the caller uses it, does not survive that.
     pool = ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), initializer=_leave_interrupts_to_the_caller
+        workers, multiprocessing.get_context("spawn"), initializer=_start_worker
     )
     try:
         done = as_completed([pool.submit(_score_scene, s, profile, metrics) for s in scenes])
@@ -200,8 +201,9 @@ def _outcomes(
         pool.shutdown(cancel_futures=True)
 
 
-def _leave_interrupts_to_the_caller() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the caller's to handle
+    keep_freed()
 
 
 def _score_scene(scene: Scene, profile: str, metrics: Sequence[str]) -> Outcome:
