@@ -39,7 +39,7 @@ weighed:
 	@test -f "$(WEIGHTS)" || { echo "make import needs a file: make import WEIGHTS=FNet.pth"; exit 2; }
 
 test: lint
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/ready
 	$(RUN) -m ruff check .

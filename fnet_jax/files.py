@@ -2,17 +2,25 @@
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fnet_jax.errors import InputError
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Writes a text file in UTF-8, whole or not at all; raises OSError."""
+    """Writes a text file in UTF-8, whole or not at all; raises OSError.
+
+    Of file names that are no UTF-8, the bytes that are not come out as question marks.
+    """
     temporary = path.with_name(f".{path.name}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(text.encode("utf-8", "replace"))
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

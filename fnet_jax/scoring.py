@@ -1,5 +1,6 @@
 """Fusion metrics of image files: one method or several, on all cores, a bad file stopping none."""
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -56,7 +57,7 @@ class Scores:
     Attributes:
         profile: name of the profile, which says what variants the metrics are.
         metrics: names of the metrics, in the order of tables.
-        methods: names of the methods, in the order given.
+        methods: names of the methods, in the order of the scene that most have fused.
         images: names of the pairs, sorted.
         values: float64 array (methods, images, metrics); NaN where a metric is undefined or a
             method has no such image.
@@ -67,6 +68,11 @@ class Scores:
     methods: tuple[str, ...]
     images: tuple[str, ...]
     values: np.ndarray
+
+    @property
+    def complete(self) -> int:
+        """Number of images that all methods have values for."""
+        return int((~np.isnan(self.values).all(axis=2)).all(axis=0).sum())
 
 
 def find_scenes(i1: Path, i2: Path, methods: Mapping[str, Path]) -> tuple[list[Scene], list[str]]:
@@ -87,6 +93,8 @@ def find_scenes(i1: Path, i2: Path, methods: Mapping[str, Path]) -> tuple[list[S
         InputError: a folder cannot be read, holds no image, or none fits to the sources.
     """
     sources, problems = match(i1, i2)
+    if not sources:
+        raise InputError(f"{i1} and {i2} have no images of equal names; rename the files")
     fused: dict[Path, dict[str, Path]] = {pair.i1: {} for pair in sources}
     for method, path in methods.items():
         if not path.exists():
@@ -98,14 +106,17 @@ def find_scenes(i1: Path, i2: Path, methods: Mapping[str, Path]) -> tuple[list[S
             fused[i1][method] = path
             continue
         by_name = {key: files for key, files in by_stem(i1).items() if files[0] in fused}
-        found, more = partners(by_name, by_stem(path), partial(_expected, i1, path))
+        # Of a source without a partner that was said already.
+        told = (by_stem(i1).keys() | by_stem(i2).keys()) - by_name.keys()
+        theirs = {key: x for key, x in by_stem(path).items() if key in by_name or key not in told}
+        found, more = partners(by_name, theirs, partial(_expected, i1, path))
         problems += more
         for pair in found.values():
             fused[pair.i1][method] = pair.i2
         if not found:
             raise InputError(
                 f"{path}: has no fused image with the name of a source, such as "
-                f"{next(iter(by_name), '01')}.png; rename the files"
+                f"{next(iter(by_name))}.png; rename the files"
             )
     scenes = [Scene(p.name, p.i1, p.i2, fused[p.i1]) for p in sources if fused[p.i1]]
     return scenes, problems
@@ -138,13 +149,18 @@ def score(
         progress: shows how far the work is.
 
     Raises:
-        InputError: there is no such profile or metric, every scene failed, or a process died.
+        InputError: there is no such profile or metric, two scenes have one name, every scene
+            failed, or a process died.
     """
     names = check_metrics(find_profile(profile), metrics)
     if not scenes:
         raise InputError("there is nothing to score; give folders with images of equal names")
-    methods = tuple(dict.fromkeys(method for scene in scenes for method in scene.fused))
+    fullest_first = sorted(scenes, key=lambda scene: -len(scene.fused))
+    methods = tuple(dict.fromkeys(method for scene in fullest_first for method in scene.fused))
     stems = tuple(sorted(scene.name for scene in scenes))
+    for one, two in itertools.pairwise(stems):
+        if one == two:
+            raise InputError(f"two scenes are called {one!r}; names must differ")
     values = np.full((len(methods), len(stems), len(names)), np.nan)
     scored = 0
     with _outcomes(scenes, profile, names, workers or cores()) as outcomes:

@@ -195,7 +195,7 @@ def test_a_checkpoint_that_cannot_be_read_now_stays_where_it_is(run, monkeypatch
     def unreadable(path):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(checkpoints, "_digest", unreadable)
+    monkeypatch.setattr(checkpoints, "sha256", unreadable)
     with pytest.raises(InputError, match=r"cannot be read .*Input/output error"):
         train(run, "--steps 8 --resume")
     assert set(checkpoints.steps(run / "stage1/checkpoints")) == {2, 4, 6}

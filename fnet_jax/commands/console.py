@@ -1,5 +1,6 @@
 """How a command speaks and ends, whatever becomes of it and of its output."""
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -16,6 +17,10 @@ def finish(work: Callable[[], int], *, stopped: str) -> int:
     """
     if sys.stderr is None:  # started without one, by a service for example
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 (for the rest of the run)
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal or pipe that has no × or ↑ gets a question mark rather than nothing at all.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         return work()
     except InputError as error:

@@ -43,7 +43,7 @@ examples:
 --out gets scores.csv (a row per image and method), means.csv, scores.json, scores.md, scores.tex
 and scores.html (tables, distributions, best and worst pairs; for any browser).
 
-The exit status is 0 if everything was scored, 1 if anything failed, 2 if an option is wrong.
+The exit status is 0 if everything was scored, 1 if anything failed, 2 if options do not fit.
 """
 
 
@@ -57,7 +57,10 @@ def method(text: str) -> tuple[str, Path]:
 
 def names(text: str) -> tuple[str, ...]:
     """``A,B`` as a tuple of names."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    found = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} names nothing")
+    return found
 
 
 @dataclass(frozen=True)
@@ -138,9 +141,6 @@ def run(config: ScoreConfig) -> int:
     from fnet_jax import scoring, tables
     from fnet_jax.comparison import compare
 
-    if config.out:
-        reports.check(config.out, overwrite=config.overwrite)
-
     failures = 0
 
     def report(line: str) -> None:
@@ -156,6 +156,8 @@ def run(config: ScoreConfig) -> int:
     scenes, problems = scoring.find_scenes(config.i1, config.i2, methods)
     for problem in problems:
         report(problem)
+    if config.out:
+        reports.check(config.out, overwrite=config.overwrite)
     scores = scoring.score(
         scenes,
         profile=config.profile,
@@ -171,8 +173,11 @@ def run(config: ScoreConfig) -> int:
     if config.out:
         reports.write(config.out, scenes, scores, comparison, provenance)
         written = f" into {config.out}"
-    number = f"{len(scenes)} pair{'s' * (len(scenes) != 1)}"
-    say(f"scored {number} in {time.perf_counter() - begin:.1f} s{written}")
+    total = len(scenes)
+    say(
+        f"scored {scores.complete} of {total} pair{'s' * (total != 1)} "
+        f"in {time.perf_counter() - begin:.1f} s{written}"
+    )
     return 1 if failures else 0
 
 
@@ -180,7 +185,7 @@ def _methods(config: ScoreConfig) -> dict[str, Path]:
     given = [*config.method]
     if config.fused:
         fused = config.fused
-        given.insert(0, (fused.resolve().name if fused.is_dir() else "fused", fused))
+        given.insert(0, (fused.absolute().name if fused.is_dir() else "fused", fused))
     methods: dict[str, Path] = {}
     for name, folder in given:
         if name in methods:

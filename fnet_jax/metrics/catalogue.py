@@ -143,15 +143,20 @@ def check_metrics(profile: Profile, metrics: Sequence[str] | None) -> tuple[str,
     """The names of ``metrics``, or of all in the profile, in the order of tables.
 
     Raises:
-        InputError: the profile does not have one of them.
+        InputError: the profile does not have one of them, or none is named.
     """
+    if metrics is not None and not metrics:
+        raise InputError(f"no metric is named; profile {profile.name} has {_listed(profile)}")
     for name in metrics or ():
         if name not in profile.options:
             raise InputError(
-                f"profile {profile.name} has no metric {name!r}; it has "
-                f"{', '.join(profile.options)}"
+                f"profile {profile.name} has no metric {name!r}; it has {_listed(profile)}"
             )
     return tuple(name for name in profile.options if metrics is None or name in metrics)
+
+
+def _listed(profile: Profile) -> str:
+    return ", ".join(profile.options)
 
 
 def explain(metrics: Sequence[str] | None = None) -> str:
