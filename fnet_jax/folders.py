@@ -92,7 +92,7 @@ def _fuse(fuser: Fuser, pair: Pair, i1: np.ndarray, i2: np.ndarray, color: str) 
             raise
         height, width = i1.shape[:2]
         raise InputError(
-            f"{pair.i1}: not enough memory for {width}×{height} pixels; shrink it"
+            f"{pair.i1}: not enough memory for {width}×{height} pixels; give --tile 1024"
         ) from error
 
 

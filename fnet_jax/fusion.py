@@ -11,13 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from fnet_jax import color as colors
-from fnet_jax import padding
+from fnet_jax import padding, tiles
 from fnet_jax.errors import InputError
 from fnet_jax.fnet import FNet
 from fnet_jax.lzsc import Intermediates
 from fnet_jax.padding import Size
 
 MAPS_ALIVE = 6.3  # feature maps that the compiled program holds at once, as XLA reports it
+BUDGET = 1.6e9  # bytes; an image that needs more is fused in tiles that need no more
 
 logger = logging.getLogger(__name__)
 
@@ -37,15 +38,24 @@ class Fuser:
         network: the FNet.
         params: its parameters, ``{"params": …}``.
         shapes: the (height, width) of the arrays it has compiled :meth:`fuse` for, in that order.
-        compilations: how many programs it has compiled, for :meth:`fuse` and :meth:`decompose`.
+        tile: largest side of tiles, or None where memory decides.
     """
 
-    def __init__(self, network: FNet, params: Any) -> None:
-        """Makes a Fuser of a network and its parameters; see :meth:`from_checkpoint`."""
+    def __init__(self, network: FNet, params: Any, *, tile: int | None = None) -> None:
+        """Makes a Fuser of a network and its parameters; see :meth:`from_checkpoint`.
+
+        Args:
+            network: the FNet.
+            params: its parameters, ``{"params": …}``.
+            tile: fuse images that are higher or wider than this, in pixels, in tiles no larger;
+                None: those that need more than 1.6 GB, or four fifths of the free memory.
+        """
         self.network = network
+        self.tile = tile
+        self._tiles = tiles.Tiles(network)
         self.params = jax.device_put(params)
         self.shapes: list[Size] = []
-        self.compilations = 0
+        self._compilations = 0
         self._planned: dict[Size, Size] = {}
         devices = ", ".join(map(str, jax.local_devices()))
         logger.info("%s", network.settings())
@@ -54,8 +64,12 @@ class Fuser:
         self._decompose = jax.jit(self._decompose_inside)
 
     @classmethod
-    def from_checkpoint(cls, path: str | Path) -> "Fuser":
+    def from_checkpoint(cls, path: str | Path, *, tile: int | None = None) -> "Fuser":
         """Makes a Fuser of a checkpoint folder.
+
+        Args:
+            path: the folder.
+            tile: as for the class.
 
         Raises:
             InputError: there is no checkpoint of FNet at ``path``, or it is damaged.
@@ -64,7 +78,12 @@ class Fuser:
 
         network, params, _ = checkpoints.load(path, network="FNet")
         assert isinstance(network, FNet)
-        return cls(network, params)
+        return cls(network, params, tile=tile)
+
+    @property
+    def compilations(self) -> int:
+        """How many programs have been compiled, for :meth:`fuse` and :meth:`decompose`."""
+        return self._compilations + self._tiles.compilations
 
     def prepare(self, sizes: Iterable[Size]) -> list[Size]:
         """Plans few array shapes for the (height, width) of the images to come; returns them.
@@ -72,7 +91,7 @@ class Fuser:
         Nothing is compiled before an image needs it. Without a plan, sizes share shapes as they
         come, with more compilations.
         """
-        sizes = list(sizes)
+        sizes = [size for size in sizes if not self._tile_for(size)]
         shapes = padding.plan(sizes)
         self._planned = {
             size: min((s for s in shapes if padding.holds(s, size)), key=padding.area)
@@ -102,16 +121,22 @@ class Fuser:
             ValueError: ``color`` is not one of the four.
         """
         luma, recombine, inside = self._inputs(i1, i2, color)
-        shape = self._shape_for(luma.shape)
-        self._check_memory(luma.shape, shape, maps=MAPS_ALIVE)
-        padded = [_pad(image, shape) for image in (luma, inside)]
-        fused = self._fuse(self.params, *padded, np.array(luma.shape, np.int32))
-        if shape not in self.shapes:
-            self.shapes.append(shape)
         height, width = luma.shape
-        return colors.from_unit(
-            recombine(np.asarray(fused)[0, :height, :width, 0]), np.asarray(i1).dtype
-        )
+        tile = self._tile_for((height, width))
+        if tile:
+            shape = tiles.shape_of(tile, (height, width), self.network)
+            self._check_memory(luma.shape, shape, maps=tiles.MAPS_ALIVE)
+            logger.info("tiles of %d×%d (width×height)", tile[1], tile[0])
+            fused = self._tiles.fuse(self.params, luma, inside, tile)
+        else:
+            shape = self._shape_for((height, width))
+            self._check_memory(luma.shape, shape, maps=MAPS_ALIVE)
+            padded = [_pad(image, shape) for image in (luma, inside)]
+            whole = self._fuse(self.params, *padded, np.array(luma.shape, np.int32))
+            fused = np.asarray(whole)[0, :height, :width, 0]
+            if shape not in self.shapes:
+                self.shapes.append(shape)
+        return colors.from_unit(recombine(fused), np.asarray(i1).dtype)
 
     def decompose(self, i1: np.ndarray, i2: np.ndarray, *, color: str = "auto") -> Intermediates:
         """What the network found in two images on the way to the fused one.
@@ -171,6 +196,19 @@ class Fuser:
             return self._planned[height, width]
         return padding.choose((height, width), [*self.shapes, *self._planned.values()])
 
+    def _tile_for(self, size: Size) -> Size | None:
+        """The tiles that an image is fused in, or None where it is fused whole."""
+        if self.tile:
+            return tiles.cut(size, self.network, side=self.tile) if max(size) > self.tile else None
+        available = _available_memory()
+        if jax.default_backend() != "cpu":
+            return None
+        budget = min(BUDGET, np.inf if available is None else 0.8 * available)
+        bytes_per_pixel = 4 * self.network.features
+        if MAPS_ALIVE * bytes_per_pixel * padding.area(padding.round_up(size)) <= budget:
+            return None
+        return tiles.cut(size, self.network, pixels=budget / (tiles.MAPS_ALIVE * bytes_per_pixel))
+
     def _check_memory(self, size: tuple[int, ...], shape: Size, *, maps: float) -> None:
         """Raises MemoryError where the system would otherwise kill the process (on CPUs only)."""
         available = _available_memory()
@@ -190,11 +228,11 @@ class Fuser:
         self, params: Any, I1: jax.Array, I2: jax.Array, size: jax.Array
     ) -> Intermediates:
         # This runs when JAX traces it: once for each shape that is compiled.
-        self.compilations += 1
+        self._compilations += 1
         _, height, width, _ = I1.shape
         logger.info("compilation %d: %d×%d (width×height)", self.compilations, width, height)
-        inside = (jnp.arange(height) < size[0])[:, None] & (jnp.arange(width) < size[1])[None, :]
-        return cast(Any, self.network.apply(params, I1, I2, mask=inside[None, :, :, None]))[1]
+        mask = tiles.inside(I1, size)
+        return cast(Any, self.network.apply(params, I1, I2, mask=mask))[1]
 
 
 def _available_memory() -> int | None:

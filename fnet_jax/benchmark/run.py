@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from fnet_jax.fusion import Fuser
 
 PROFILE = "paper"
-MAX_PIXELS = 3840 * 2160
 STATE = "state.json"
 ELSEWHERE = "give another --out"
 SAVE_EVERY = 10.0  # seconds
@@ -131,7 +130,6 @@ class Run:
             color=PROTOCOLS[name].color,
             suffix=".png",
             overwrite=True,
-            max_pixels=MAX_PIXELS,
             report=report,
             progress=lambda left: progress(left, total=len(left), desc=f"fusing {name}"),
         )

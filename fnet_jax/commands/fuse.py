@@ -13,7 +13,7 @@ from fnet_jax.commands.console import finish, say
 from fnet_jax.commands.flags import flag, parse, positive
 from fnet_jax.pairs import match
 
-MAX_PIXELS = 3840 * 2160
+MAX_PIXELS = 100_000_000
 
 DESCRIPTION = """\
 Fuse pairs of registered images of one scene with FNet.
@@ -68,8 +68,15 @@ class FuseConfig:
     )
     overwrite: bool = flag("replace fused images that are there already", default=False)
     max_pixels: int = flag(
-        f"refuse larger images (default {MAX_PIXELS}, which is 3840x2160)",
+        f"refuse larger images (default {MAX_PIXELS})",
         default=MAX_PIXELS,
+        metavar="N",
+        parse=positive,
+    )
+    tile: int | None = flag(
+        "fuse larger images in tiles of at most N pixels a side, with the same result (default: "
+        "images that need more than 1.6 GB, or most of the free memory, in tiles that do not)",
+        default=None,
         metavar="N",
         parse=positive,
     )
@@ -105,7 +112,7 @@ def run(config: FuseConfig) -> int:
 
     for problem in problems:
         report(problem)
-    fuser = Fuser.from_checkpoint(config.ckpt)
+    fuser = Fuser.from_checkpoint(config.ckpt, tile=config.tile)
     written = fuse_pairs(
         fuser,
         pairs,
