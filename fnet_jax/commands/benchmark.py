@@ -149,6 +149,7 @@ def _computed(
 
     from fnet_jax import checkpoints, provenance
     from fnet_jax.benchmark.run import PROFILE, Run, run_sets
+    from fnet_jax.compilation import keep_programs
     from fnet_jax.fnet import FNet
     from fnet_jax.fusion import Fuser
     from fnet_jax.metrics import PROFILES
@@ -160,6 +161,7 @@ def _computed(
         failures += 1
         tqdm.write(f"error: {line}", file=sys.stderr)
 
+    keep_programs()
     network, params, meta = checkpoints.load(config.ckpt)
     assert isinstance(network, FNet)
     made_with = {

@@ -104,7 +104,8 @@ def run(config: FuseConfig) -> int:
     pairs, problems = match(config.i1, config.i2)
     from tqdm import tqdm
 
-    from fnet_jax.folders import fuse_pairs  # JAX is slow to import: after --help and its errors
+    from fnet_jax.compilation import keep_programs  # JAX is slow to import: after --help
+    from fnet_jax.folders import fuse_pairs
     from fnet_jax.fusion import Fuser
 
     def report(line: str) -> None:
@@ -112,6 +113,7 @@ def run(config: FuseConfig) -> int:
 
     for problem in problems:
         report(problem)
+    keep_programs()
     fuser = Fuser.from_checkpoint(config.ckpt, tile=config.tile)
     written = fuse_pairs(
         fuser,

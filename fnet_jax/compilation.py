@@ -1,0 +1,39 @@
+"""Keeping compiled programs on disk, so that a command compiles once and not each time it runs."""
+
+import importlib.util
+import logging
+import os
+from pathlib import Path
+
+import jax
+
+LARGEST = 512 * 2**20  # bytes that the programs may take; those unused for longest go first
+LEAST_SECONDS = 0.2  # programs compiled in less are not worth a file
+
+logger = logging.getLogger(__name__)
+
+
+def folder() -> Path:
+    """Where programs are kept: ``fnet-jax`` in ``$XDG_CACHE_HOME``, or in ``~/.cache``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "fnet-jax"
+
+
+def keep_programs() -> None:
+    """Makes this process keep the programs it compiles and use those that are kept.
+
+    For commands: a library that is imported leaves JAX as it is. ``JAX_COMPILATION_CACHE_DIR``
+    names another folder, and ``JAX_ENABLE_COMPILATION_CACHE=false`` keeps nothing, as everywhere in
+    JAX. Where the folder cannot be made or written to, programs are compiled each time.
+    """
+    told = jax.config.values
+    if told["jax_compilation_cache_dir"] or not told["jax_enable_compilation_cache"]:
+        return
+    try:
+        folder().mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        logger.info("compiled programs are not kept: %s", error)
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder()))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", LEAST_SECONDS)
+    if importlib.util.find_spec("filelock"):  # which JAX needs to remove programs
+        jax.config.update("jax_compilation_cache_max_size", LARGEST)

@@ -1,0 +1,56 @@
+"""Programs are kept on disk between runs of a command."""
+
+import numpy as np
+import pytest
+from command import run
+
+from fnet_jax import images
+
+
+@pytest.fixture
+def fuse(tmp_path, small_checkpoint, rng):
+    """Runs ``eval.fuse`` on a pair with a cache folder of its own; returns what it wrote."""
+    for name in ("vi", "ir"):
+        images.write(tmp_path / f"{name}.png", rng.integers(0, 256, (40, 50), np.uint8))
+
+    def call(**environment):
+        given = {
+            "XDG_CACHE_HOME": str(tmp_path / "cache"),
+            "JAX_ENABLE_COMPILATION_CACHE": "true",
+            **environment,
+        }
+        flags = ["--ckpt", small_checkpoint, "--i1", "vi.png", "--i2", "ir.png", "--out", "out"]
+        done = run("eval.fuse", *flags, "--overwrite", cwd=tmp_path, environment=given)
+        assert done.returncode == 0, done.stderr
+        return images.read(tmp_path / "out/vi.png"), done.stderr
+
+    return call
+
+
+def programs(folder):
+    """Kept programs by name, with their bytes."""
+    return {path.name: path.read_bytes() for path in folder.rglob("*-cache")}
+
+
+def test_a_second_run_uses_what_the_first_compiled(fuse, tmp_path):
+    first, _ = fuse()
+    kept = programs(tmp_path / "cache/fnet-jax")
+    assert any(name.startswith("jit__fuse_inside") for name in kept)
+    second, said = fuse()
+    assert programs(tmp_path / "cache/fnet-jax") == kept
+    np.testing.assert_array_equal(second, first)
+    assert said == ""
+    for path in (tmp_path / "cache/fnet-jax").rglob("*-cache"):
+        path.write_bytes(path.read_bytes()[:100])  # a damaged program is compiled anew
+    third, _ = fuse()
+    np.testing.assert_array_equal(third, first)
+
+
+def test_nothing_is_kept_where_that_is_asked_or_impossible(fuse, tmp_path):
+    fuse(JAX_ENABLE_COMPILATION_CACHE="false")
+    assert not (tmp_path / "cache").exists()
+    (tmp_path / "cache").write_text("a file, not a folder")
+    fuse()
+    (tmp_path / "cache").unlink()
+    fuse(JAX_COMPILATION_CACHE_DIR=str(tmp_path / "mine"))
+    assert not (tmp_path / "cache").exists()
