@@ -2,11 +2,14 @@
 
 The ceiling is a float32 matrix product (1536³) on the same cores in the same run. Operations are
 the network's own: 2 per filter weight and pixel forward, 6 in a training step, whatever an
-implementation spends.
+implementation spends. Beside ours, two others fuse the same pair, measured in turn with it: the
+equations as printed, in JAX (``tests/oracle.py``), and in PyTorch where that is installed.
 """
 
+import importlib.util
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -70,6 +73,46 @@ def forward(config: SpeedConfig) -> tuple[float, float, float]:
     return 2.0 * filter_weights(params) * image.size, taken, compiling
 
 
+def others(config: SpeedConfig) -> dict[str, tuple[float, float]]:
+    """Seconds of ours and of another implementation that fuses the same 320×320 pair, by name."""
+    # The printed equations belong to the tests, which are no package and not installed.
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    from oracle import fnet as literal
+
+    fnet, params, _ = start(STAGES["stage2"], TrainConfig(Path(), init="tied"))
+    pair = np.random.default_rng(0).random((2, 1, 320, 320, 1), np.float32)
+    apply = jax.jit(lambda params, *pair: fnet.apply(params, *pair)[0])
+    printed = jax.jit(lambda params, *pair: literal(params, *pair, fnet.iterations))
+    works: dict[str, Callable[[], Any]] = {
+        "the printed equations in JAX": lambda: printed(params["fnet"], *pair)
+    }
+    if importlib.util.find_spec("torch"):
+        import torch
+
+        from benchmarks import plain_torch
+
+        weights = plain_torch.tensors(jax.device_get(params["fnet"])["params"])
+        images = [torch.from_numpy(image.transpose(0, 3, 1, 2).copy()) for image in pair]
+        torch.set_num_threads(len(os.sched_getaffinity(0)))
+
+        def in_torch() -> Any:
+            with torch.inference_mode():
+                return plain_torch.fnet(weights, *images, iterations=fnet.iterations).numpy()
+
+        works["the printed equations in PyTorch"] = in_torch
+    found = {}
+    for name, work in works.items():
+        for compiled in (apply(params["fnet"], *pair), work()):
+            jax.block_until_ready(compiled)
+        times = [
+            (seconds(lambda: apply(params["fnet"], *pair), 1), seconds(work, 1))
+            for _ in range(config.repeat)
+        ]
+        ours, theirs = np.median(times, axis=0)
+        found[name] = float(ours), float(theirs)
+    return found
+
+
 def training(stage: str, config: SpeedConfig) -> tuple[float, float, float]:
     """Operations, seconds and compile seconds of a training step."""
     fnet, params, _ = start(STAGES[stage], TrainConfig(Path(), init="tied"))
@@ -110,6 +153,10 @@ def main() -> int:
             f"| {compiling:.1f} s |",
             flush=True,
         )
+    print("\n| FNet forward, 320×320 | seconds | ours | ratio |\n|---|---|---|---|")
+    for name, (ours, theirs) in others(config).items():
+        figures[name] = {"seconds": theirs, "ours": ours}
+        print(f"| {name} | {theirs:.3f} | {ours:.3f} | {theirs / ours:.1f} |", flush=True)
     if config.json:
         config.json.write_text(json.dumps(figures, indent=1) + "\n")
     return 0
