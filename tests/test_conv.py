@@ -32,10 +32,12 @@ def test_equals_xla_with_gradients(rng, images, channels, outputs, size):
         assert oracle.relative_error(a, b) < 2e-6
 
 
-def test_kernel_gradient_in_several_strips(rng, monkeypatch):
-    """A strip of 3 rows of 7: the last strip hangs over the image's lower border."""
-    monkeypatch.setattr(conv, "STRIP_PIXELS", 21)
-    x = jnp.asarray(rng.normal(size=(2, 11, 7, 2)), jnp.float32)
+@pytest.mark.parametrize("batch", [2, 1])
+def test_kernel_gradient_in_several_tiles(rng, monkeypatch, batch):
+    """Tiles of 4×3 on 11×7: they hang over both borders, and are odd in number in one image."""
+    monkeypatch.setattr(conv, "TILE_ROWS", 4)
+    monkeypatch.setattr(conv, "TILE_COLUMNS", 3)
+    x = jnp.asarray(rng.normal(size=(batch, 11, 7, 2)), jnp.float32)
     kernel = jnp.asarray(rng.normal(size=(5, 5, 2, 6)), jnp.float32)
     loss = lambda f: lambda x, k: (f(x, k) ** 2).sum()
     found = jax.grad(loss(correlate), argnums=(0, 1))(x, kernel)
