@@ -1,13 +1,15 @@
 """'Same' correlation between few image channels and many feature maps.
 
 Arrays are NHWC, kernels HWIO, of odd size and stride 1, with zeros outside the image and no bias:
-the only convolution of FNet and IFNet. Three things are done differently from a plain call of XLA,
-because on a CPU they decide the speed:
+the only convolution of FNet and IFNet. On a GPU it is a plain call of XLA with XLA's gradient. On a
+CPU these forms of the same sums decide the speed (``docs/speed.md`` has the measurements):
 
-* A correlation with one or two outputs is computed for blocks of 2×2 or 2×1 output pixels at once,
-  which become channels (the kernel is copied with one-pixel shifts). The result is the same.
+* Few outputs, alone: they are computed for blocks of 2×2 or 2×1 output pixels at once, which become
+  channels (the kernel is copied with one-pixel shifts).
+* In a training step, where every map is kept for the gradient anyway, forms that need more memory:
+  few outputs are computed along rows, for each row of the kernel at once, then shifted and added;
+  of few inputs, copies shifted by rows become channels of one correlation along rows.
 * The gradient with respect to the input is this correlation again, with the kernel turned around.
-  With few outputs it is computed along rows, for each row of the kernel at once, then shifted.
 * The gradient with respect to the kernel is summed over tiles that stay in the cache, two at once.
 
 Products and sums are done in full float32 on every platform; on a GPU the default would be a format
@@ -24,7 +26,7 @@ from jax import lax
 Filters = TypeVar("Filters", jax.Array, np.ndarray)
 
 PRECISION = lax.Precision.HIGHEST
-FEW = 8  # outputs; with more, the plain form of a gradient is as fast
+FEW = 8  # channels; the forms for few were measured with up to 6
 AT_ONCE = 4  # outputs per row of the kernel, in neighbouring pixels, of a gradient with few outputs
 TILE_ROWS, TILE_COLUMNS = 32, 64  # of the kernel gradient: its copies fill about the L2 cache
 LANES = 2  # tiles at once: while one is multiplied, the next is copied
@@ -48,12 +50,7 @@ def correlate(x: jax.Array, kernel: jax.Array) -> jax.Array:
         ValueError: shapes do not fit, or the size is even or not square.
     """
     _check(x, kernel)
-    outputs = kernel.shape[3]
-    if outputs == 1:
-        return _correlate_in_blocks(x, kernel, rows=2, columns=2)
-    if outputs == 2:
-        return _correlate_in_blocks(x, kernel, rows=2, columns=1)
-    return _correlate_in_blocks(x, kernel, rows=1, columns=1)
+    return lax.platform_dependent(x, kernel, cpu=_on_cpu, default=_plain)
 
 
 def adjoint(kernel: Filters) -> Filters:
@@ -76,6 +73,21 @@ def _check(x: jax.Array, kernel: jax.Array) -> None:
         )
     if kernel.shape[0] != kernel.shape[1] or kernel.shape[0] % 2 == 0:
         raise ValueError(f"the kernel must be square with an odd side: got {kernel.shape}")
+
+
+def _plain(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    return lax.conv_general_dilated(
+        x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), precision=PRECISION
+    )
+
+
+def _on_cpu(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    outputs = kernel.shape[3]
+    if outputs == 1:
+        return _correlate_in_blocks(x, kernel, rows=2, columns=2)
+    if outputs == 2:
+        return _correlate_in_blocks(x, kernel, rows=2, columns=1)
+    return _plain(x, kernel)
 
 
 def _correlate_in_blocks(x: jax.Array, kernel: jax.Array, *, rows: int, columns: int) -> jax.Array:
@@ -106,25 +118,34 @@ def _correlate_in_blocks(x: jax.Array, kernel: jax.Array, *, rows: int, columns:
 
 
 def _forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return correlate(x, kernel), (x, kernel)
+    _check(x, kernel)
+    return _while_training(x, kernel), (x, kernel)
 
 
 def _backward(
     residuals: tuple[jax.Array, jax.Array], cotangent: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     x, kernel = residuals
-    size = kernel.shape[0]
-    if x.shape[3] <= cotangent.shape[3]:
-        kernel_gradient = _shifted_products(x, cotangent, size)
-    else:  # shift the cotangent instead of the input: the same sums, met from the other side
-        kernel_gradient = adjoint(_shifted_products(cotangent, x, size))
-    backwards = adjoint(kernel)
-    few_outputs = backwards.shape[3] <= FEW and backwards.shape[3] < backwards.shape[2]
-    gradient = (_to_few if few_outputs else correlate)(cotangent, backwards)
-    return gradient, kernel_gradient
+    kernel_gradient = lax.platform_dependent(
+        x, kernel, cotangent, cpu=_kernel_gradient_on_cpu, default=_plain_kernel_gradient
+    )
+    return _while_training(cotangent, adjoint(kernel)), kernel_gradient
 
 
 correlate.defvjp(_forward, _backward)
+
+
+def _while_training(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    return lax.platform_dependent(x, kernel, cpu=_while_training_on_cpu, default=_plain)
+
+
+def _while_training_on_cpu(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    _, _, inputs, outputs = kernel.shape
+    if outputs <= FEW and outputs < inputs:
+        return _to_few(x, kernel)
+    if inputs <= FEW:
+        return _from_few(x, kernel)
+    return _on_cpu(x, kernel)
 
 
 def _along_rows(
@@ -158,11 +179,61 @@ def _to_few(x: jax.Array, kernel: jax.Array) -> jax.Array:
         after=r + steps * pixels - width,
     )
     y = y.reshape(batch, height, steps * pixels, size, outputs)[:, :, :width]
-    y = jnp.pad(y, ((0, 0), (r, r), (0, 0), (0, 0), (0, 0)))
-    total = y[:, :height, :, 0]
-    for i in range(1, size):
-        total += y[:, i : i + height, :, i]
-    return total
+    # out[h, w] = Σᵢ y[h + i − r, w, i]: with h, w and i in one axis, a sum with one stride.
+    row = width * size
+    total = lax.reduce_window(
+        y.reshape(batch, height * row, outputs),
+        np.zeros((), y.dtype)[()],
+        lax.add,
+        window_dimensions=(1, size, 1),
+        window_strides=(1, size, 1),
+        window_dilation=(1, row + 1, 1),
+        padding=((0, 0), (r * row, r * row), (0, 0)),
+    )
+    return total.reshape(batch, height, width, outputs)
+
+
+def _from_few(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Copies of the input, shifted by rows, become channels of one correlation along rows."""
+    batch, height, width, inputs = x.shape
+    size, _, _, outputs = kernel.shape
+    r = size // 2
+    padded = jnp.pad(x, ((0, 0), (r, r), (0, 0), (0, 0)))
+    y = _along_rows(
+        _shifted_copies(padded, size, along=1, to=3).reshape(batch * height, width, -1),
+        kernel.swapaxes(0, 1).reshape(size, size * inputs, outputs),
+        before=r,
+        after=r,
+    )
+    return y.reshape(batch, height, width, outputs)
+
+
+def _shifted_copies(x: jax.Array, size: int, *, along: int, to: int) -> jax.Array:
+    """The windows that start at 0…size − 1 on axis ``along``, side by side on axis ``to``.
+
+    Copies of three shifts are copied again: each slice is a program of its own to compile.
+    """
+    inner = 3 if size % 3 == 0 else 1
+    length = x.shape[along] - size + 1
+
+    def windows(x: jax.Array, starts: range, length: int) -> jax.Array:
+        slices = [lax.slice_in_dim(x, i, i + length, axis=along) for i in starts]
+        return jnp.concatenate(slices, axis=to)
+
+    return windows(windows(x, range(inner), length + size - inner), range(0, size, inner), length)
+
+
+def _plain_kernel_gradient(x: jax.Array, kernel: jax.Array, cotangent: jax.Array) -> jax.Array:
+    _, pull_back = jax.vjp(lambda kernel: _plain(x, kernel), kernel)
+    return pull_back(cotangent)[0]
+
+
+def _kernel_gradient_on_cpu(x: jax.Array, kernel: jax.Array, cotangent: jax.Array) -> jax.Array:
+    size = kernel.shape[0]
+    if x.shape[3] <= cotangent.shape[3]:
+        return _shifted_products(x, cotangent, size)
+    # Shift the cotangent instead of the input: the same sums, met from the other side.
+    return adjoint(_shifted_products(cotangent, x, size))
 
 
 def _shifted_products(few: jax.Array, many: jax.Array, size: int) -> jax.Array:
@@ -184,8 +255,7 @@ def _shifted_products(few: jax.Array, many: jax.Array, size: int) -> jax.Array:
         n, y, x = tile // (down * across), tile // across % down * rows, tile % across * columns
         source = lax.dynamic_slice(few, (n, 0, y, x), (1, a, rows + 2 * r, columns + 2 * r))[0]
         target = lax.dynamic_slice(many, (n, y, x, 0), (1, rows, columns, b))[0]
-        copies = jnp.stack([source[:, :, j : j + columns] for j in range(size)])
-        return _along_rows(copies.reshape(size * a, rows + 2 * r, columns), target)
+        return _along_rows(_shifted_copies(source, size, along=2, to=0), target)
 
     def products(
         sums: tuple[jax.Array, ...], tiles: jax.Array

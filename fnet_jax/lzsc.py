@@ -118,7 +118,7 @@ def step(
         u_before, W_u_prime, down_before = momentum
         inputs.append(down_before)
         filters.append(rho * W_u_prime)
-        total -= rho * u_before
+        total += -rho * u_before  # a difference would cost its gradient a map
     return total + correlate(jnp.concatenate(inputs, axis=3), jnp.concatenate(filters, axis=2))
 
 

@@ -4,6 +4,7 @@ Each is applied element by element, to arrays of any shape, and is odd in ``x``.
 against ``x`` and must not be negative.
 """
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -50,7 +51,8 @@ def sigmoidal(
     the soft one (α → 1, γ → ∞) through which θ can be learned. The paper prints it without
     sign(x), which belongs there. σ is the logistic function. Values do not become exactly 0: below
     θ they are scaled by less than ½, and below αθ they have the sign opposite to x, with a jump of
-    2αθ·σ(−γθ) at x = 0, where value and derivatives are taken to be 0.
+    2αθ·σ(−γθ) at x = 0, where value and derivatives are taken to be 0. It is differentiable in
+    reverse mode.
 
     Args:
         x: values before the threshold, any shape.
@@ -61,8 +63,42 @@ def sigmoidal(
     Returns:
         Array of the broadcast shape.
     """
-    magnitude = jnp.abs(x)
-    return jnp.sign(x) * (magnitude - alpha * theta) * jax.nn.sigmoid(gamma * (magnitude - theta))
+    dtype = jnp.result_type(x, theta, 0.0)
+    x, theta = jnp.asarray(x, dtype), jnp.asarray(theta, dtype)
+    shape = jnp.broadcast_shapes(x.shape, theta.shape)
+    return _sigmoidal(jnp.broadcast_to(x, shape), theta, alpha, gamma)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _sigmoidal(x: jax.Array, theta: jax.Array, alpha: float, gamma: float) -> jax.Array:
+    return _sigmoidal_forward(x, theta, alpha, gamma)[0]
+
+
+def _sigmoidal_forward(
+    x: jax.Array, theta: jax.Array, alpha: float, gamma: float
+) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+    gate = jax.nn.sigmoid(gamma * (jnp.abs(x) - theta))
+    less = alpha * theta
+    shrunk = jnp.where(x > 0, x - less, jnp.where(x < 0, x + less, x))
+    return shrunk * gate, (x, theta, gate)
+
+
+def _sigmoidal_backward(
+    alpha: float, gamma: float, residuals: tuple[jax.Array, ...], cotangent: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """The derivatives, in an order in which XLA on a CPU writes one map and not six.
+
+    With σ the gate and d = (|x| − αθ)·γσ(1 − σ), they are σ + d in x and −sign(x)·(ασ + d) in θ.
+    """
+    x, theta, gate = residuals
+    slope = gamma * (jnp.abs(x) - alpha * theta) * gate * (1 - gate)
+    in_x = jnp.where(x == 0, 0, gate + slope) * cotangent
+    in_theta = -jnp.sign(x) * (in_x - (1 - alpha) * gate * cotangent)
+    _, sum_over_broadcast = jax.vjp(lambda theta: jnp.broadcast_to(theta, x.shape), theta)
+    return in_x, sum_over_broadcast(in_theta)[0]
+
+
+_sigmoidal.defvjp(_sigmoidal_forward, _sigmoidal_backward)
 
 
 def make(kind: str, *, alpha: float, gamma: float) -> Callable[[jax.Array, jax.Array], jax.Array]:

@@ -23,11 +23,12 @@ SHAPES = [  # (N, H, W), channels, outputs, kernel side
 def test_equals_xla_with_gradients(rng, images, channels, outputs, size):
     x = jnp.asarray(rng.normal(size=(*images, channels)), jnp.float32)
     kernel = jnp.asarray(rng.normal(size=(size, size, channels, outputs)), jnp.float32)
-    found, pull = jax.vjp(correlate, x, kernel)
+    found, pull = jax.vjp(correlate, x, kernel)  # in training, and on the next lines without
     expected, pull_expected = jax.vjp(oracle.correlate, x, kernel)
     cotangent = jnp.asarray(rng.normal(size=expected.shape), jnp.float32)
     # Sums of up to 81·8 products in float32, in another order: 1e-6 relative, with a margin.
     assert oracle.relative_error(found, expected) < 2e-6
+    assert oracle.relative_error(correlate(x, kernel), expected) < 2e-6
     for a, b in zip(pull(cotangent), pull_expected(cotangent), strict=True):
         assert oracle.relative_error(a, b) < 2e-6
 
@@ -43,6 +44,21 @@ def test_kernel_gradient_in_several_tiles(rng, monkeypatch, batch):
     found = jax.grad(loss(correlate), argnums=(0, 1))(x, kernel)
     expected = jax.grad(loss(oracle.correlate), argnums=(0, 1))(x, kernel)
     assert oracle.relative_error(found, expected) < 2e-6
+
+
+@pytest.mark.parametrize(("channels", "outputs"), [(1, 8), (8, 2), (9, 9)])
+def test_equals_the_plain_form_of_other_platforms(rng, channels, outputs):
+    """What is lowered for a GPU is one plain convolution, whose gradients are XLA's."""
+    x = jnp.asarray(rng.normal(size=(2, 7, 9, channels)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(5, 5, channels, outputs)), jnp.float32)
+    cotangent = jnp.asarray(rng.normal(size=(2, 7, 9, outputs)), jnp.float32)
+    found, pull = jax.vjp(correlate, x, kernel)
+    assert oracle.relative_error(found, conv._plain(x, kernel)) < 2e-6
+    plain = conv._plain_kernel_gradient(x, kernel, cotangent)
+    assert oracle.relative_error(pull(cotangent)[1], plain) < 2e-6
+    lowered = jax.jit(correlate).trace(x, kernel).lower(lowering_platforms=("cuda",)).as_text()
+    assert lowered.count("stablehlo.convolution") == 1
+    assert "stride = [1, 1]" in lowered
 
 
 def test_under_jit_vmap_and_pmap(rng):

@@ -64,6 +64,33 @@ def test_sigmoidal_gradient_is_that_of_finite_differences():
     np.testing.assert_allclose(dt, ((f(x, 1.0 + h) - f(x, 1.0 - h)) / (2 * h)).sum(), atol=5e-3)
 
 
+@pytest.mark.parametrize("theta", [0.3, [0.1, 0.3, 0.5], [[0.2], [0.4]]])
+def test_sigmoidal_gradient_is_that_of_the_equation(rng, theta):
+    """Against JAX's own derivative of eq. 6, where θ is one number or broadcasts either way."""
+
+    def equation(x, theta):
+        magnitude = jnp.abs(x)
+        gate = jax.nn.sigmoid(30 * (magnitude - theta))
+        return jnp.sign(x) * (magnitude - 0.1 * theta) * gate
+
+    x = jnp.asarray(rng.normal(size=(2, 3)), jnp.float32).at[0, 1].set(0)
+    theta = jnp.asarray(theta)
+    found, pull = jax.vjp(lambda x, t: thresholds.sigmoidal(x, t, alpha=0.1, gamma=30.0), x, theta)
+    expected, pull_expected = jax.vjp(equation, x, theta)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    cotangent = jnp.asarray(rng.normal(size=(2, 3)), jnp.float32)
+    # Of sums of terms up to γ·|x|/4 ≈ 10, in another order.
+    for one, other in zip(pull(cotangent), pull_expected(cotangent), strict=True):
+        assert one.shape == other.shape
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+    wide = thresholds.sigmoidal(x[0, :1], theta, alpha=0.1, gamma=30.0)
+    np.testing.assert_allclose(wide, equation(x[0, :1], theta), atol=1e-6)
+
+
+def test_sigmoidal_keeps_nan():
+    assert np.isnan(thresholds.sigmoidal(jnp.array([np.nan]), 0.1)).all()
+
+
 def test_unknown_kind_is_refused():
     with pytest.raises(ValueError, match=r"'firm'.*'sigmoidal', 'hard' or 'soft'"):
         thresholds.make("firm", alpha=0.1, gamma=100.0)
