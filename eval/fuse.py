@@ -3,6 +3,8 @@
 import sys
 
 from fnet_jax.commands.fuse import main
+from fnet_jax.memory import use_huge_pages
 
 if __name__ == "__main__":
+    use_huge_pages()
     sys.exit(main(prog="python -m eval.fuse"))

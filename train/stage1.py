@@ -2,7 +2,9 @@
 
 import sys
 
+from fnet_jax.memory import use_huge_pages
 from train.command import main
 
 if __name__ == "__main__":
+    use_huge_pages()
     sys.exit(main("stage1"))
