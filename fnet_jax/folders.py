@@ -1,8 +1,11 @@
 """Fusing image files, one pair or two folders of them, so that one bad file stops no other."""
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 
 import numpy as np
 
@@ -17,7 +20,7 @@ Report = Callable[[str], None]
 
 
 def fuse_pairs(
-    fuser: Fuser,
+    fusers: Fuser | Sequence[Fuser],
     pairs: Iterable[Pair],
     out: Path,
     *,
@@ -34,7 +37,7 @@ def fuse_pairs(
     programs are shared between sizes as far as that saves time.
 
     Args:
-        fuser: the network.
+        fusers: the network; several, on a device each, share the pairs.
         pairs: what to fuse.
         out: folder for the fused images, which have the stems of I1; made if it is not there.
         color: as for :meth:`~fnet_jax.fusion.Fuser.fuse`.
@@ -48,6 +51,7 @@ def fuse_pairs(
         InputError: nothing can be written to ``out``, or it is a folder of sources, where fused
             images would be taken for sources or replace them.
     """
+    fusers = [fusers] if isinstance(fusers, Fuser) else list(fusers)
     pairs = list(pairs)
     _check_folder(pairs, out)
     sources = {path.resolve() for pair in pairs for path in (pair.i1, pair.i2)}
@@ -62,17 +66,56 @@ def fuse_pairs(
             targets[pair] = target
         except (InputError, OSError) as error:
             report(_line(error))
-    fuser.prepare(sizes)
+    for fuser in fusers:
+        fuser.prepare(sizes)
 
-    for pair in progress(list(targets)):
+    def fuse(fuser: Fuser, pair: Pair) -> str | None:
+        """Returns what went wrong, if anything did."""
         try:
             i1 = images.read(pair.i1, grey=color == "grey", max_pixels=max_pixels)
             i2 = images.read(pair.i2, grey=True, max_pixels=max_pixels)
             images.write(targets[pair], _fuse(fuser, pair, i1, i2, color), overwrite=overwrite)
         except (InputError, OSError) as error:
-            report(_line(error))
+            return _line(error)
+        return None
+
+    for pair, problem in _shared(fusers, progress(list(targets)), fuse):
+        if problem:
+            report(problem)
         else:
             yield targets[pair]
+
+
+def _shared(
+    fusers: list[Fuser], pairs: Iterable[Pair], work: Callable[[Fuser, Pair], str | None]
+) -> Iterator[tuple[Pair, str | None]]:
+    """The pairs in turn, each with what a Fuser that was idle returned for it."""
+    if len(fusers) == 1:
+        yield from ((pair, work(fusers[0], pair)) for pair in pairs)
+        return
+    idle: SimpleQueue[Fuser] = SimpleQueue()
+    for fuser in fusers:
+        idle.put(fuser)
+
+    def work_on_idle(pair: Pair) -> str | None:
+        fuser = idle.get()
+        try:
+            return work(fuser, pair)
+        finally:
+            idle.put(fuser)
+
+    with ThreadPoolExecutor(len(fusers)) as pool:
+        begun: deque[tuple[Pair, Future[str | None]]] = deque()
+        try:
+            for pair in pairs:
+                begun.append((pair, pool.submit(work_on_idle, pair)))
+                if len(begun) > len(fusers):  # one is read ahead
+                    first, done = begun.popleft()
+                    yield first, done.result()
+            yield from ((pair, done.result()) for pair, done in begun)
+        finally:
+            for _, done in begun:
+                done.cancel()
 
 
 def _line(error: InputError | OSError) -> str:

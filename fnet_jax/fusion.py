@@ -39,9 +39,17 @@ class Fuser:
         params: its parameters, ``{"params": …}``.
         shapes: the (height, width) of the arrays it has compiled :meth:`fuse` for, in that order.
         tile: largest side of tiles, or None where memory decides.
+        device: where it fuses.
     """
 
-    def __init__(self, network: FNet, params: Any, *, tile: int | None = None) -> None:
+    def __init__(
+        self,
+        network: FNet,
+        params: Any,
+        *,
+        tile: int | None = None,
+        device: jax.Device | None = None,
+    ) -> None:
         """Makes a Fuser of a network and its parameters; see :meth:`from_checkpoint`.
 
         Args:
@@ -49,17 +57,18 @@ class Fuser:
             params: its parameters, ``{"params": …}``.
             tile: fuse images that are higher or wider than this, in pixels, in tiles no larger;
                 None: those that need more than 1.6 GB, or four fifths of the free memory.
+            device: where to fuse; None: the first local device.
         """
         self.network = network
         self.tile = tile
         self._tiles = tiles.Tiles(network)
-        self.params = jax.device_put(params)
+        self.device = device or jax.local_devices()[0]
+        self.params = jax.device_put(params, self.device)
         self.shapes: list[Size] = []
         self._compilations = 0
         self._planned: dict[Size, Size] = {}
-        devices = ", ".join(map(str, jax.local_devices()))
         logger.info("%s", network.settings())
-        logger.info("fusing on the first of: %s", devices)
+        logger.info("fusing on %s", self.device)
         self._fuse = jax.jit(self._fuse_inside)
         self._decompose = jax.jit(self._decompose_inside)
 
@@ -79,6 +88,17 @@ class Fuser:
         network, params, _ = checkpoints.load(path, network="FNet")
         assert isinstance(network, FNet)
         return cls(network, params, tile=tile)
+
+    def on_local_devices(self, most: int) -> "list[Fuser]":
+        """Itself and equal ones for the other local devices, ``most`` in all."""
+        others = [device for device in jax.local_devices() if device != self.device]
+        return [
+            self,
+            *(
+                Fuser(self.network, self.params, tile=self.tile, device=device)
+                for device in others[: most - 1]
+            ),
+        ]
 
     @property
     def compilations(self) -> int:

@@ -46,5 +46,4 @@ def use_huge_pages() -> None:
         new_enough = tuple(map(int, version.split("."))) >= (2, 35)
         if new_enough and "[madvise]" in HUGE_PAGES.read_text():
             os.environ["GLIBC_TUNABLES"] = ":".join(filter(None, [tunables, f"{TUNABLE}=1"]))
-            sys.stdout.flush()
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

@@ -1,3 +1,4 @@
+import jax
 import numpy as np
 import pytest
 
@@ -28,6 +29,29 @@ def test_it_works_as_it_is_asked_for_files(fuser, tmp_path, rng):
     for i in range(3):
         i1, i2 = (images.read(tmp_path / f"{name}/{i}.png") for name in ("vi", "ir"))
         np.testing.assert_array_equal(images.read(tmp_path / f"out/{i}.png"), fuser.fuse(i1, i2))
+
+
+def test_devices_share_the_pairs(fuser, tmp_path, rng):
+    pairs, told = pairs_of(tmp_path, rng, 7), []
+    fusers = fuser.on_local_devices(5)
+    assert [f.device for f in fusers] == jax.local_devices()  # two, which conftest.py asks for
+    written = fuse_pairs(fusers, pairs, tmp_path / "out", report=told.append)
+    assert next(written).name == "0.png"
+    pairs[6].i2.unlink()  # read ahead are 1, 2 and 3
+    assert [path.name for path in written] == [f"{i}.png" for i in range(1, 6)]
+    assert told == [f"{pairs[6].i2}: no such file; check the name"]
+    assert all(f.shapes for f in fusers)
+    for i in range(6):
+        i1, i2 = (images.read(tmp_path / f"{name}/{i}.png") for name in ("vi", "ir"))
+        np.testing.assert_array_equal(images.read(tmp_path / f"out/{i}.png"), fuser.fuse(i1, i2))
+    assert len(fuser.on_local_devices(1)) == 1
+
+
+def test_an_error_of_a_program_comes_through_from_a_device(fuser, tmp_path, rng, monkeypatch):
+    monkeypatch.setattr(Fuser, "fuse", lambda *_, **__: 1 / 0)
+    written = fuse_pairs(fuser.on_local_devices(2), pairs_of(tmp_path, rng, 3), tmp_path / "out")
+    with pytest.raises(ZeroDivisionError):
+        list(written)
 
 
 def test_what_is_known_beforehand_is_told_beforehand(fuser, tmp_path, rng):

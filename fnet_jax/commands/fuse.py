@@ -114,9 +114,9 @@ def run(config: FuseConfig) -> int:
     for problem in problems:
         report(problem)
     keep_programs()
-    fuser = Fuser.from_checkpoint(config.ckpt, tile=config.tile)
+    fusers = Fuser.from_checkpoint(config.ckpt, tile=config.tile).on_local_devices(len(pairs))
     written = fuse_pairs(
-        fuser,
+        fusers,
         pairs,
         config.out,
         color=config.color,
@@ -127,9 +127,10 @@ def run(config: FuseConfig) -> int:
         progress=partial(tqdm, desc="fusing", unit="pair", disable=None),
     )
     fused, total = sum(1 for _ in written), len(pairs) + len(problems)
+    compilations = sum(fuser.compilations for fuser in fusers)
     say(
         f"fused {fused} of {total} pair{'s' * (total != 1)} "
         f"in {time.perf_counter() - start:.1f} s "
-        f"({fuser.compilations} compilation{'s' * (fuser.compilations != 1)}) into {config.out}"
+        f"({compilations} compilation{'s' * (compilations != 1)}) into {config.out}"
     )
     return 0 if fused == total else 1
