@@ -1,0 +1,156 @@
+"""Whole commands, as a user starts them, with made-up images: start and files included."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.networks import SIDE, forward_program, step_program
+from benchmarks.timing import Row, in_turn
+from fnet_jax import checkpoints, images
+from fnet_jax.padding import Size
+from fnet_jax.synthetic import random_scene
+from train.config import TrainConfig
+from train.data import batches
+from train.sources import Lumas, Scenes
+from train.stages import STAGES, start
+
+ROOT = Path(__file__).parents[1]
+BATCH, CROP = 16, 128  # of the paper's training
+
+
+def starts(repeat: int) -> Row:
+    """Importing the package after JAX, in processes of their own."""
+
+    def imported(names: str) -> float:
+        code = f"import time, jax; t = time.perf_counter(); {names}; print(time.perf_counter() - t)"
+        call = [sys.executable, "-c", code]
+        return float(subprocess.run(call, cwd=ROOT, capture_output=True, check=True).stdout)
+
+    package = float(np.median([imported("import fnet_jax") for _ in range(repeat)]))
+    fuser = float(np.median([imported("from fnet_jax import Fuser") for _ in range(repeat)]))
+    return Row(
+        what="`import fnet_jax` after `import jax`",
+        figure=f"{package:.3f} s",
+        details=f"`from fnet_jax import Fuser`, which imports Flax: {fuser:.2f} s",
+        numbers={"seconds": package, "fuser": fuser},
+    )
+
+
+def one_pair(repeat: int) -> Row:
+    """``eval.fuse`` on one 256×256 pair, first and second run."""
+    with _folder([(256, 256)]) as folder:
+        first, _ = _fuse(folder)
+        again = [_fuse(folder)[0] for _ in range(repeat)]
+    second = float(np.median(again))
+    return Row(
+        what="one 256×256 pair, whole command, second run",
+        figure=f"{second:.1f} s",
+        details=f"first run, which compiles: {first:.1f} s",
+        numbers={"seconds": second, "first": first},
+    )
+
+
+def many_sizes(repeat: int) -> Row:
+    """``eval.fuse`` on 50 pairs of 48 sizes, about those of RoadScene, against forward alone."""
+    rng = np.random.default_rng(0)
+    widths = rng.integers(376, 607, 48)
+    widths, ratios = rng.integers(376, 607, 48), rng.uniform(0.45, 0.85, 48)
+    sizes = [(int(w * ratio), int(w)) for w, ratio in zip(widths, ratios, strict=True)]
+    sizes += sizes[:2]
+    pixels = sum(height * width for height, width in sizes)
+    forward, _, _ = forward_program(SIDE, SIDE)
+    with _folder(sizes) as folder:
+        before = in_turn({"": forward}, repeat)[""]
+        first, _ = _fuse(folder)
+        second, _ = _fuse(folder)
+        after = in_turn({"": forward}, repeat)[""]
+    alone = (before + after) / 2 / SIDE**2 * pixels
+    return Row(
+        what="50 pairs of 48 sizes, whole command, against the forward rate of 320×320",
+        figure=f"{first / alone:.2f} times as long",
+        details=(
+            f"{first:.1f} s against {alone:.1f} s; a second run, which compiles nothing, "
+            f"{second:.1f} s ({second / alone:.2f})"
+        ),
+        numbers={"seconds": first, "second": second, "forward": alone, "ratio": first / alone},
+    )
+
+
+def large(repeat: int) -> Row:
+    """``eval.fuse`` on one 3840×2160 pair: memory, and time per pixel against 320×320."""
+    height, width = 2160, 3840
+    forward, _, _ = forward_program(SIDE, SIDE)
+    with _folder([(height, width)]) as folder:
+        before = in_turn({"": forward}, repeat)[""]
+        taken, peak = _fuse(folder)
+        after = in_turn({"": forward}, repeat)[""]
+    ratio = taken / (height * width) / ((before + after) / 2 / SIDE**2)
+    return Row(
+        what="3840×2160 pair, whole command: peak memory; time per pixel against 320×320",
+        figure=f"{peak / 2**30:.2f} GiB; {ratio:.2f} times",
+        details=f"{taken:.1f} s",
+        numbers={"seconds": taken, "bytes": peak, "ratio": ratio},
+    )
+
+
+def pipeline(repeat: int) -> Row:
+    """Crops per second that training gets, against what its faster step takes."""
+    step, _, _ = step_program("stage2", batch=BATCH, crop=CROP)
+    step_seconds = in_turn({"": step}, min(repeat, 2))[""]
+    pairs = Lumas(Scenes(100, 256), range(100))
+    iterator = batches(pairs, batch=BATCH, crop=CROP, seed=0)
+    for _ in range(20):  # draws every scene, which is kept
+        next(iterator)
+    begin, count = time.perf_counter(), 200
+    for _ in range(count):
+        next(iterator)
+    rate = BATCH * count / (time.perf_counter() - begin)
+    consumed = BATCH / step_seconds
+    return Row(
+        what=f"data pipeline, crops of {CROP}×{CROP} per second, against what stage II takes",
+        figure=f"{rate / consumed:.0f} times",
+        details=f"{rate:.0f} against {consumed:.1f}",
+        numbers={"rate": rate, "consumed": consumed, "ratio": rate / consumed},
+    )
+
+
+@contextmanager
+def _folder(sizes: list[Size]) -> Iterator[Path]:
+    """A checkpoint and grey pairs of these (height, width), in a folder that is removed after."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        fnet, params, _ = start(STAGES["stage2"], TrainConfig(Path(), init="tied"))
+        checkpoints.save(folder / "ckpt", fnet, params["fnet"])
+        for i, (height, width) in enumerate(sizes):
+            visible, infrared = random_scene(height, width, seed=i)
+            for kind, image in (("vi", visible), ("ir", infrared)):
+                (folder / kind).mkdir(exist_ok=True)
+                images.write(folder / kind / f"{i}.png", image)
+        yield folder
+
+
+def _fuse(folder: Path) -> tuple[float, float]:
+    """Seconds and peak bytes of the command on such a folder, which keeps programs inside it."""
+    call = [sys.executable, "-m", "eval.fuse", "--ckpt", "ckpt", "--i1", "vi", "--i2", "ir"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(folder / "cache")}
+    begin = time.perf_counter()
+    process = subprocess.Popen(
+        [*call, "--out", "out", "--overwrite", "--color", "grey"],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    _, status, used = os.wait4(process.pid, 0)
+    taken = time.perf_counter() - begin
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if status:
+        raise SystemExit(f"{' '.join(call)} failed with status {status}")
+    return taken, used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -1,0 +1,126 @@
+"""The networks alone: FNet forward and the training steps of both stages."""
+
+import importlib.util
+import math
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from benchmarks.timing import Row, against_ceiling, bytes_held, compiled, in_turn
+from train.config import TrainConfig
+from train.plan import filter_weights
+from train.stages import STAGES, start
+from train.steps import create, learning_rate, make_optimizer, make_step
+
+SIDE = 320
+
+
+def forward_program(
+    height: int, width: int, *, batch: int = 1, iterations: int = 4, features: int = 64
+) -> tuple[Callable[[], Any], float, dict[str, float]]:
+    """FNet on made-up pairs: a call of it, its operations, and what compiling cost.
+
+    Args:
+        height: in pixels.
+        width: in pixels.
+        batch: number of pairs.
+        iterations: N of the network.
+        features: K of the network.
+    """
+    config = TrainConfig(Path(), init="tied", iterations=iterations, features=features)
+    fnet, params, _ = start(STAGES["stage2"], config)
+    pair = np.random.default_rng(0).random((2, batch, height, width, 1), np.float32)
+    args = (params["fnet"], *map(jax.numpy.asarray, pair))
+    program, taken = compiled(lambda params, *pair: fnet.apply(params, *pair)[0], *args)
+    operations = 2.0 * filter_weights(params) * batch * height * width
+    return lambda: program(*args), operations, {"compile": taken, "bytes": bytes_held(program)}
+
+
+def step_program(
+    stage: str, *, batch: int, crop: int, iterations: int = 4, features: int = 64
+) -> tuple[Callable[[], Any], float, dict[str, float]]:
+    """A training step on made-up crops: a call of it, its operations, and what compiling cost."""
+    config = TrainConfig(Path(), init="tied", iterations=iterations, features=features)
+    fnet, params, _ = start(STAGES[stage], config)
+    optimizer = make_optimizer(learning_rate(1e-4, steps=1))
+    state = create(params, optimizer, jax.random.key(0))
+    shape = (batch, crop, crop, 1)
+    args = (state, *(jax.random.uniform(jax.random.key(i), shape) for i in (1, 2)))
+    step = make_step(STAGES[stage].loss(fnet), optimizer, ema_decay=0.999)
+    program, taken = compiled(step, *args)
+    operations = 6.0 * filter_weights(params) * math.prod(shape)
+    return lambda: program(*args), operations, {"compile": taken, "bytes": bytes_held(program)}
+
+
+def forward(repeat: int) -> Row:
+    """FNet on one 320×320 pair."""
+    work, operations, costs = forward_program(SIDE, SIDE)
+    return _share(f"FNet forward, {SIDE}×{SIDE}", work, operations, costs, repeat)
+
+
+def step(stage: str, *, batch: int, crop: int, repeat: int) -> Row:
+    """A training step."""
+    work, operations, costs = step_program(stage, batch=batch, crop=crop)
+    name = f"stage {'I' * int(stage[-1])} training step, batch {batch} of {crop}×{crop}"
+    return _share(name, work, operations, costs, repeat)
+
+
+def _share(
+    what: str, work: Callable[[], Any], operations: float, costs: dict[str, float], repeat: int
+) -> Row:
+    share, numbers = against_ceiling(work, operations, repeat)
+    return Row(
+        what=what,
+        figure=f"{share:.1%} of the ceiling",
+        details=(
+            f"{numbers['seconds']:.3f} s, {numbers['flops'] / 1e9:.0f} of "
+            f"{numbers['ceiling'] / 1e9:.0f} GFLOP/s, {costs['bytes'] / 1e9:.2f} GB; "
+            f"compiled in {costs['compile']:.1f} s"
+        ),
+        numbers=numbers | costs | {"share": share},
+    )
+
+
+def others(repeat: int) -> list[Row]:
+    """Ours in turn with each other implementation that fuses the same 320×320 pair."""
+    # The printed equations belong to the tests, which are no package and not installed.
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    from oracle import fnet as literal
+
+    fnet, params, _ = start(STAGES["stage2"], TrainConfig(Path(), init="tied"))
+    pair = np.random.default_rng(0).random((2, 1, SIDE, SIDE, 1), np.float32)
+    apply = jax.jit(lambda params, *pair: fnet.apply(params, *pair)[0])
+    printed = jax.jit(lambda params, *pair: literal(params, *pair, fnet.iterations))
+    works: dict[str, Callable[[], Any]] = {"JAX": lambda: printed(params["fnet"], *pair)}
+    if importlib.util.find_spec("torch"):
+        import torch
+
+        from benchmarks import plain_torch
+
+        weights = plain_torch.tensors(jax.device_get(params["fnet"])["params"])
+        images = [torch.from_numpy(image.transpose(0, 3, 1, 2).copy()) for image in pair]
+        torch.set_num_threads(len(os.sched_getaffinity(0)))
+
+        def in_torch() -> Any:
+            with torch.inference_mode():
+                return plain_torch.fnet(weights, *images, iterations=fnet.iterations).numpy()
+
+        works["PyTorch"] = in_torch
+    rows = []
+    for name, work in works.items():
+        taken = in_turn({"ours": lambda: apply(params["fnet"], *pair), "theirs": work}, repeat)
+        ratio = taken["theirs"] / taken["ours"]
+        rows.append(
+            Row(
+                what=f"FNet forward against the printed equations in {name}",
+                figure=f"{ratio:.1f} times as fast",
+                details=f"{taken['theirs']:.2f} s against {taken['ours']:.2f} s",
+                numbers=taken | {"ratio": ratio},
+            )
+        )
+    return rows

@@ -1,0 +1,75 @@
+"""Measuring what the benchmarks compare: medians of calls in turn, and the machine's ceiling."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+CEILING = 1536
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        what: what is measured, and against what.
+        figure: the ratio, share or time that counts, as text.
+        details: what it was computed from, as text.
+        numbers: the same by name.
+    """
+
+    what: str
+    figure: str
+    details: str
+    numbers: dict[str, float]
+
+
+def in_turn(works: Mapping[str, Callable[[], Any]], repeat: int) -> dict[str, float]:
+    """Median seconds of each work by name, called in turn so that all meet the same machine.
+
+    Each is called once before, unmeasured.
+    """
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for i in range(repeat + 1):
+        for name, work in works.items():
+            begin = time.perf_counter()
+            jax.block_until_ready(work())
+            if i:
+                times[name].append(time.perf_counter() - begin)
+    return {name: float(np.median(taken)) for name, taken in times.items()}
+
+
+def against_ceiling(
+    work: Callable[[], Any], operations: float, repeat: int
+) -> tuple[float, dict[str, float]]:
+    """Share of the ceiling that a work reaches, and the numbers that it comes from.
+
+    The ceiling is a float32 matrix product (1536³) between the calls, on the same cores.
+    """
+    a = jnp.ones((CEILING, CEILING), jnp.float32)
+    product = jax.jit(lambda a: a @ a)
+    taken = in_turn({"work": work, "product": lambda: [product(a) for _ in range(4)]}, repeat)
+    rate, ceiling = operations / taken["work"], 4 * 2 * CEILING**3 / taken["product"]
+    numbers = {"seconds": taken["work"], "flops": rate, "ceiling": ceiling}
+    return rate / ceiling, numbers
+
+
+def compiled(function: Callable[..., Any], *args: Any) -> tuple[Any, float]:
+    """A compiled program and the seconds that lowering and compiling took."""
+    begin = time.perf_counter()
+    program = jax.jit(function).lower(*args).compile()
+    return program, time.perf_counter() - begin
+
+
+def bytes_held(program: Any) -> float:
+    """Bytes that a compiled program allocates beside its arguments; NaN where XLA does not tell."""
+    memory = program.memory_analysis()
+    if memory is None:
+        return math.nan
+    return float(memory.temp_size_in_bytes + memory.output_size_in_bytes)
