@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from benchmarks.timing import Row, against_ceiling, bytes_held, compiled, in_turn
+from fnet_jax.compilation import options
 from train.config import TrainConfig
 from train.plan import filter_weights
 from train.stages import STAGES, start
@@ -36,7 +37,10 @@ def forward_program(
     fnet, params, _ = start(STAGES["stage2"], config)
     pair = np.random.default_rng(0).random((2, batch, height, width, 1), np.float32)
     args = (params["fnet"], *map(jax.numpy.asarray, pair))
-    program, taken = compiled(lambda params, *pair: fnet.apply(params, *pair)[0], *args)
+    how = options(jax.local_devices()[0])
+    program, taken = compiled(
+        lambda params, *pair: fnet.apply(params, *pair)[0], *args, options=how
+    )
     operations = 2.0 * filter_weights(params) * batch * height * width
     return lambda: program(*args), operations, {"compile": taken, "bytes": bytes_held(program)}
 
@@ -94,7 +98,8 @@ def others(repeat: int) -> list[Row]:
 
     fnet, params, _ = start(STAGES["stage2"], TrainConfig(Path(), init="tied"))
     pair = np.random.default_rng(0).random((2, 1, SIDE, SIDE, 1), np.float32)
-    apply = jax.jit(lambda params, *pair: fnet.apply(params, *pair)[0])
+    how = options(jax.local_devices()[0])
+    apply = jax.jit(lambda params, *pair: fnet.apply(params, *pair)[0], compiler_options=how)
     printed = jax.jit(lambda params, *pair: literal(params, *pair, fnet.iterations))
     works: dict[str, Callable[[], Any]] = {"JAX": lambda: printed(params["fnet"], *pair)}
     if importlib.util.find_spec("torch"):

@@ -60,10 +60,12 @@ def against_ceiling(
     return rate / ceiling, numbers
 
 
-def compiled(function: Callable[..., Any], *args: Any) -> tuple[Any, float]:
+def compiled(
+    function: Callable[..., Any], *args: Any, options: dict[str, Any] | None = None
+) -> tuple[Any, float]:
     """A compiled program and the seconds that lowering and compiling took."""
     begin = time.perf_counter()
-    program = jax.jit(function).lower(*args).compile()
+    program = jax.jit(function, compiler_options=options).lower(*args).compile()
     return program, time.perf_counter() - begin
 
 

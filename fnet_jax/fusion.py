@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fnet_jax import color as colors
-from fnet_jax import padding, tiles
+from fnet_jax import compilation, padding, tiles
 from fnet_jax.errors import InputError
 from fnet_jax.fnet import FNet
 from fnet_jax.lzsc import Intermediates
@@ -61,16 +61,17 @@ class Fuser:
         """
         self.network = network
         self.tile = tile
-        self._tiles = tiles.Tiles(network)
         self.device = device or jax.local_devices()[0]
+        self._tiles = tiles.Tiles(network, device=self.device)
         self.params = jax.device_put(params, self.device)
         self.shapes: list[Size] = []
         self._compilations = 0
         self._planned: dict[Size, Size] = {}
         logger.info("%s", network.settings())
         logger.info("fusing on %s", self.device)
-        self._fuse = jax.jit(self._fuse_inside)
-        self._decompose = jax.jit(self._decompose_inside)
+        options = compilation.options(self.device)
+        self._fuse = jax.jit(self._fuse_inside, compiler_options=options)
+        self._decompose = jax.jit(self._decompose_inside, compiler_options=options)
 
     @classmethod
     def from_checkpoint(cls, path: str | Path, *, tile: int | None = None) -> "Fuser":

@@ -13,7 +13,7 @@ import numpy as np
 Size = tuple[int, int]
 
 STEP = 16  # shapes are multiples of this
-COMPILATION_PIXELS = 250_000  # fused in the time of one compilation, on two CPU cores
+COMPILATION_PIXELS = 150_000  # fused in the time of one compilation, on two CPU cores
 SPARE = 1.25  # a shape compiled already is used again up to this many times the pixels needed
 MOST_PLANNED = 300  # sizes that plan() looks at pair by pair
 

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fnet_jax import compilation
 from fnet_jax.conv import correlate
 from fnet_jax.fnet import FNet
 from fnet_jax.lzsc import LZSC, keep_inside
@@ -96,11 +97,12 @@ class Tiles:
         compilations: how many programs have been compiled.
     """
 
-    def __init__(self, network: FNet) -> None:
-        """Compiles nothing yet."""
+    def __init__(self, network: FNet, *, device: jax.Device | None = None) -> None:
+        """Compiles nothing yet, later for ``device``, or where it is None the first local one."""
         self.network, self.compilations = network, 0
-        self._unique = jax.jit(self._unique_inside)
-        self._common = jax.jit(self._common_inside)
+        options = compilation.options(device or jax.local_devices()[0])
+        self._unique = jax.jit(self._unique_inside, compiler_options=options)
+        self._common = jax.jit(self._common_inside, compiler_options=options)
 
     def fuse(self, params: Any, I1: np.ndarray, I2: np.ndarray, tile: Size) -> np.ndarray:
         """Fuses two unit images.

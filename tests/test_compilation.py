@@ -1,10 +1,14 @@
-"""Programs are kept on disk between runs of a command."""
+"""How programs are compiled, and that they are kept on disk between runs of a command."""
 
+import types
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from command import run
 
-from fnet_jax import images
+from fnet_jax import compilation, images
 
 
 @pytest.fixture
@@ -54,3 +58,18 @@ def test_nothing_is_kept_where_that_is_asked_or_impossible(fuse, tmp_path):
     (tmp_path / "cache").unlink()
     fuse(JAX_COMPILATION_CACHE_DIR=str(tmp_path / "mine"))
     assert not (tmp_path / "cache").exists()
+
+
+def test_a_cpu_compiles_with_options_that_its_compiler_knows(small_network):
+    network, params = small_network
+    options = compilation.options(jax.devices("cpu")[0])
+    assert options
+    image = jnp.zeros((1, 8, 8, 1))
+    apply = lambda params, image: network.apply(params, image, image)[0]
+    plain, fast = (jax.jit(apply, compiler_options=o)(params, image) for o in (None, options))
+    # The same sums, compiled in another way.
+    np.testing.assert_allclose(fast, plain, atol=1e-6)
+
+
+def test_other_platforms_keep_their_own_options():
+    assert compilation.options(types.SimpleNamespace(platform="gpu")) is None

@@ -28,8 +28,8 @@ def test_fifty_sizes_take_few_shapes_and_little_waste():
     assert len(set(images)) == 50
     shapes = padding.plan(images)
     used = [min(padding.area(s) for s in shapes if padding.holds(s, size)) for size in images]
-    assert len(shapes) <= 6
-    assert sum(used) < 1.3 * sum(map(padding.area, images))
+    assert len(shapes) <= 8
+    assert sum(used) < 1.25 * sum(map(padding.area, images))
 
 
 @given(st.lists(sizes, min_size=1, max_size=40))
