@@ -27,6 +27,7 @@ Filters = TypeVar("Filters", jax.Array, np.ndarray)
 
 PRECISION = lax.Precision.HIGHEST
 FEW = 8  # channels; the forms for few were measured with up to 6
+NARROW = 32  # maps; to so few, XLA's kernel for two dimensions is slow
 AT_ONCE = 4  # outputs per row of the kernel, in neighbouring pixels, of a gradient with few outputs
 TILE_ROWS, TILE_COLUMNS = 32, 64  # of the kernel gradient: its copies fill about the L2 cache
 LANES = 2  # tiles at once: while one is multiplied, the next is copied
@@ -82,7 +83,9 @@ def _plain(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def _on_cpu(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    outputs = kernel.shape[3]
+    _, _, inputs, outputs = kernel.shape
+    if inputs <= FEW and inputs < outputs <= NARROW:
+        return _from_few(x, kernel)
     if outputs == 1:
         return _correlate_in_blocks(x, kernel, rows=2, columns=2)
     if outputs == 2:
