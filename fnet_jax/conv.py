@@ -8,7 +8,8 @@ CPU these forms of the same sums decide the speed (``docs/speed.md`` has the mea
   channels (the kernel is copied with one-pixel shifts).
 * In a training step, where every map is kept for the gradient anyway, forms that need more memory:
   few outputs are computed along rows, for each row of the kernel at once, then shifted and added;
-  of few inputs, copies shifted by rows become channels of one correlation along rows.
+  of few inputs, copies shifted by rows become channels of one correlation along rows (with up to
+  32 outputs always).
 * The gradient with respect to the input is this correlation again, with the kernel turned around.
 * The gradient with respect to the kernel is summed over tiles that stay in the cache, two at once.
 
