@@ -73,11 +73,7 @@ def save(
     """
     path = Path(path).absolute()
     meta = describe(network, params, source=source)
-    occupied = path.is_file() or (path.is_dir() and any(path.iterdir()))
-    if occupied and not is_checkpoint(path):
-        raise InputError(f"{path}: is there already and is no checkpoint; give another folder")
-    if occupied and not overwrite:
-        raise InputError(f"{path}: is there already; give --overwrite to replace it")
+    check_place(path, overwrite=overwrite)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".checkpoint-") as workshop:
@@ -101,6 +97,15 @@ def save(
         raise InputError(
             f"{path}: cannot be written ({first_line(error)}); check space and permissions there"
         ) from error
+
+
+def check_place(path: Path, *, overwrite: bool) -> None:
+    """Raises InputError if something is at ``path`` that :func:`save` would not replace."""
+    occupied = path.is_file() or (path.is_dir() and any(path.iterdir()))
+    if occupied and not is_checkpoint(path):
+        raise InputError(f"{path}: is there already and is no checkpoint; give another folder")
+    if occupied and not overwrite:
+        raise InputError(f"{path}: is there already; give --overwrite to replace it")
 
 
 def describe(

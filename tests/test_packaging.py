@@ -17,6 +17,8 @@ from fnet_jax.synthetic import night_street
 from fnet_jax.version import __version__
 from train.config import TrainConfig
 from train.prepare import PrepareConfig
+from train.recipe import RecipeConfig
+from train.validate import ValidateConfig
 
 README = (ROOT / "README.md").read_text()
 
@@ -121,6 +123,8 @@ def test_commands_of_the_readme_are_understood():
         "eval.import_official": import_official.ImportConfig,
         "eval.score": score.ScoreConfig,
         "train.prepare": PrepareConfig,
+        "train.recipe": RecipeConfig,
+        "train.validate": ValidateConfig,
         "train.stage1": TrainConfig,
         "train.stage2": TrainConfig,
     }

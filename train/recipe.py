@@ -1,0 +1,236 @@
+"""``python -m train.recipe``: the weights that are shipped, from nothing."""
+
+import dataclasses
+import json
+import logging
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fnet_jax.commands.console import finish, say
+from fnet_jax.commands.flags import flag, parse, positive
+from fnet_jax.errors import InputError
+from fnet_jax.memory import use_huge_pages
+from train.config import MAY_CHANGE, TrainConfig
+
+BOTH: dict[str, Any] = {"split": "train", "batch": 4, "crop": 64, "cosine": True, "resume": True}
+RECIPE: dict[str, dict[str, Any]] = {
+    "stage1": BOTH | {"steps": 600, "lr": 3e-4, "warmup": 100, "clip": 2.0},
+    "stage2": BOTH | {"steps": 10_000, "lr": 3e-4, "warmup": 300, "clip": 50.0},
+}
+
+DESCRIPTION = """\
+Train the weights that are shipped, from nothing: stage I, stage II, and of stage II the checkpoint
+with the smallest validation loss as one folder, which every command takes as --ckpt.
+
+The stages run as these commands do (python -m train.stage1 --help tells what they leave behind):
+
+  {stage1}
+  {stage2}
+
+The same command goes on with a recipe that was stopped or killed. --out is written last; it holds
+the average of the weights, their configuration, the data's fingerprint, the course of the
+validation loss, those commands, and a checksum of every array and file.
+"""
+
+EXAMPLES = """\
+examples:
+  {prog} --data MSRS/ --workdir runs/ --out weights/
+  {prog} --data MSRS/ --workdir small/ --out weights/ --features 16 --steps2 2000
+
+Two CPU cores need about half a second per step. The exit status is 0 when --out is written, 1 if
+anything failed or the recipe was stopped, 2 if an option is wrong.
+"""
+
+
+@dataclass(frozen=True)
+class RecipeConfig:
+    """What the command does; each field is a flag."""
+
+    data: str = flag(
+        "folder of MSRS, which is prepared inside the workdir, or a prepared set; its split train "
+        "is learned from",
+        metavar="FOLDER|NAME",
+    )
+    workdir: Path = flag("where the stages run", metavar="FOLDER")
+    out: Path = flag("where the weights go", metavar="FOLDER")
+    overwrite: bool = flag("replace weights that are in --out already", default=False)
+    data_dir: Path | None = flag(
+        "where prepared sets are kept (default: $TFDS_DATA_DIR or ~/tensorflow_datasets)",
+        default=None,
+        metavar="FOLDER",
+    )
+    steps1: int = flag(
+        f"steps of stage I (default {RECIPE['stage1']['steps']})",
+        default=RECIPE["stage1"]["steps"],
+        metavar="N",
+        parse=positive,
+    )
+    steps2: int = flag(
+        f"steps of stage II (default {RECIPE['stage2']['steps']})",
+        default=RECIPE["stage2"]["steps"],
+        metavar="N",
+        parse=positive,
+    )
+    batch: int = flag(
+        f"pairs per step (default {BOTH['batch']})",
+        default=BOTH["batch"],
+        metavar="PAIRS",
+        parse=positive,
+    )
+    crop: int = flag(
+        f"side of the crops in pixels (default {BOTH['crop']})",
+        default=BOTH["crop"],
+        metavar="PIXELS",
+        parse=positive,
+    )
+    features: int | None = flag("feature maps K (default 64)", default=None, parse=positive)
+    iterations: int | None = flag(
+        "iterations N of a block (default 4)", default=None, parse=positive
+    )
+    kernel_size: int | None = flag(
+        "side of the filters in pixels, odd (default 9)", default=None, parse=positive
+    )
+
+    def stage(self, name: str) -> TrainConfig:
+        """The configuration of ``stage1`` or ``stage2``."""
+        steps = {"stage1": self.steps1, "stage2": self.steps2}[name]
+        how = RECIPE[name] | {
+            "steps": steps,
+            "warmup": min(RECIPE[name]["warmup"], steps // 4),
+            "batch": self.batch,
+            "crop": self.crop,
+        }
+        if name == "stage1":  # stage II takes its network from there
+            how |= {n: getattr(self, n) for n in ("features", "iterations", "kernel_size")}
+        return TrainConfig(workdir=self.workdir, data=self.data, data_dir=self.data_dir, **how)
+
+
+def main(argv: Sequence[str] | None = None, *, prog: str = "python -m train.recipe") -> int:
+    """Runs the command; returns its exit status."""
+    lines = {
+        name: command(name, TrainConfig(workdir=Path("DIR"), data="DATA", **RECIPE[name]))
+        for name in RECIPE
+    }
+    config = parse(
+        RecipeConfig,
+        argv,
+        prog=prog,
+        description=DESCRIPTION.format(**lines),
+        epilog=EXAMPLES.format(prog=prog),
+    )
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.getLogger("train").setLevel(logging.INFO)
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    return finish(lambda: run(config), stopped="the same command goes on")
+
+
+def command(name: str, config: TrainConfig) -> str:
+    """The command line that runs a stage with a configuration."""
+    words = ["python", "-m", f"train.{name}"]
+    for field in dataclasses.fields(TrainConfig):
+        value = getattr(config, field.name)
+        if value == field.default:
+            continue
+        words.append(f"--{field.name.replace('_', '-')}")
+        if value is not True:
+            words.append(f"{value:g}" if isinstance(value, float) else str(value))
+    return shlex.join(words)
+
+
+def run(config: RecipeConfig) -> int:
+    """Trains what has not been trained yet, and writes the weights; returns the exit status.
+
+    Raises:
+        InputError: the weights could not be written where they should go, or a stage cannot run.
+    """
+    from fnet_jax import checkpoints  # JAX and Orbax are slow to import: after --help
+    from train.loop import train
+    from train.stages import STAGES
+
+    checkpoints.check_place(config.out, overwrite=config.overwrite)
+    for name, stage in STAGES.items():
+        stage_config = config.stage(name)
+        status = train(stage, stage_config)
+        saved = checkpoints.steps(config.workdir / name / checkpoints.RUN_FOLDER)
+        if status or max(saved, default=0) < stage_config.steps:
+            say(f"{config.workdir / name}: stopped before its end; the same command goes on")
+            return status or 1
+    best, course = best_checkpoint(config.workdir / "stage2")
+    network, params, meta = checkpoints.load(best)
+    record = {
+        "kind": "recipe",
+        "title": "trained by python -m train.recipe",
+        "step": int(best.name),
+        "validation_loss": course[int(best.name)],
+        "data": meta["source"]["data"],
+        "versions": meta["source"]["versions"],
+        "stages": {name: _recorded(config, name) for name in RECIPE},
+    }
+    checkpoints.save(config.out, network, params, source=record, overwrite=config.overwrite)
+    say(
+        f"{config.out}: step {int(best.name):,} of stage II, validation loss "
+        f"{record['validation_loss']:.4g}"
+    )
+    return 0
+
+
+def _recorded(config: RecipeConfig, name: str) -> dict[str, Any]:
+    """What was done in a stage, without the names of anybody's folders, as JSON values."""
+    done = dataclasses.replace(
+        config.stage(name), workdir=Path("runs"), data="MSRS/", data_dir=None
+    )
+    settings = {n: v for n, v in done.recorded().items() if n not in MAY_CHANGE}
+    course = validation_course(config.workdir / name)
+    return {
+        "command": command(name, done),
+        "config": settings,
+        "validation_loss": {str(step): round(loss, 6) for step, loss in course.items()},
+    }
+
+
+def validation_course(folder: Path) -> dict[int, float]:
+    """The validation loss of a stage by the step, as far as it was measured.
+
+    Args:
+        folder: of the stage.
+
+    Raises:
+        InputError: the curves of the run cannot be read.
+    """
+    from train.reporting import CURVES
+
+    path = folder / CURVES
+    try:
+        points = [json.loads(line) for line in path.read_text().splitlines()]
+        return {p["step"]: p["validation_loss"] for p in points if "validation_loss" in p}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: cannot be read ({error}); it has the validation losses by which the best "
+            f"checkpoint is chosen: copy it from where the stage ran"
+        ) from error
+
+
+def best_checkpoint(folder: Path) -> tuple[Path, dict[int, float]]:
+    """The checkpoint of a stage with the smallest validation loss, and that loss by the step.
+
+    Raises:
+        InputError: no checkpoint has one.
+    """
+    from fnet_jax import checkpoints
+
+    course = validation_course(folder)
+    saved = checkpoints.steps(folder / checkpoints.RUN_FOLDER)
+    known = {step: path for step, path in saved.items() if step in course}
+    if not known:
+        raise InputError(f"{folder}: has no checkpoint with a validation loss; run the stage anew")
+    return known[min(known, key=course.__getitem__)], course
+
+
+if __name__ == "__main__":
+    use_huge_pages()
+    sys.exit(main())
