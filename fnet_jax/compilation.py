@@ -3,6 +3,8 @@
 import importlib.util
 import logging
 import os
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import jax
 
 LARGEST = 512 * 2**20  # bytes that the programs may take; those unused for longest go first
 LEAST_SECONDS = 0.2  # programs compiled in less are not worth a file
+WRITING_SECONDS = 60  # in which another process may still be writing a program
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +43,7 @@ def keep_programs() -> None:
         return
     try:
         folder().mkdir(parents=True, exist_ok=True)
+        _remove_halves(folder())
     except OSError as error:
         logger.info("compiled programs are not kept: %s", error)
         return
@@ -47,3 +51,15 @@ def keep_programs() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", LEAST_SECONDS)
     if importlib.util.find_spec("filelock"):  # which JAX needs to remove programs
         jax.config.update("jax_compilation_cache_max_size", LARGEST)
+
+
+def _remove_halves(folder: Path) -> None:
+    """Removes programs that a process was killed over; JAX would fail at each of them, always.
+
+    It writes the program, then a file with the time of its use.
+    """
+    for program in folder.glob("*-cache"):
+        used = program.with_name(f"{program.name.removesuffix('-cache')}-atime")
+        with suppress(FileNotFoundError):  # another process is at it too
+            if not used.exists() and time.time() - program.stat().st_mtime > WRITING_SECONDS:
+                program.unlink()

@@ -1,5 +1,7 @@
 """How programs are compiled, and that they are kept on disk between runs of a command."""
 
+import os
+import time
 import types
 
 import jax
@@ -73,3 +75,16 @@ def test_a_cpu_compiles_with_options_that_its_compiler_knows(small_network):
 
 def test_other_platforms_keep_their_own_options():
     assert compilation.options(types.SimpleNamespace(platform="gpu")) is None
+
+
+def test_what_a_killed_process_left_is_removed(fuse, tmp_path):
+    fuse()
+    kept = programs(tmp_path / "cache/fnet-jax")
+    old = time.time() - 3600
+    for path in (tmp_path / "cache/fnet-jax").rglob("*-cache"):
+        path.with_name(path.name.removesuffix("-cache") + "-atime").unlink()
+        os.utime(path, (old, old))
+    _, said = fuse()
+    assert said == ""
+    assert programs(tmp_path / "cache/fnet-jax").keys() == kept.keys()
+    assert len(list((tmp_path / "cache/fnet-jax").glob("*-atime"))) == len(kept)

@@ -17,6 +17,7 @@ from PIL import Image
 from fnet_jax import Fuser, checkpoints, images
 from fnet_jax.commands.fuse import main
 from fnet_jax.ifnet import IFNet
+from fnet_jax.sheet import contact_sheet
 
 
 @pytest.fixture
@@ -309,3 +310,54 @@ def test_wrong_options_exit_with_2(small_checkpoint, folders, tmp_path, capsys, 
         main(arguments(small_checkpoint, folders, tmp_path / "out", wrong))
     assert stopped.value.code == 2
     assert wrong.split("=")[0] in capsys.readouterr().err
+
+
+def test_samples_and_their_sheet(small_checkpoint, tmp_path):
+    call = ["--ckpt", small_checkpoint, "--samples", "--out", "out", "--sheet", "out/sheet.png"]
+    done = command.run("eval.fuse", *call, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "contact sheet: out/sheet.png"
+    fused = {path.stem for path in (tmp_path / "out").iterdir()} - {"sheet"}
+    assert fused == {"synthetic_night_street", "synthetic_ct_mri", "synthetic_pet_mri"}
+    height, width, channels = images.read(tmp_path / "out/sheet.png").shape
+    assert height > 240 + 2 * 256
+    assert width > 3 * 320
+    assert channels == 3
+
+
+def test_a_sheet_shows_what_was_fused(small_checkpoint, folders, tmp_path, capsys):
+    images.write(folders[0] / "bad.png", np.zeros((5, 6), np.uint8))
+    images.write(folders[1] / "bad.png", np.zeros((6, 5), np.uint8))
+    call = arguments(small_checkpoint, folders, tmp_path / "out")
+    sheet = tmp_path / "sheets/all.png"
+    assert main([*call, "--sheet", str(sheet)]) == 1
+    assert f"contact sheet: {sheet}" in capsys.readouterr().out
+    rows = [(p.stem, p, folders[1] / f"{p.stem}.png") for p in images.find(folders[0])]
+    shown = [(n, a, b, tmp_path / "out" / a.name) for n, a, b in rows if n != "bad"]
+    np.testing.assert_array_equal(images.read(sheet), contact_sheet(shown))
+
+
+def test_a_sheet_harms_nothing(small_checkpoint, folders, tmp_path, capsys):
+    call = arguments(small_checkpoint, folders, tmp_path / "out")
+    (tmp_path / "old.png").write_text("precious")
+    for sheet, said in [
+        ("sheet.txt", "is no image file"),
+        ("old.png", "is there already"),
+        ("vi/sheet.png", "is in a folder of source images"),
+        ("out/0.jpg", "is what a fused image is called"),
+        ("old.png/sheet.png", "cannot be written"),
+    ]:
+        assert main([*call, "--sheet", str(tmp_path / sheet)]) == 1
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert (tmp_path / "old.png").read_text() == "precious"
+
+
+def test_either_samples_or_images(small_checkpoint, folders, tmp_path, capsys):
+    whole = arguments(small_checkpoint, folders, tmp_path / "out")
+    start, one = whole[:2] + whole[-2:], whole[2:4]
+    for wrong in (start, start + one, [*whole, "--samples"], [*start, *one, "--samples"]):
+        with pytest.raises(SystemExit) as stop:
+            main(wrong)
+        assert stop.value.code == 2
+        assert "either both --i1 and --i2, or --samples" in capsys.readouterr().err

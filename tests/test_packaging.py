@@ -13,6 +13,7 @@ from command import ROOT
 
 from fnet_jax import images
 from fnet_jax.commands import benchmark, flags, fuse, import_official, score
+from fnet_jax.sheet import SAMPLES
 from fnet_jax.synthetic import night_street
 from fnet_jax.version import __version__
 from train.config import TrainConfig
@@ -45,6 +46,7 @@ def test_the_wheel_holds_the_library_only(tmp_path):
     modules = {p.relative_to(ROOT).as_posix() for p in (ROOT / "fnet_jax").rglob("*.py")}
     assert modules <= set(names)
     data = {"py.typed", "templates/scores.html", "benchmark/table1.json"}
+    data |= {path.relative_to(ROOT / "fnet_jax").as_posix() for path in SAMPLES.rglob("*.png")}
     assert {f"fnet_jax/{name}" for name in data} <= set(names)
 
 

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from fnet_jax import color
+from fnet_jax import color, images
 from fnet_jax.commands.console import finish, say
-from fnet_jax.commands.flags import flag, parse, positive
-from fnet_jax.pairs import match
+from fnet_jax.commands.flags import flag, parse, parser_of, positive
+from fnet_jax.errors import InputError
+from fnet_jax.files import writable
+from fnet_jax.pairs import Pair, match
+from fnet_jax.sheet import SAMPLES, contact_sheet
 
 MAX_PIXELS = 100_000_000
+SHEET_ROWS = 20
 
 DESCRIPTION = """\
 Fuse pairs of registered images of one scene with FNet.
@@ -30,6 +34,7 @@ I1 is the first modality, which may be in colour, and I2 the second, which is re
 Give two files, or two folders: then images are paired whose names differ in nothing but the
 suffix (vi/01.png with ir/01.jpg), and those without a partner are listed. PNG, JPEG, BMP and TIFF
 of 8 bits (grey, RGB, palette; an alpha channel is dropped) and 16-bit grey PNG and TIFF are read.
+--samples takes pairs that are shipped: synthetic ones, drawn, not photographed.
 """
 
 EXAMPLES = """\
@@ -50,9 +55,16 @@ class FuseConfig:
     """What the command does; each field is a flag."""
 
     ckpt: Path = flag("checkpoint of FNet", metavar="FOLDER")
-    i1: Path = flag("file or folder of I1", metavar="PATH")
-    i2: Path = flag("file or folder of I2", metavar="PATH")
     out: Path = flag("where the fused images go", metavar="FOLDER")
+    i1: Path | None = flag("file or folder of I1", default=None, metavar="PATH")
+    i2: Path | None = flag("file or folder of I2", default=None, metavar="PATH")
+    samples: bool = flag("fuse the synthetic samples, in place of --i1 and --i2", default=False)
+    sheet: Path | None = flag(
+        f"also draw a contact sheet, I1, I2 and fused of the first {SHEET_ROWS} pairs, into this "
+        "image file",
+        default=None,
+        metavar="FILE",
+    )
     color: str = flag(
         "auto (default): keep the colour of I1 where it has any, in full-range Y'CbCr; "
         "full: the same without asking; grey: fuse to grey, the published protocol for visible + "
@@ -85,9 +97,11 @@ class FuseConfig:
 
 def main(argv: Sequence[str] | None = None, *, prog: str = "fnet-fuse") -> int:
     """Runs the command; returns its exit status."""
-    config = parse(
-        FuseConfig, argv, prog=prog, description=DESCRIPTION, epilog=EXAMPLES.format(prog=prog)
-    )
+    texts = {"prog": prog, "description": DESCRIPTION, "epilog": EXAMPLES.format(prog=prog)}
+    config = parse(FuseConfig, argv, **texts)
+    given = (config.i1 is not None, config.i2 is not None)
+    if given != (not config.samples,) * 2:
+        parser_of(FuseConfig, **texts).error("give either both --i1 and --i2, or --samples")
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     if config.verbose:
         logging.getLogger("fnet_jax").setLevel(logging.INFO)
@@ -101,7 +115,9 @@ def run(config: FuseConfig) -> int:
         InputError: nothing can be fused at all; failures of single pairs are printed instead.
     """
     start = time.perf_counter()
-    pairs, problems = match(config.i1, config.i2)
+    pairs, problems = match(config.i1 or SAMPLES / "I1", config.i2 or SAMPLES / "I2")
+    if config.sheet:
+        _check_sheet(config.sheet, config, pairs)
     from tqdm import tqdm
 
     from fnet_jax.compilation import keep_programs  # JAX is slow to import: after --help
@@ -126,11 +142,31 @@ def run(config: FuseConfig) -> int:
         report=report,
         progress=partial(tqdm, desc="fusing", unit="pair", disable=None),
     )
-    fused, total = sum(1 for _ in written), len(pairs) + len(problems)
+    fused = {path.stem: path for path in written}
+    total = len(pairs) + len(problems)
     compilations = sum(fuser.compilations for fuser in fusers)
     say(
-        f"fused {fused} of {total} pair{'s' * (total != 1)} "
+        f"fused {len(fused)} of {total} pair{'s' * (total != 1)} "
         f"in {time.perf_counter() - start:.1f} s "
         f"({compilations} compilation{'s' * (compilations != 1)}) into {config.out}"
     )
-    return 0 if fused == total else 1
+    if config.sheet and fused:
+        shown = [(p.name, p.i1, p.i2, fused[p.name]) for p in pairs if p.name in fused]
+        images.write(config.sheet, contact_sheet(shown[:SHEET_ROWS]), overwrite=config.overwrite)
+        say(f"contact sheet: {config.sheet}")
+    return 0 if len(fused) == total else 1
+
+
+def _check_sheet(sheet: Path, config: FuseConfig, pairs: list[Pair]) -> None:
+    """Raises InputError unless a contact sheet can be written without harm to anything else."""
+    if sheet.suffix.lower() not in images.SUFFIXES:
+        raise InputError(f"--sheet {sheet}: is no image file; give a name that ends in .png")
+    if sheet.exists() and not config.overwrite:
+        raise InputError(f"{sheet}: is there already; give --overwrite to replace it")
+    folders = {path.parent.resolve() for pair in pairs for path in (pair.i1, pair.i2)}
+    if sheet.parent.resolve() in folders:
+        raise InputError(f"--sheet {sheet}: is in a folder of source images; give another folder")
+    if sheet.parent.resolve() == config.out.resolve() and sheet.stem in {p.name for p in pairs}:
+        raise InputError(f"--sheet {sheet}: is what a fused image is called; give another name")
+    with writable(sheet, remedy="give another --sheet"):
+        sheet.parent.mkdir(parents=True, exist_ok=True)
