@@ -10,25 +10,25 @@ RUN = $(VENV)/bin/python
 REQUIREMENTS := $(if $(shell nvidia-smi -L 2>/dev/null),requirements.txt,requirements-cpu.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help fuse named import weighed test lint clean
+.PHONY: help fuse paired import weighed test lint clean
 
 help:
-	@echo "make fuse CKPT=ckpt/ I1=visible/ I2=infrared/   fuse images, into OUT=fused; more options"
-	@echo "                                                in ARGS, such as ARGS='--color grey -v'"
+	@echo "make fuse                                       fuse the samples that are shipped, into OUT=fused"
+	@echo "make fuse I1=visible/ I2=infrared/              fuse your images; CKPT=ckpt/ with other weights,"
+	@echo "                                                more options in ARGS, such as ARGS='--color grey -v'"
 	@echo "make import WEIGHTS=FNet.pth                    make ckpt/ of the authors' weights"
 	@echo "make test                                       check the code"
 	@echo "make clean                                      remove the virtual environment"
 
-fuse: named $(VENV)/ready
-	$(RUN) -m eval.fuse --ckpt "$(CKPT)" --i1 "$(I1)" --i2 "$(I2)" --out "$(OUT)" $(ARGS)
+fuse: paired $(VENV)/ready
+	$(RUN) -m eval.fuse $(if $(CKPT),--ckpt "$(CKPT)") $(IMAGES) --out "$(OUT)" $(ARGS)
+
+IMAGES = $(if $(I1),--i1 "$(I1)" --i2 "$(I2)",--samples --sheet "$(OUT)/sheet.png" --overwrite)
 
 # Before the virtual environment is made, which takes minutes.
-named:
-	@if [ -z "$(CKPT)" ] || [ -z "$(I1)" ] || [ -z "$(I2)" ]; then \
-	  echo "make fuse needs weights and images to be named: the project has no weights of its own yet."; \
-	  echo "  make fuse CKPT=ckpt/ I1=visible.png I2=infrared.png     (files or folders)"; \
-	  echo "Make ckpt/ once from the weights that the authors of FNet published (see README.md):"; \
-	  echo "  make import WEIGHTS=FNet.pth     (or an .npz of the same arrays)"; \
+paired:
+	@if [ -n "$(I1)" -a -z "$(I2)" ] || [ -z "$(I1)" -a -n "$(I2)" ]; then \
+	  echo "make fuse needs both images: make fuse I1=visible.png I2=infrared.png     (files or folders)"; \
 	  exit 2; \
 	fi
 

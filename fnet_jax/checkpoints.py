@@ -29,8 +29,13 @@ FORMAT = 1
 NETWORKS: dict[str, type[Unrolled]] = {"FNet": FNet, "IFNet": IFNet, "LZSC": LZSC}
 ITEMS = ("params", "meta")
 SUMS = "sha256sums.txt"
+WHERE = "commit_success.txt"  # Orbax notes where it wrote; a checkpoint may go to other people
 RUN_FOLDER = "checkpoints"  # of a stage of training, with a checkpoint per step that was saved
-HOW_TO_GET_ONE = "make one with python -m eval.import_official --weights FNet.pth --out FOLDER"
+PRETRAINED = Path(__file__).with_name("pretrained")  # the weights that are shipped
+HOW_TO_GET_ONE = (
+    "leave --ckpt out for the weights that are shipped, or make one with python -m "
+    "eval.import_official --weights FNet.pth --out FOLDER"
+)
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +89,8 @@ def save(
                     meta=ocp.args.JsonSave(meta),
                 )
                 checkpointer.save(new, args=arguments)
+            for note in new.rglob(WHERE):
+                note.unlink()
             write_sums(new)
             if path.is_dir():
                 path.rename(old)

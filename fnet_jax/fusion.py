@@ -31,7 +31,7 @@ class Fuser:
 
         from fnet_jax import Fuser
 
-        fuser = Fuser.from_checkpoint("ckpt")
+        fuser = Fuser.pretrained()
         fused = fuser.fuse(visible, infrared)
 
     Attributes:
@@ -50,7 +50,7 @@ class Fuser:
         tile: int | None = None,
         device: jax.Device | None = None,
     ) -> None:
-        """Makes a Fuser of a network and its parameters; see :meth:`from_checkpoint`.
+        """Makes a Fuser of a network and its parameters; :meth:`pretrained` is simpler.
 
         Args:
             network: the FNet.
@@ -89,6 +89,20 @@ class Fuser:
         network, params, _ = checkpoints.load(path, network="FNet")
         assert isinstance(network, FNet)
         return cls(network, params, tile=tile)
+
+    @classmethod
+    def pretrained(cls, *, tile: int | None = None) -> "Fuser":
+        """Makes a Fuser with the weights that are shipped, which this project has trained.
+
+        Args:
+            tile: as for the class.
+
+        Raises:
+            InputError: the installed package is damaged.
+        """
+        from fnet_jax import checkpoints  # Orbax is slow to import and needed here only
+
+        return cls.from_checkpoint(checkpoints.PRETRAINED, tile=tile)
 
     def on_local_devices(self, most: int) -> "list[Fuser]":
         """Itself and equal ones for the other local devices, ``most`` in all."""

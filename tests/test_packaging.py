@@ -11,8 +11,10 @@ import zipfile
 import pytest
 from command import ROOT
 
-from fnet_jax import images
+from fnet_jax import checkpoints, images
+from fnet_jax.checkpoints import PRETRAINED
 from fnet_jax.commands import benchmark, flags, fuse, import_official, score
+from fnet_jax.fnet import FNet
 from fnet_jax.sheet import SAMPLES
 from fnet_jax.synthetic import night_street
 from fnet_jax.version import __version__
@@ -22,6 +24,11 @@ from train.recipe import RecipeConfig
 from train.validate import ValidateConfig
 
 README = (ROOT / "README.md").read_text()
+
+
+def shipped_files():
+    """The files of the weights that are shipped."""
+    return [path for path in PRETRAINED.rglob("*") if path.is_file()]
 
 
 def requirements(name):
@@ -46,8 +53,23 @@ def test_the_wheel_holds_the_library_only(tmp_path):
     modules = {p.relative_to(ROOT).as_posix() for p in (ROOT / "fnet_jax").rglob("*.py")}
     assert modules <= set(names)
     data = {"py.typed", "templates/scores.html", "benchmark/table1.json"}
+    data |= {path.relative_to(ROOT / "fnet_jax").as_posix() for path in shipped_files()}
     data |= {path.relative_to(ROOT / "fnet_jax").as_posix() for path in SAMPLES.rglob("*.png")}
     assert {f"fnet_jax/{name}" for name in data} <= set(names)
+
+
+def test_the_weights_are_small_whole_and_nobodys_in_particular():
+    assert sum(path.stat().st_size for path in shipped_files()) < 2_000_000
+    network, params, meta = checkpoints.load(PRETRAINED)
+    assert network.settings() == FNet().settings()
+    assert sum(x.size for x in checkpoints.named_arrays(params).values()) == 419_916
+    source = meta["source"]
+    assert source["stages"].keys() == {"stage1", "stage2"}
+    course = source["stages"]["stage2"]["validation_loss"]
+    assert source["validation_loss"] == pytest.approx(course[str(source["step"])], abs=1e-6)
+    for path in shipped_files():
+        assert b"/home/" not in path.read_bytes()
+        assert b"/tmp/" not in path.read_bytes()
 
 
 def test_requirements_agree():
@@ -78,7 +100,7 @@ def test_imports_point_one_way():
 
 def make(tmp_path, *arguments):
     """Runs ``make`` with a virtual environment that is ready: this Python."""
-    (tmp_path / "venv/bin").mkdir(parents=True)
+    (tmp_path / "venv/bin").mkdir(parents=True, exist_ok=True)
     python = tmp_path / "venv/bin/python"
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     python.chmod(0o755)
@@ -93,12 +115,24 @@ def make(tmp_path, *arguments):
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-def test_make_fuse_says_that_weights_must_be_named(tmp_path):
-    done = make(tmp_path, "fuse")
+@pytest.mark.parametrize("given", ["I1=a.png", "I2=b.png"])
+def test_make_fuse_wants_both_images(tmp_path, given):
+    done = make(tmp_path, "fuse", given)
     assert done.returncode != 0
     assert "eval.fuse" not in done.stdout
-    assert "make fuse CKPT=ckpt/ I1=visible.png I2=infrared.png" in done.stdout
-    assert "make import WEIGHTS=FNet.pth" in done.stdout
+    assert "make fuse I1=visible.png I2=infrared.png" in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_fuse_fuses_what_ships(tmp_path):
+    for _ in range(2):  # the second time, everything is there already
+        done = make(tmp_path, "fuse", f"OUT={tmp_path / 'out'}")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.endswith(f"contact sheet: {tmp_path / 'out/sheet.png'}\n")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        *(path.name for path in (SAMPLES / "I1").iterdir()),
+        "sheet.png",
+    }
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")

@@ -167,7 +167,7 @@ def run(config: RecipeConfig) -> int:
         "title": "trained by python -m train.recipe",
         "step": int(best.name),
         "validation_loss": course[int(best.name)],
-        "data": meta["source"]["data"],
+        "data": {n: v for n, v in meta["source"]["data"].items() if n != "title"},
         "versions": meta["source"]["versions"],
         "stages": {name: _recorded(config, name) for name in RECIPE},
     }

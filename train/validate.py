@@ -30,7 +30,8 @@ class ValidateConfig:
         metavar="NAME|FOLDER",
     )
     ckpt: tuple[Path, ...] = flag(
-        "checkpoint of FNet; may be given several times",
+        "checkpoint of FNet; may be given several times (default: the weights that are shipped)",
+        default=(),
         metavar="FOLDER",
         repeat=True,
     )
@@ -78,7 +79,7 @@ def run(config: ValidateConfig) -> int:
     from train.reporting import validator
     from train.stages import STAGES
 
-    loaded = [(path, *checkpoints.load(path)) for path in config.ckpt]
+    loaded = [(path, *checkpoints.load(path)) for path in config.ckpt or (checkpoints.PRETRAINED,)]
     data = sources.find(
         config.data,
         split=config.split,

@@ -236,7 +236,7 @@ def _provenance(content: Mapping[str, Any]) -> list[str]:
     lines = [
         f"date: {content['date']}",
         f"weights (SHA-256): {made_with['weights']}",
-        *(f"weights, {what}: {value}" for what, value in content["origin"].items()),
+        *(f"weights, {k}: {v}" for k, v in content["origin"].items() if not isinstance(v, dict)),
         f"profile: {content['profile']}: {PROFILES[content['profile']].title}",
         f"versions: {', '.join(f'{n} {v}' for n, v in made_with['versions'].items())}",
         f"devices: {made_with['devices']}",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fnet_jax.benchmark.protocols import PROTOCOLS, locate
 from fnet_jax.commands.console import finish, say
-from fnet_jax.commands.flags import flag, parse, parser_of, positive
+from fnet_jax.commands.flags import CKPT, flag, parse, parser_of, positive
 from fnet_jax.errors import InputError
 from fnet_jax.files import replace_text, writable
 
@@ -41,9 +41,9 @@ whether the report holds.
 
 EXAMPLES = """\
 examples:
-  {prog} --ckpt ckpt/ --data data/ --out benchmark/
+  {prog} --data data/ --out benchmark/
   {prog} --ckpt ckpt/ --data data/ --out benchmark/ --sets tno,harvard_ct
-  {prog} --ckpt ckpt/ --data data/ --verify benchmark/report.json
+  {prog} --data data/ --verify benchmark/report.json
 
 The exit status is 0 if all went well (with --verify: if the report holds), 1 if anything failed, 2
 if an option is wrong.
@@ -63,8 +63,8 @@ def sets(text: str) -> tuple[str, ...]:
 class BenchmarkConfig:
     """What the command does; each field is a flag."""
 
-    ckpt: Path = flag("checkpoint of FNet", metavar="FOLDER")
     data: Path = flag("folder that holds the sets", metavar="FOLDER")
+    ckpt: Path | None = flag(CKPT, default=None, metavar="FOLDER")
     out: Path | None = flag("where everything goes", default=None, metavar="FOLDER")
     verify: Path | None = flag(
         "report.json to compute again, in place of --out", default=None, metavar="REPORT"
@@ -162,7 +162,8 @@ def _computed(
         tqdm.write(f"error: {line}", file=sys.stderr)
 
     keep_programs()
-    network, params, meta = checkpoints.load(config.ckpt)
+    ckpt = config.ckpt or checkpoints.PRETRAINED
+    network, params, meta = checkpoints.load(ckpt)
     assert isinstance(network, FNet)
     made_with = {
         "weights": provenance.fingerprint_of(checkpoints.checksums(params)),
@@ -179,5 +180,5 @@ def _computed(
     if not any(run.pairs[name] for name in found):
         raise InputError(f"{config.data}: no pair could be fused; the lines above say why")
     if measure:
-        run.measure(config.ckpt)
+        run.measure(ckpt)
     return run, found, meta["source"], failures

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, get_args, get_type_hints
 
 Config = TypeVar("Config")
+CKPT = "checkpoint of FNet (default: the weights that are shipped)"
 
 
 def flag(

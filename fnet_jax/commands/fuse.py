@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fnet_jax import color, images
 from fnet_jax.commands.console import finish, say
-from fnet_jax.commands.flags import flag, parse, parser_of, positive
+from fnet_jax.commands.flags import CKPT, flag, parse, parser_of, positive
 from fnet_jax.errors import InputError
 from fnet_jax.files import writable
 from fnet_jax.pairs import Pair, match
@@ -39,12 +39,14 @@ of 8 bits (grey, RGB, palette; an alpha channel is dropped) and 16-bit grey PNG 
 
 EXAMPLES = """\
 examples:
-  {prog} --ckpt ckpt/ --i1 visible.png --i2 infrared.png --out fused/
-  {prog} --ckpt ckpt/ --i1 TNO/vi --i2 TNO/ir --out fused/TNO --color grey
-  {prog} --ckpt ckpt/ --i1 NIR/VIS --i2 NIR/NIR --out fused/NIR
-  {prog} --ckpt ckpt/ --i1 MRI_CT/CT --i2 MRI_CT/MRI --out fused/CT --color limited
-  {prog} --ckpt ckpt/ --i1 MRI_PET/PET --i2 MRI_PET/MRI --out fused/PET --color limited
-  {prog} --ckpt ckpt/ --i1 MRI_SPECT/SPECT --i2 MRI_SPECT/MRI --out fused/SPECT --color limited
+  {prog} --samples --out fused/ --sheet fused/sheet.png
+  {prog} --i1 visible.png --i2 infrared.png --out fused/
+  {prog} --i1 TNO/vi --i2 TNO/ir --out fused/TNO --color grey
+  {prog} --i1 NIR/VIS --i2 NIR/NIR --out fused/NIR
+  {prog} --i1 MRI_CT/CT --i2 MRI_CT/MRI --out fused/CT --color limited
+  {prog} --i1 MRI_PET/PET --i2 MRI_PET/MRI --out fused/PET --color limited
+  {prog} --i1 MRI_SPECT/SPECT --i2 MRI_SPECT/MRI --out fused/SPECT --color limited
+  {prog} --ckpt runs/ --i1 visible/ --i2 infrared/ --out fused/
 
 The exit status is 0 if everything was fused, 1 if anything failed, 2 if an option is wrong.
 """
@@ -54,8 +56,8 @@ The exit status is 0 if everything was fused, 1 if anything failed, 2 if an opti
 class FuseConfig:
     """What the command does; each field is a flag."""
 
-    ckpt: Path = flag("checkpoint of FNet", metavar="FOLDER")
     out: Path = flag("where the fused images go", metavar="FOLDER")
+    ckpt: Path | None = flag(CKPT, default=None, metavar="FOLDER")
     i1: Path | None = flag("file or folder of I1", default=None, metavar="PATH")
     i2: Path | None = flag("file or folder of I2", default=None, metavar="PATH")
     samples: bool = flag("fuse the synthetic samples, in place of --i1 and --i2", default=False)
@@ -120,7 +122,8 @@ def run(config: FuseConfig) -> int:
         _check_sheet(config.sheet, config, pairs)
     from tqdm import tqdm
 
-    from fnet_jax.compilation import keep_programs  # JAX is slow to import: after --help
+    from fnet_jax import checkpoints  # JAX is slow to import: after --help
+    from fnet_jax.compilation import keep_programs
     from fnet_jax.folders import fuse_pairs
     from fnet_jax.fusion import Fuser
 
@@ -130,7 +133,8 @@ def run(config: FuseConfig) -> int:
     for problem in problems:
         report(problem)
     keep_programs()
-    fusers = Fuser.from_checkpoint(config.ckpt, tile=config.tile).on_local_devices(len(pairs))
+    ckpt = config.ckpt or checkpoints.PRETRAINED
+    fusers = Fuser.from_checkpoint(ckpt, tile=config.tile).on_local_devices(len(pairs))
     written = fuse_pairs(
         fusers,
         pairs,
