@@ -43,20 +43,21 @@ def keep_programs() -> None:
         return
     try:
         folder().mkdir(parents=True, exist_ok=True)
-        _remove_halves(folder())
+        if evicting := importlib.util.find_spec("filelock") is not None:  # which JAX needs for it
+            _remove_halves(folder())
     except OSError as error:
         logger.info("compiled programs are not kept: %s", error)
         return
     jax.config.update("jax_compilation_cache_dir", str(folder()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", LEAST_SECONDS)
-    if importlib.util.find_spec("filelock"):  # which JAX needs to remove programs
+    if evicting:
         jax.config.update("jax_compilation_cache_max_size", LARGEST)
 
 
 def _remove_halves(folder: Path) -> None:
     """Removes programs that a process was killed over; JAX would fail at each of them, always.
 
-    It writes the program, then a file with the time of its use.
+    Where it evicts, it writes the program, then a file with the time of its use.
     """
     for program in folder.glob("*-cache"):
         used = program.with_name(f"{program.name.removesuffix('-cache')}-atime")

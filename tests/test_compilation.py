@@ -77,14 +77,22 @@ def test_other_platforms_keep_their_own_options():
     assert compilation.options(types.SimpleNamespace(platform="gpu")) is None
 
 
-def test_what_a_killed_process_left_is_removed(fuse, tmp_path):
-    fuse()
-    kept = programs(tmp_path / "cache/fnet-jax")
+def test_what_a_killed_process_left_is_removed(tmp_path, monkeypatch):
     old = time.time() - 3600
-    for path in (tmp_path / "cache/fnet-jax").rglob("*-cache"):
-        path.with_name(path.name.removesuffix("-cache") + "-atime").unlink()
-        os.utime(path, (old, old))
-    _, said = fuse()
-    assert said == ""
-    assert programs(tmp_path / "cache/fnet-jax").keys() == kept.keys()
-    assert len(list((tmp_path / "cache/fnet-jax").glob("*-atime"))) == len(kept)
+    for name in ("whole", "half", "being_written"):
+        (tmp_path / f"fnet-jax/{name}-cache").parent.mkdir(exist_ok=True)
+        (tmp_path / f"fnet-jax/{name}-cache").write_bytes(b"program")
+    (tmp_path / "fnet-jax/whole-atime").write_bytes(b"time")
+    for name in ("whole", "half"):
+        os.utime(tmp_path / f"fnet-jax/{name}-cache", (old, old))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    told = {"jax_compilation_cache_dir": None, "jax_enable_compilation_cache": True}
+    monkeypatch.setattr(jax, "config", types.SimpleNamespace(values=told, update=told.__setitem__))
+    for evicts in (None, "found"):  # where JAX does not evict, it writes no times
+        monkeypatch.setattr(compilation.importlib.util, "find_spec", lambda _, found=evicts: found)
+        told["jax_compilation_cache_dir"] = None
+        compilation.keep_programs()
+        left = set(programs(tmp_path)) - {"whole-cache", "being_written-cache"}
+        assert left == (set() if evicts else {"half-cache"})
+        assert ("jax_compilation_cache_max_size" in told) == bool(evicts)
+    assert set(programs(tmp_path)) == {"whole-cache", "being_written-cache"}

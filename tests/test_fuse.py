@@ -301,7 +301,7 @@ def test_help_teaches(tmp_path):
     assert done.returncode == 0
     for word in ("I1", "I2", "visible", "near-infrared", "CT", "PET", "SPECT", "MRI", "--color"):
         assert word in done.stdout
-    assert done.stdout.count("python -m eval.fuse --ckpt") == 6
+    assert done.stdout.count("\n  python -m eval.fuse --") == 8
 
 
 @pytest.mark.parametrize("wrong", ["--max-pixels=0", "--max-pixels=many", "--color=sepia"])
