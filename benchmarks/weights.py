@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+METRICS = ("MI", "CE", "VIF", "Qabf", "Qcb", "SSIM")  # of the paper's Table I
 LESS_IS_BETTER = ("CE",)
 
 
 def ratios(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Our means over theirs by set and metric, inverted where less is better.
+    """Our means over theirs by set and metric of Table I, inverted where less is better.
 
     Args:
         ours: a report of ``eval.benchmark``, as JSON values.
@@ -26,12 +27,8 @@ def ratios(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, dict[str, 
         other = theirs["sets"].get(name)
         if other is None or one["fingerprint"] != other["fingerprint"]:
             raise ValueError(f"{name}: the reports are not of the same pairs")
-        found[name] = {
-            metric: other["means"][metric] / mean
-            if metric in LESS_IS_BETTER
-            else mean / other["means"][metric]
-            for metric, mean in one["means"].items()
-        }
+        quotients = {m: one["means"][m] / other["means"][m] for m in METRICS if m in one["means"]}
+        found[name] = {m: 1 / q if m in LESS_IS_BETTER else q for m, q in quotients.items()}
     return found
 
 
