@@ -13,8 +13,8 @@ import numpy as np
 
 from benchmarks.timing import Row, against_ceiling, bytes_held, compiled, in_turn
 from fnet_jax.compilation import options
+from fnet_jax.network import filter_products
 from train.config import TrainConfig
-from train.plan import filter_weights
 from train.stages import STAGES, start
 from train.steps import create, learning_rate, make_optimizer, make_step
 
@@ -41,7 +41,7 @@ def forward_program(
     program, taken = compiled(
         lambda params, *pair: fnet.apply(params, *pair)[0], *args, options=how
     )
-    operations = 2.0 * filter_weights(params) * batch * height * width
+    operations = 2.0 * filter_products(params, iterations=iterations) * batch * height * width
     return lambda: program(*args), operations, {"compile": taken, "bytes": bytes_held(program)}
 
 
@@ -57,7 +57,7 @@ def step_program(
     args = (state, *(jax.random.uniform(jax.random.key(i), shape) for i in (1, 2)))
     step = make_step(STAGES[stage].loss(fnet), optimizer, ema_decay=0.999)
     program, taken = compiled(step, *args)
-    operations = 6.0 * filter_weights(params) * math.prod(shape)
+    operations = 6.0 * filter_products(params, iterations=iterations) * math.prod(shape)
     return lambda: program(*args), operations, {"compile": taken, "bytes": bytes_held(program)}
 
 

@@ -22,11 +22,17 @@ from fnet_jax.errors import DamagedError, InputError, first_line
 from fnet_jax.files import sha256
 from fnet_jax.fnet import FNet
 from fnet_jax.ifnet import IFNet
+from fnet_jax.lcsc import LCSC
 from fnet_jax.lzsc import LZSC, Unrolled
 from fnet_jax.version import __version__
 
 FORMAT = 1
-NETWORKS: dict[str, type[Unrolled]] = {"FNet": FNet, "IFNet": IFNet, "LZSC": LZSC}
+NETWORKS: dict[str, type[Unrolled]] = {
+    "FNet": FNet,
+    "IFNet": IFNet,
+    "LZSC": LZSC,
+    "LCSC": LCSC,
+}
 ITEMS = ("params", "meta")
 SUMS = "sha256sums.txt"
 WHERE = "commit_success.txt"  # Orbax notes where it wrote; a checkpoint may go to other people

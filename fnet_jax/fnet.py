@@ -5,10 +5,11 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from fnet_jax.conv import correlate
-from fnet_jax.lzsc import LZSC, Intermediates, Unrolled, check_images, keep_inside, xavier
+from fnet_jax.lzsc import Intermediates, check_images, keep_inside, xavier
+from fnet_jax.network import Network
 
 
-class FNet(Unrolled):
+class FNet(Network):
     """Explains two images as unique and common sparse features and fuses by decoding those.
 
     Solves, approximately and in this order (eqs. 9 and 11), for u1, u2 and then c in
@@ -49,17 +50,15 @@ class FNet(Unrolled):
             for name in ("D_u1", "G_u1", "D_u2", "G_u2", "G_c")
         )
 
-        u1, lzsc_u1 = LZSC(**self.settings(), name="lzsc_u1")(I1, mask=mask)
-        u2, lzsc_u2 = LZSC(**self.settings(), name="lzsc_u2")(I2, mask=mask)
+        u1, lzsc_u1 = self.coder("lzsc_u1")(I1, mask=mask)
+        u2, lzsc_u2 = self.coder("lzsc_u2")(I2, mask=mask)
         # D and G read the same features: one correlation with two outputs.
         from_u1 = keep_inside(correlate(u1, jnp.concatenate([D_u1, G_u1], axis=3)), mask)
         from_u2 = keep_inside(correlate(u2, jnp.concatenate([D_u2, G_u2], axis=3)), mask)
         I1_hat, If_u1 = I1 - from_u1[..., :1], from_u1[..., 1:]
         I2_hat, If_u2 = I2 - from_u2[..., :1], from_u2[..., 1:]
 
-        c, lzsc_c = LZSC(**self.settings(), name="lzsc_c")(
-            jnp.concatenate([I1_hat, I2_hat], axis=3), mask=mask
-        )
+        c, lzsc_c = self.coder("lzsc_c")(jnp.concatenate([I1_hat, I2_hat], axis=3), mask=mask)
         If_c = keep_inside(correlate(c, G_c), mask)
         If = If_c + If_u1 + If_u2
         intermediates = {

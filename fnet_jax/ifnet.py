@@ -4,10 +4,11 @@ import jax
 from flax import linen as nn
 
 from fnet_jax.conv import correlate
-from fnet_jax.lzsc import LZSC, Intermediates, Unrolled, check_images, keep_inside, xavier
+from fnet_jax.lzsc import Intermediates, check_images, keep_inside, xavier
+from fnet_jax.network import Network
 
 
-class IFNet(Unrolled):
+class IFNet(Network):
     """Explains a fused image as features of either source and decodes each source.
 
     Solves, approximately (eq. 14), for x1 and x2 in If = G_x1 x1 + G_x2 x2 and returns
@@ -36,8 +37,8 @@ class IFNet(Unrolled):
         """
         self.check()
         check_images(expected_channels=1, If=If)
-        x1, lzsc_x1 = LZSC(**self.settings(), name="lzsc_x1")(If, mask=mask)
-        x2, lzsc_x2 = LZSC(**self.settings(), name="lzsc_x2")(If, mask=mask)
+        x1, lzsc_x1 = self.coder("lzsc_x1")(If, mask=mask)
+        x2, lzsc_x2 = self.coder("lzsc_x2")(If, mask=mask)
         I1 = keep_inside(correlate(x1, self.param("D_x1", xavier, self.down_shape(1))), mask)
         I2 = keep_inside(correlate(x2, self.param("D_x2", xavier, self.down_shape(1))), mask)
         intermediates = {

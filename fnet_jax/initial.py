@@ -9,9 +9,11 @@ import numpy as np
 from fnet_jax.conv import adjoint
 from fnet_jax.fnet import FNet
 from fnet_jax.ifnet import IFNet
+from fnet_jax.lcsc import START
 from fnet_jax.lzsc import SCHEDULE_START
 
 METHODS = ("tied", "xavier")
+FREE_START = SCHEDULE_START | {"free_theta": START}
 # What each decoder takes of what its block found. D leaves half of a source to the common features;
 # then the fused image is the mean of the sources, half from u1 and u2 and half from c.
 D_SHARE, G_SHARE, G_C_SHARE = 0.5, 0.25, 0.5
@@ -28,7 +30,8 @@ def make(network: FNet | IFNet, seed: int, *, method: str = "tied") -> dict[str,
     so that I − W_u W_d does not expand. Decoders are the adjoint too: FNet starts by averaging its
     sources, IFNet by returning the fused image twice.
 
-    In both, θᵏ and ρᵏ start at w_θ = −0.5, b_θ = −2, w_ρ = 0.5, b_ρ = 0 (eq. 21).
+    In both, θᵏ and ρᵏ start at w_θ = −0.5, b_θ = −2, w_ρ = 0.5, b_ρ = 0 (eq. 21), and θ of an LCSC
+    block at 0.018.
 
     Args:
         network: FNet or IFNet.
@@ -52,9 +55,9 @@ def make(network: FNet | IFNet, seed: int, *, method: str = "tied") -> dict[str,
 
 
 def _xavier(path: tuple[Any, ...], shape: tuple[int, ...], random: np.random.Generator) -> Any:
-    """Filters, or the scalar of eq. 21 that the last part of the path names."""
-    if not shape:
-        return np.float32(SCHEDULE_START[path[-1].key])
+    """Filters, or the free parameters of thresholds and momentum that the path names."""
+    if len(shape) < 4:
+        return np.full(shape, FREE_START[path[-1].key], np.float32)[()]
     size, _, inputs, outputs = shape
     limit = math.sqrt(6 / (size**2 * (inputs + outputs)))
     return random.uniform(-limit, limit, shape).astype(np.float32)
@@ -64,9 +67,9 @@ def _tied(params: dict[str, Any], random: np.random.Generator) -> dict[str, Any]
     blocks, decoders = {}, {}
     for name, block in sorted(params.items()):
         if name.startswith("lzsc_"):
-            W = dictionary(random, block["W_e_0"].shape)
+            W = dictionary(random, block.get("W_e_0", block.get("W_e")).shape)
             blocks[name] = {
-                part: value if value.ndim == 0 else adjoint(W) if part.startswith("W_d") else W
+                part: value if value.ndim < 4 else adjoint(W) if part.startswith("W_d") else W
                 for part, value in block.items()
             }
             decoders[name.removeprefix("lzsc_")] = adjoint(W)

@@ -6,6 +6,8 @@ batch is spread: the losses are then those of this device's part, and their mean
 the loss of the whole batch.
 """
 
+from collections.abc import Collection
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -46,7 +48,12 @@ def stage1(
 
 
 def stage2(
-    If: jax.Array, I1: jax.Array, I2: jax.Array, *, axis_name: str | None = None
+    If: jax.Array,
+    I1: jax.Array,
+    I2: jax.Array,
+    *,
+    without: Collection[str] = (),
+    axis_name: str | None = None,
 ) -> tuple[jax.Array, Terms]:
     """How well fused images keep the brighter pixel, the stronger edge and the structure (eq. 26).
 
@@ -58,10 +65,14 @@ def stage2(
         If: fused images, shape (N, H, W, 1), values in about [0, 1].
         I1: visible, CT, PET or SPECT images, the same shape, values in [0, 1].
         I2: infrared, near-infrared or MRI images, the same shape, values in [0, 1].
+        without: names of terms to leave out (AE13 to AE15 of Table III).
         axis_name: mapped axis over which the batch is spread, for wᵢ; None if it is not.
 
     Returns:
         The total, a scalar, and ``intensity``, ``gradient`` and ``ssim``.
+
+    Raises:
+        ValueError: there is no such term to leave out.
     """
     edges1, edges2 = edges(I1), edges(I2)
     strength = jnp.stack([jnp.mean(edges1), jnp.mean(edges2)])
@@ -76,6 +87,9 @@ def stage2(
         "gradient": GRADIENT_WEIGHT * jnp.mean(jnp.abs(edges(If) - strongest)),
         "ssim": SSIM_WEIGHT * (1 - similarity),
     }
+    if not terms.keys() >= set(without):
+        raise ValueError(f"without {', '.join(without)}: the terms are {', '.join(terms)}")
+    terms = {name: term for name, term in terms.items() if name not in without}
     return sum(terms.values(), jnp.zeros((), If.dtype)), terms
 
 

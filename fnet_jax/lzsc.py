@@ -18,17 +18,19 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from fnet_jax import thresholds
+from fnet_jax import momentum, thresholds
 from fnet_jax.conv import correlate
 
 Intermediates = dict[str, Any]
 """Arrays by the paper's names, nested by block: a pytree."""
 
+Scalar = jax.Array | float
+
 xavier = nn.initializers.xavier_uniform()
 
 
 def schedule(
-    w_theta: jax.Array, b_theta: jax.Array, w_rho: jax.Array, b_rho: jax.Array, iterations: int
+    w_theta: Scalar, b_theta: Scalar, w_rho: Scalar, b_rho: Scalar, iterations: int
 ) -> tuple[jax.Array, jax.Array]:
     """Thresholds θᵏ and momentum weights ρᵏ for k = 0…N (eq. 21).
 
@@ -52,7 +54,7 @@ def schedule(
     limits = jnp.finfo(k.dtype)
     least = math.sqrt(limits.tiny)  # its inverse and the square of that are still finite
 
-    def softplus(x: jax.Array) -> jax.Array:
+    def softplus(x: Scalar) -> jax.Array:
         return jnp.maximum(jax.nn.softplus(x), least)
 
     theta = softplus(b_theta - softplus(w_theta) * k)
@@ -85,43 +87,6 @@ def keep_inside(x: jax.Array, mask: jax.Array | None) -> jax.Array:
     return x if mask is None else x * mask.astype(x.dtype)
 
 
-def step(
-    u: jax.Array,
-    e: jax.Array,
-    W_u: jax.Array,
-    W_e: jax.Array,
-    rho: jax.Array,
-    down: jax.Array,
-    momentum: tuple[jax.Array, jax.Array, jax.Array] | None,
-) -> jax.Array:
-    """One iteration before its threshold (eq. 20), as one correlation.
-
-    ``(1 + ρ)(u − W_u d) − ρ(u' − W'_u d') + W_e e``, given d = W_d u and d' = W'_d u'. The three
-    correlations write the same sum, so their inputs are stacked and their filters scaled.
-
-    Args:
-        u: uᵏ⁻¹, shape (N, H, W, K).
-        e: what is coded, shape (N, H, W, C).
-        W_u: filters of W_uᵏ, shape (size, size, C, K).
-        W_e: filters of W_eᵏ, shape (size, size, C, K).
-        rho: ρᵏ, scalar.
-        down: d = W_dᵏ uᵏ⁻¹, shape (N, H, W, C).
-        momentum: uᵏ⁻², shape (N, H, W, K), the filters of W'_uᵏ, shape (size, size, C, K), and
-            d' = W'_dᵏ uᵏ⁻², shape (N, H, W, C); None at k = 1, where there is no uᵏ⁻².
-
-    Returns:
-        The values before the threshold, shape (N, H, W, K).
-    """
-    inputs, filters = [down, e], [-(1 + rho) * W_u, W_e]
-    total = (1 + rho) * u
-    if momentum is not None:
-        u_before, W_u_prime, down_before = momentum
-        inputs.append(down_before)
-        filters.append(rho * W_u_prime)
-        total += -rho * u_before  # a difference would cost its gradient a map
-    return total + correlate(jnp.concatenate(inputs, axis=3), jnp.concatenate(filters, axis=2))
-
-
 class Unrolled(nn.Module):
     """The settings that LZSC and the networks made of it share.
 
@@ -132,6 +97,9 @@ class Unrolled(nn.Module):
         threshold: ``"sigmoidal"`` (eq. 6), ``"hard"`` (eq. 3) or ``"soft"`` (eq. 5).
         alpha: α of the sigmoidal threshold.
         gamma: γ of the sigmoidal threshold.
+        shared: whether all iterations have the same filters (the paper: each its own).
+        momentum: ``"nesterov"`` (eq. 20), ``"polyak"``, ``"quasi-hyperbolic"`` or ``"none"``;
+            :mod:`fnet_jax.momentum` has their equations.
     """
 
     features: int = 64
@@ -140,11 +108,13 @@ class Unrolled(nn.Module):
     threshold: str = "sigmoidal"
     alpha: float = 0.1
     gamma: float = 100.0
+    shared: bool = False
+    momentum: str = "nesterov"
 
     @nn.nowrap
     def settings(self) -> dict[str, Any]:
         """The attributes above by name; ``type(self)(**settings)`` makes an equal network."""
-        names = [field.name for field in dataclasses.fields(Unrolled)]
+        names = [field.name for field in dataclasses.fields(self)]
         return {name: getattr(self, name) for name in names if name not in ("parent", "name")}
 
     @nn.nowrap
@@ -157,6 +127,10 @@ class Unrolled(nn.Module):
             )
         if self.kernel_size < 1 or self.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd and positive: got {self.kernel_size}")
+        if self.momentum not in momentum.KINDS:
+            raise ValueError(
+                f"unknown momentum {self.momentum!r}: use {', '.join(map(repr, momentum.KINDS))}"
+            )
         thresholds.make(self.threshold, alpha=self.alpha, gamma=self.gamma)
 
     @nn.nowrap
@@ -211,7 +185,8 @@ class LZSC(Unrolled):
 
     Parameters, for k = 0…N and C input channels: ``W_e_k`` (k ≥ 0), ``W_d_k``, ``W_u_k`` (k ≥ 1),
     ``W_d_prime_k``, ``W_u_prime_k`` (k ≥ 2), and the scalars ``w_theta``, ``b_theta``, ``w_rho``,
-    ``b_rho`` of :func:`schedule`.
+    ``b_rho`` of :func:`schedule`. With ``shared``, filters are named without k. Nesterov's momentum
+    alone has the primed ones, and without momentum there is no ρ.
     """
 
     @nn.compact
@@ -238,19 +213,17 @@ class LZSC(Unrolled):
         channels = e.shape[3]
         up, down = self.up_shape(channels), self.down_shape(channels)
         steps = range(1, self.iterations + 1)
+        primed = steps[1:] if self.momentum == "nesterov" else []
 
         def filters(name: str, ks: Sequence[int], shape: tuple[int, ...]) -> dict[int, jax.Array]:
+            if self.shared and ks:
+                return dict.fromkeys(ks, self.param(name, xavier, shape))
             return {k: self.param(f"{name}_{k}", xavier, shape) for k in ks}
 
         W_e = filters("W_e", [0, *steps], up)
         W_d, W_u = filters("W_d", steps, down), filters("W_u", steps, up)
-        W_d_prime = filters("W_d_prime", steps[1:], down)
-        W_u_prime = filters("W_u_prime", steps[1:], up)
-        free = {
-            name: self.param(name, nn.initializers.constant(start), ())
-            for name, start in SCHEDULE_START.items()
-        }
-        theta, rho = schedule(**free, iterations=self.iterations)
+        W_d_prime, W_u_prime = filters("W_d_prime", primed, down), filters("W_u_prime", primed, up)
+        theta, rho = self._schedule()
         threshold = thresholds.make(self.threshold, alpha=self.alpha, gamma=self.gamma)
 
         # The mask goes before the threshold, which keeps zeros. After it, XLA on a CPU cannot fuse
@@ -258,15 +231,22 @@ class LZSC(Unrolled):
         e = keep_inside(e, mask)
         before = [keep_inside(correlate(e, W_e[0]), mask)]
         u = [threshold(before[0], theta[0])]
-        momentum = None
+        carried: Any = None  # what the momentum keeps of the iteration before
         for k in steps:
             # W_dᵏ and W'_dᵏ⁺¹ read the same uᵏ⁻¹: one correlation with twice the outputs.
-            readers = [W_d[k]] + ([W_d_prime[k + 1]] if k < self.iterations else [])
+            readers = [W_d[k]] + ([W_d_prime[k + 1]] if k + 1 in W_d_prime else [])
             read = keep_inside(correlate(u[-1], jnp.concatenate(readers, axis=3)), mask)
-            value = step(u[-1], e, W_u[k], W_e[k], rho[k], read[..., :channels], momentum)
+            given = (u[-1], e, W_u[k], W_e[k], rho[k], read[..., :channels], carried)
+            if self.momentum == "nesterov":
+                value = momentum.nesterov(*given)
+                if k < self.iterations:
+                    carried = (u[-1], W_u_prime[k + 1], read[..., channels:])
+            elif self.momentum == "quasi-hyperbolic":
+                value, carried = momentum.quasi_hyperbolic(*given)
+            else:
+                value = momentum.polyak(*given)
+                carried = u[-1] if self.momentum == "polyak" else None
             before.append(keep_inside(value, mask))
-            if k < self.iterations:
-                momentum = (u[-1], W_u_prime[k + 1], read[..., channels:])
             u.append(threshold(before[k], theta[k]))
         intermediates = {
             "u": tuple(u),
@@ -275,3 +255,10 @@ class LZSC(Unrolled):
             "rho": rho,
         }
         return u[-1], intermediates
+
+    def _schedule(self) -> tuple[jax.Array, jax.Array]:
+        """θᵏ and ρᵏ of the block's own scalars; without momentum, ρᵏ is 0."""
+        learned = [n for n in SCHEDULE_START if self.momentum != "none" or "theta" in n]
+        free = {n: self.param(n, nn.initializers.constant(SCHEDULE_START[n]), ()) for n in learned}
+        theta, rho = schedule(**(SCHEDULE_START | free), iterations=self.iterations)
+        return theta, rho if self.momentum != "none" else jnp.zeros_like(rho)

@@ -19,7 +19,7 @@ import numpy as np
 from fnet_jax import compilation
 from fnet_jax.conv import correlate
 from fnet_jax.fnet import FNet
-from fnet_jax.lzsc import LZSC, keep_inside
+from fnet_jax.lzsc import keep_inside
 from fnet_jax.padding import STEP, Size, area, round_up
 
 MAPS_ALIVE = 3.3  # feature maps that a program for tiles holds at once, as XLA reports it
@@ -156,7 +156,7 @@ class Tiles:
         """D u and G u of a tile (1, h, w, 1): (1, h, w, 2); eq. 22."""
         self.compilations += 1  # JAX runs this when it traces: once for each shape
         mask = inside(image, size)
-        u, _ = LZSC(**self.network.settings()).apply({"params": block}, image, mask=mask)
+        u, _ = self.network.coder().apply({"params": block}, image, mask=mask)
         return keep_inside(correlate(u, jnp.concatenate([D, G], axis=3)), mask)
 
     def _common_inside(
@@ -165,7 +165,7 @@ class Tiles:
         """G c of a tile of both images less what is unique to them, (1, h, w, 2): (1, h, w, 1)."""
         self.compilations += 1
         mask = inside(left, size)
-        c, _ = LZSC(**self.network.settings()).apply({"params": block}, left, mask=mask)
+        c, _ = self.network.coder().apply({"params": block}, left, mask=mask)
         return keep_inside(correlate(c, G), mask)
 
 

@@ -37,6 +37,48 @@ def lzsc(p, e, iterations):
     return u[-1]
 
 
+def variant(p, e, iterations, *, momentum="nesterov", shared=False, threshold=sigmoidal):
+    """A block with another momentum, threshold or with shared filters, as the articles print it."""
+    W = lambda name, k: p[name] if shared else p[f"{name}_{k}"]
+    k = jnp.arange(iterations + 1)
+    sp = lambda x: jnp.log(1 + jnp.exp(x))
+    theta = sp(-sp(p["w_theta"]) * k + p["b_theta"])
+    rho = 1 - sp(p["b_rho"]) / sp(sp(p["w_rho"]) * k + p["b_rho"]) if "w_rho" in p else None
+    u, average = [threshold(correlate(e, W("W_e", 0)), theta[0])], 0
+    for k in range(1, iterations + 1):
+        now, before = u[-1], u[-2] if k > 1 else None
+        gradient = correlate(correlate(now, W("W_d", k)), W("W_u", k)) - correlate(e, W("W_e", k))
+        if momentum == "none":
+            value = now - gradient
+        elif momentum == "polyak":
+            value = now - gradient + (rho[k] * (now - before) if k > 1 else 0)
+        elif momentum == "quasi-hyperbolic":
+            average = rho[k] * average + (1 - rho[k]) * gradient
+            value = now - (0.3 * gradient + 0.7 * average)
+        else:
+            value = (1 + rho[k]) * (now - correlate(correlate(now, W("W_d", k)), W("W_u", k)))
+            if k > 1:
+                again = correlate(correlate(before, W("W_d_prime", k)), W("W_u_prime", k))
+                value -= rho[k] * (before - again)
+            value += correlate(e, W("W_e", k))
+        u.append(threshold(value, theta[k]))
+    return u[-1]
+
+
+def soft(x, theta):
+    """Eq. 5."""
+    return jnp.where(x > theta, x - theta, jnp.where(x < -theta, x + theta, 0))
+
+
+def lcsc(p, e, iterations):
+    """Sreter and Giryes (2018): ISTA with one pair of learned filters."""
+    theta = jnp.log(1 + jnp.exp(p["free_theta"]))
+    u = soft(correlate(e, p["W_e"]), theta)
+    for _ in range(iterations):
+        u = soft(u + correlate(e - correlate(u, p["W_d"]), p["W_e"]), theta)
+    return u
+
+
 def fnet(params, I1, I2, iterations):
     """Eqs. 22 and 23."""
     p = params["params"]

@@ -208,3 +208,15 @@ def test_losses_are_the_published_ones_in_float32(golden, weights, crops):
     for loss, expected in ((stage1_loss, golden["stage1"]), (stage2_loss, golden["stage2"])):
         # rounding moves the losses by about 2e-5
         check_terms(*jax.jit(loss)(params, I1, I2), expected, rtol=1e-4)
+
+
+def test_terms_may_be_left_out(rng):
+    If, I1, I2 = (jnp.asarray(rng.uniform(size=(2, 16, 16, 1)), jnp.float32) for _ in range(3))
+    _, terms = losses.stage2(If, I1, I2)
+    for name in terms:
+        total, left = losses.stage2(If, I1, I2, without=[name])
+        assert left.keys() == terms.keys() - {name}
+        np.testing.assert_allclose(total, sum(left.values()), rtol=1e-6)
+        assert all(left[other] == terms[other] for other in left)
+    with pytest.raises(ValueError, match="without colour: the terms are intensity, gradient, ssim"):
+        losses.stage2(If, I1, I2, without=["colour"])

@@ -9,6 +9,7 @@ from typing import Any
 
 from fnet_jax.commands.flags import flag, positive
 from fnet_jax.errors import InputError
+from train.ablations import ABLATIONS
 
 
 def natural(text: str) -> int:
@@ -135,6 +136,13 @@ class TrainConfig:
     )
     kernel_size: int | None = flag(
         "side of the filters in pixels, odd (default 9)", default=None, parse=positive
+    )
+    ablation: str | None = flag(
+        "run an experiment of the paper's Table III: "
+        + ", ".join(f"{name} ({what.title})" for name, what in ABLATIONS.items()),
+        default=None,
+        metavar="AE1…AE15",
+        choices=tuple(ABLATIONS),
     )
     # What is kept and shown.
     save_every: int = flag(

@@ -1,7 +1,6 @@
 """A training run from the first step to the last: it owns time, files and printing."""
 
 import contextlib
-import dataclasses
 import math
 import os
 import signal
@@ -22,6 +21,7 @@ from fnet_jax.commands.console import say
 from fnet_jax.errors import InputError, first_line
 from fnet_jax.fnet import FNet
 from train import sources, steps
+from train.ablations import ablation
 from train.config import TrainConfig, check
 from train.data import batches
 from train.folder import check_data, locked, previous, record_of, write_config
@@ -89,6 +89,7 @@ def train(stage: Stage, config: TrainConfig) -> int:
     """
     check(config)
     config = resolved(stage, config)
+    change = ablation(config.ablation)
     join(config)
     _check_devices(config)
     with contextlib.ExitStack() as stack:
@@ -109,9 +110,7 @@ def train(stage: Stage, config: TrainConfig) -> int:
         else:  # the checkpoint has the values; these are for their structure
             check_data(folder, before, data.described())
             fnet, origin = network(before["network"]), before["origin"]
-            names = ("features", "iterations", "kernel_size")
-            whole = {name: getattr(fnet, name) for name in names} | {"init": "xavier"}
-            _, params, _ = start(stage, dataclasses.replace(config, **whole))
+            params = stage.params(fnet, seed=config.seed, method="xavier", change=change)
         tell(f"{stage.name}: {stage.title}, {origin}")
         record = record_of(config, fnet, data.described(), stage=stage.name, origin=origin)
         schedule = steps.learning_rate(
@@ -119,7 +118,7 @@ def train(stage: Stage, config: TrainConfig) -> int:
         )
         optimizer = steps.make_optimizer(schedule, clip=config.clip)
         state = steps.create(params, optimizer, jax.random.key(config.seed))
-        loss = stage.loss(fnet)
+        loss = stage.loss(fnet, change)
         try:
             if config.dry_run:
                 step = steps.make_step(loss, optimizer, ema_decay=config.ema)

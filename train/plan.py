@@ -7,14 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from fnet_jax.fnet import FNet
+from fnet_jax.network import filter_products
 from train.config import TrainConfig
 from train.stages import Stage
-from train.steps import Params, State
-
-
-def filter_weights(params: Params) -> int:
-    """Number of weights in filters, each of which meets every pixel."""
-    return sum(array.size for array in jax.tree.leaves(params) if array.ndim == 4)
+from train.steps import State
 
 
 def describe_plan(
@@ -46,8 +42,9 @@ def describe_plan(
     images = jax.ShapeDtypeStruct(shape, jnp.float32)
     compiled = jax.jit(step, donate_argnums=0).lower(state, images, images).compile()
     pixels = config.batch * config.crop**2
+    products = filter_products(state.params, iterations=fnet.iterations)
     yield (
-        f"FLOPs per step: {6 * filter_weights(state.params) * pixels:.4g} of the network itself "
+        f"FLOPs per step: {6 * products * pixels:.4g} of the network itself "
         f"(6 per filter weight and pixel), over all devices"
     )
     cost = compiled.cost_analysis() or {}

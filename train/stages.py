@@ -10,6 +10,7 @@ from fnet_jax.errors import InputError
 from fnet_jax.fnet import FNet
 from fnet_jax.ifnet import IFNet
 from train import steps
+from train.ablations import COMPLETE, Ablation, ablation
 from train.config import TrainConfig
 
 SETTINGS = ("features", "iterations", "kernel_size")
@@ -29,11 +30,25 @@ class Stage:
     title: str
     networks: tuple[str, ...]
 
-    def loss(self, fnet: FNet) -> steps.Loss:
-        """The stage's loss for an FNet; IFNet has the same settings."""
+    def loss(self, fnet: FNet, change: Ablation = COMPLETE) -> steps.Loss:
+        """The stage's loss for an FNet, with what an experiment changes in it."""
         if self.name == "stage1":
-            return steps.stage1_loss(fnet, IFNet(**fnet.settings()))
-        return steps.stage2_loss(fnet)
+            return steps.stage1_loss(fnet, inverse(fnet, change))
+        return steps.stage2_loss(fnet, without=change.without)
+
+    def params(
+        self, fnet: FNet, *, seed: int, method: str, change: Ablation = COMPLETE
+    ) -> steps.Params:
+        """Parameters of the stage's networks before any training; see :mod:`fnet_jax.initial`."""
+        params = {"fnet": initial.make(fnet, seed, method=method)}
+        if "ifnet" in self.networks:
+            params["ifnet"] = initial.make(inverse(fnet, change), seed + 1, method=method)
+        return params
+
+
+def inverse(fnet: FNet, change: Ablation = COMPLETE) -> IFNet:
+    """The IFNet that goes with an FNet: of the same settings, but what an experiment changes."""
+    return IFNet(**fnet.settings() | change.ifnet)
 
 
 STAGES = {
@@ -46,17 +61,36 @@ STAGES = {
 
 def resolved(stage: Stage, config: TrainConfig) -> TrainConfig:
     """The configuration with what it leaves open filled in, as far as no file is needed for it."""
-    init = config.init or ("tied" if stage.name == "stage1" else None)
+    change = ablation(config.ablation)
+    first = stage.name == "stage1"
+    if first and not change.stage1:
+        raise InputError(
+            f"--ablation {config.ablation}: has no stage I; run python -m train.stage2 with it"
+        )
+    init = config.init or ("tied" if first or not change.stage1 else None)
     settings = settings_of(config)
     if init in initial.METHODS:
         settings = {name: getattr(FNet(), name) for name in SETTINGS} | settings
-    return dataclasses.replace(config, init=init, **settings)
+    sizes: dict[str, Any] = {name: settings.get(name) for name in SETTINGS}
+    return dataclasses.replace(config, init=init, **sizes)
 
 
 def settings_of(config: TrainConfig) -> dict[str, Any]:
-    """The network's settings that the configuration names."""
+    """The network's settings that the configuration names, by flag or by experiment.
+
+    Raises:
+        InputError: the two contradict each other.
+    """
     values = {name: getattr(config, name) for name in SETTINGS}
-    return {name: value for name, value in values.items() if value is not None}
+    named = {name: value for name, value in values.items() if value is not None}
+    changed = ablation(config.ablation).network
+    for name, value in named.items():
+        if changed.get(name, value) != value:
+            raise InputError(
+                f"--{name} {value}: --ablation {config.ablation} has {changed[name]}; "
+                f"leave one of them out"
+            )
+    return changed | named
 
 
 def start(stage: Stage, config: TrainConfig) -> tuple[FNet, steps.Params, str]:
@@ -74,10 +108,11 @@ def start(stage: Stage, config: TrainConfig) -> tuple[FNet, steps.Params, str]:
         InputError: there is no such checkpoint, it is damaged, or its network is another than the
             configuration names.
     """
+    change = ablation(config.ablation)
     init = config.init or str(config.workdir / "stage1")
     if init in initial.METHODS:
         fnet = network(settings_of(config))
-        params = {"fnet": initial.make(fnet, config.seed, method=init)}
+        params = stage.params(fnet, seed=config.seed, method=init, change=change)
         line = f"from nothing ({init})"
     else:
         if config.init is None and not checkpoints.steps(Path(init) / checkpoints.RUN_FOLDER):
@@ -93,18 +128,18 @@ def start(stage: Stage, config: TrainConfig) -> tuple[FNet, steps.Params, str]:
         path = checkpoints.find(Path(init))
         loaded, values, meta = checkpoints.load(path)
         assert isinstance(loaded, FNet)
-        fnet, params = loaded, {"fnet": values}
+        fnet = loaded
         for name, value in settings_of(config).items():
-            if getattr(fnet, name) != value:
+            if (found := getattr(fnet, name)) != value:
+                given = name not in change.network
+                setting = f"--{name.replace('_', '-')}" if given else name
+                flag = "the flag" if given else f"--ablation {config.ablation}"
                 raise InputError(
-                    f"{path}: its network has --{name.replace('_', '-')} {getattr(fnet, name)}, "
-                    f"not {value}; leave the flag out"
+                    f"{path}: its network has {setting} {found}, not {value}; leave {flag} out"
                 )
+        params = stage.params(fnet, seed=config.seed, method="tied", change=change)
+        params["fnet"] = values
         line = f"from {path}{_unfinished(meta)}"
-    if "ifnet" in stage.networks:
-        method = init if init in initial.METHODS else "tied"
-        ifnet = IFNet(**fnet.settings())
-        params["ifnet"] = initial.make(ifnet, config.seed + 1, method=method)
     return fnet, params, line
 
 

@@ -1,6 +1,6 @@
 """One training step of each stage: pure functions of a state and a batch, mapped over devices."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, cast
 
 import flax
@@ -86,14 +86,14 @@ def stage1_loss(fnet: FNet, ifnet: IFNet) -> Loss:
     return loss
 
 
-def stage2_loss(fnet: FNet) -> Loss:
-    """Eq. 26 of FNet, as a function of parameters and a batch."""
+def stage2_loss(fnet: FNet, *, without: Collection[str] = ()) -> Loss:
+    """Eq. 26 of FNet, without some terms, as a function of parameters and a batch."""
 
     def loss(
         params: Params, I1: jax.Array, I2: jax.Array, *, axis_name: str | None = None
     ) -> tuple[jax.Array, Metrics]:
         If, found = _output(fnet, params["fnet"], I1, I2)
-        total, terms = losses.stage2(If, I1, I2, axis_name=axis_name)
+        total, terms = losses.stage2(If, I1, I2, without=without, axis_name=axis_name)
         return total, _metrics(total, terms, found)
 
     return loss
@@ -113,7 +113,10 @@ def _metrics(total: jax.Array, terms: losses.Terms, found: dict[str, Any]) -> Me
     for name, block in found.items():
         if name.startswith("lzsc_"):
             feature = name.removeprefix("lzsc_")
-            metrics |= {f"{which}/{feature}": block[which] for which in ("theta", "rho")}
+            if "rho" in block:
+                metrics |= {f"{which}/{feature}": block[which] for which in ("theta", "rho")}
+            else:  # LCSC, with a threshold for each feature
+                metrics[f"theta/{feature}"] = jnp.mean(block["theta"])
     return metrics
 
 

@@ -1,0 +1,83 @@
+"""The experiments of Table III: what each changes, and that it trains."""
+
+import jax
+import numpy as np
+import pytest
+
+from fnet_jax import initial
+from fnet_jax.fnet import FNet
+from train import steps
+from train.ablations import ABLATIONS, ablation
+from train.stages import STAGES, inverse
+
+IMAGE = np.zeros((1, 8, 8, 1), np.float32)
+BLOCK = 81 * 64
+DECODERS = 5 * BLOCK
+# Per channel of a block's input: filters; then scalars. FNet's blocks read four channels together.
+PARAMETERS = {
+    "AE1": 4 * 2 * BLOCK + 3 * 64 + DECODERS,
+    "AE3": 4 * 5 * BLOCK + 3 * 4 + DECODERS,
+    "AE4": 4 * 13 * BLOCK + 3 * 2 + DECODERS,
+    "AE5": 4 * 13 * BLOCK + 3 * 4 + DECODERS,
+    "AE6": 4 * 13 * BLOCK + 3 * 4 + DECODERS,
+    "AE9": 4 * 14 * BLOCK + 3 * 4 + DECODERS,
+    "AE10": 4 * 24 * BLOCK + 3 * 4 + DECODERS,
+}
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_number_of_parameters(name):
+    fnet = FNet(**ABLATIONS[name].network)
+    fnet.check()
+    params = jax.eval_shape(fnet.init, jax.random.key(0), IMAGE, IMAGE)
+    assert sum(x.size for x in jax.tree.leaves(params)) == PARAMETERS.get(name, 419_916)
+
+
+def test_there_are_the_papers_fifteen_and_each_differs():
+    assert list(ABLATIONS) == [f"AE{n}" for n in range(1, 16)]
+    changes = [(str(a.network), str(a.ifnet), a.stage1, a.without) for a in (*ABLATIONS.values(),)]
+    assert len(set(changes)) == 15
+    assert ablation(None).network == {}
+
+
+def test_what_the_paper_says_of_each():
+    fnet = FNet(**ABLATIONS["AE12"].network)
+    assert fnet == FNet()
+    assert inverse(fnet, ABLATIONS["AE12"]).threshold == "soft"
+    assert inverse(FNet(**ABLATIONS["AE2"].network)).threshold == "soft"
+    assert FNet(**ABLATIONS["AE7"].network).alpha == 0.9
+    assert FNet(**ABLATIONS["AE8"].network).gamma == 50
+    assert not ABLATIONS["AE11"].stage1
+    assert [ABLATIONS[f"AE{n}"].without for n in (13, 14, 15)] == [
+        ("intensity",),
+        ("gradient",),
+        ("ssim",),
+    ]
+
+
+@pytest.mark.parametrize(("name", "stage"), [("AE1", "stage2"), ("AE12", "stage1")])
+def test_steps_lower_the_loss(name, stage, rng):
+    """A few steps of Adam on one batch; the blocks' own gradients are tested where they are."""
+    change = ABLATIONS[name]
+    fnet = FNet(**change.network | {"features": 4, "kernel_size": 3, "iterations": 1})
+    pair = np.float32(rng.uniform(size=(2, 2, 16, 16, 1)))
+    optimizer = steps.make_optimizer(1e-3)
+    params = STAGES[stage].params(fnet, seed=0, method="tied", change=change)
+    state = steps.create(params, optimizer, jax.random.key(0))
+    loss = STAGES[stage].loss(fnet, change)
+    step = jax.jit(steps.make_step(loss, optimizer, ema_decay=0.9))
+    losses = []
+    for _ in range(4):
+        state, metrics = step(state, *pair)
+        losses.append(float(metrics["loss"]))
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("name", ["AE1", "AE3"])
+def test_a_tied_start_averages(name, rng):
+    """As the paper's FNet does from there; see the test of fnet_jax.initial."""
+    image = np.float32(rng.uniform(0.3, 0.7, size=(1, 24, 24, 1)))
+    fnet = FNet(**ABLATIONS[name].network | {"features": 32, "kernel_size": 5})
+    If, _ = jax.jit(fnet.apply)(initial.make(fnet, 0), image, image)
+    assert np.abs(If - image)[:, 8:-8, 8:-8].mean() < 0.2
+    assert np.abs(If).max() < 2
