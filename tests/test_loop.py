@@ -307,6 +307,8 @@ def test_the_plan_is_told_and_nothing_is_made(tmp_path, capsys):
         ("--kernel-size 4", "kernel_size must be odd"),
         ("--init xaiver", "--init xaiver: is neither tied nor xavier nor the folder"),
         ("--data nowhere", "nowhere: is not prepared"),
+        ("--ablation AE11", "--ablation AE11: has no stage I; run python -m train.stage2 with it"),
+        ("--ablation AE9", "--iterations 1: --ablation AE9 has 3; leave one of them out"),
     ],
 )
 def test_what_cannot_start_is_named(tmp_path, flags, message):
@@ -318,3 +320,18 @@ def test_what_cannot_start_is_named(tmp_path, flags, message):
 def test_a_network_of_another_shape_is_refused(whole, tmp_path):
     with pytest.raises(InputError, match="its network has --features 2, not 3; leave the flag out"):
         train(tmp_path, f"--features 3 --init {whole}", "stage2")
+
+
+def test_an_ablation_goes_on_with_its_networks(tmp_path):
+    """AE12 has another IFNet than FNet, AE5 other parameters, in stage II too."""
+    for name in ("AE12", "AE5"):
+        assert train(tmp_path / name, f"--ablation {name} --steps 1") == 0
+        assert train(tmp_path / name, f"--ablation {name} --steps 2 --resume") == 0
+        assert max(checkpoints.steps(tmp_path / name / "stage1/checkpoints")) == 2
+    with pytest.raises(InputError, match="--ablation: was AE5, is not given"):
+        train(tmp_path / "AE5", "--steps 2 --resume")
+    with pytest.raises(InputError, match="has momentum polyak, not none; leave --ablation AE4 out"):
+        train(tmp_path / "AE5", "--ablation AE4 --steps 1", "stage2")
+    assert train(tmp_path / "AE5", "--ablation AE5 --steps 1", "stage2") == 0
+    network, _, _ = checkpoints.load(tmp_path / "AE5/stage2")
+    assert network.momentum == "polyak"

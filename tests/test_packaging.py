@@ -18,6 +18,7 @@ from fnet_jax.fnet import FNet
 from fnet_jax.sheet import SAMPLES
 from fnet_jax.synthetic import night_street
 from fnet_jax.version import __version__
+from train.ablating import AblateConfig
 from train.config import TrainConfig
 from train.prepare import PrepareConfig
 from train.recipe import RecipeConfig
@@ -154,6 +155,7 @@ def test_make_fuse_fuses(tmp_path, small_checkpoint):
 
 def test_commands_of_the_readme_are_understood():
     configs = {
+        "eval.ablate": AblateConfig,
         "eval.benchmark": benchmark.BenchmarkConfig,
         "eval.fuse": fuse.FuseConfig,
         "eval.import_official": import_official.ImportConfig,

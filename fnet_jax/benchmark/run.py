@@ -7,15 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from fnet_jax import provenance
 from fnet_jax.benchmark import costs
 from fnet_jax.benchmark.protocols import PROTOCOLS, Located
 from fnet_jax.errors import InputError, first_line
 from fnet_jax.files import replace_text, sha256, writable
+from fnet_jax.metrics import PROFILES
 from fnet_jax.pairs import Pair
 from fnet_jax.scoring import Scene, score
 
 if TYPE_CHECKING:
     from fnet_jax.fusion import Fuser
+    from fnet_jax.lzsc import Unrolled
 
 PROFILE = "paper"
 STATE = "state.json"
@@ -185,6 +188,21 @@ class Run:
         if not self.costs:
             self.costs = costs.measure(ckpt).described()
             self.save()
+
+
+def made_with(network: "Unrolled", params: Any) -> dict[str, Any]:
+    """What the results of weights depend on, by name, as JSON values."""
+    import jax
+
+    from fnet_jax import checkpoints
+
+    return {
+        "weights": provenance.fingerprint_of(checkpoints.checksums(params)),
+        "network": network.settings(),
+        "profile": {name: dict(x) for name, x in PROFILES[PROFILE].options.items()},
+        "versions": provenance.versions(*provenance.NETWORK, *provenance.SCORING),
+        "devices": ", ".join(map(str, jax.local_devices())),
+    }
 
 
 def run_sets(

@@ -144,15 +144,13 @@ def _computed(
 ) -> "tuple[Run, dict[str, Located], dict[str, Any], int]":
     """The run with everything in it, the sets, where the weights come from, and failures."""
     found = locate(config.data, names)
-    import jax
     from tqdm import tqdm
 
-    from fnet_jax import checkpoints, provenance
-    from fnet_jax.benchmark.run import PROFILE, Run, run_sets
+    from fnet_jax import checkpoints
+    from fnet_jax.benchmark.run import Run, made_with, run_sets
     from fnet_jax.compilation import keep_programs
     from fnet_jax.fnet import FNet
     from fnet_jax.fusion import Fuser
-    from fnet_jax.metrics import PROFILES
 
     failures = 0
 
@@ -165,14 +163,7 @@ def _computed(
     ckpt = config.ckpt or checkpoints.PRETRAINED
     network, params, meta = checkpoints.load(ckpt)
     assert isinstance(network, FNet)
-    made_with = {
-        "weights": provenance.fingerprint_of(checkpoints.checksums(params)),
-        "network": network.settings(),
-        "profile": {name: dict(x) for name, x in PROFILES[PROFILE].options.items()},
-        "versions": provenance.versions(*provenance.NETWORK, *provenance.SCORING),
-        "devices": ", ".join(map(str, jax.local_devices())),
-    }
-    run = Run.resumed(out, made_with)
+    run = Run.resumed(out, made_with(network, params))
     run.save()
     fuser = Fuser(network, params)
     progress = partial(tqdm, unit="pair", disable=None)

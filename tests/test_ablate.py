@@ -1,0 +1,83 @@
+"""``python -m eval.ablate`` at toy size: trained, scored, resumed."""
+
+import json
+from pathlib import Path
+
+import command
+import pytest
+from test_datasets import picture, write
+
+from fnet_jax import checkpoints
+from train.ablating import AblateConfig
+
+FLAGS = [
+    *("--data=source", "--test=test", "--out=out", "--steps=2", "--seeds=1", "--pairs=1"),
+    *("--batch=2", "--crop=16", "--features=2", "--kernel-size=3", "--only=AE1,AE13"),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder in which the command has run: ``source``, ``test``, ``out``."""
+    folder = tmp_path_factory.mktemp("ablate")
+    for i in range(20):
+        for kind, image in zip(("I1", "I2"), picture(i, 20, 24), strict=True):
+            write(folder / f"source/{kind}/{i}.png", image)
+    for i in range(3):
+        for kind, image in zip(("vi", "ir"), picture(i, 40, 48), strict=True):
+            write(folder / f"test/TNO/{kind}/{i}.png", image[..., 0] if image.ndim == 3 else image)
+    done = command.run("eval.ablate", *FLAGS, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_the_tables_are_written(folder):
+    content = json.loads((folder / "out/ablations.json").read_text())
+    assert list(content["means"]) == ["FNet", "AE1", "AE13"]
+    assert content["pairs"] == {"tno": ["1"]}
+    for of in content["means"].values():
+        assert len(of) == 1
+        assert of[0]["tno"].keys() == {"MI", "CE", "VIF", "Qabf", "Qcb", "SSIM"}
+        assert of[0]["tno"]["SSIM"] > 0
+    text = (folder / "out/ablations.md").read_text()
+    for what in ("| AE13, no intensity loss |", "2 steps of each stage", "cannot tell", "2.57"):
+        assert what in text
+
+
+def test_each_is_trained_as_its_experiment_says(folder):
+    load = lambda name, stage: checkpoints.load(folder / f"out/runs/{name}/seed0/{stage}")
+    network, _, meta = load("AE1", "stage2")
+    assert (network.block, network.threshold) == ("lcsc", "soft")
+    assert meta["source"]["config"]["ablation"] == "AE1"
+    _, _, meta = load("AE13", "stage2")
+    assert "runs/FNet/seed0/stage1" in meta["source"]["origin"]
+    assert not (folder / "out/runs/AE13/seed0/stage1").exists()
+    assert {m["source"]["config"]["steps"] for _, _, m in [load("FNet", "stage1")]} == {2}
+
+
+def test_a_second_run_computes_nothing(folder):
+    before = (folder / "out/ablations.json").read_text()
+    done = command.run("eval.ablate", *FLAGS, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "compiling" not in done.stderr
+    assert (folder / "out/ablations.json").read_text() == before
+
+
+def test_another_budget_in_the_same_folder_is_refused(folder):
+    done = command.run("eval.ablate", *FLAGS, "--lr=1e-3", "--steps=3", cwd=folder)
+    assert done.returncode == 1
+    assert "--lr: was 0.0003, is 0.001" in done.stderr
+
+
+def test_what_a_variant_runs_is_the_same_but_for_its_change():
+    config = AblateConfig("msrs", Path("test"), Path("out"), steps=7, features=3)
+    stages = {name: dict(config.stages(name, 0)) for name in config.names()}
+    assert len(stages) == 16
+    assert [name for name, of in stages.items() if "stage1" not in of] == [
+        *("AE11", "AE13", "AE14", "AE15")
+    ]
+    assert stages["AE11"]["stage2"].features == 3
+    for of in stages.values():
+        assert {(how.steps, how.batch, how.lr, how.seed) for how in of.values()} == {
+            (7, 4, 3e-4, 0)
+        }

@@ -1,0 +1,291 @@
+"""``python -m eval.ablate``: trains and scores all experiments of the paper's Table III."""
+
+import argparse
+import dataclasses
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fnet_jax.commands.console import finish, say
+from fnet_jax.commands.flags import flag, parse, positive
+from fnet_jax.errors import InputError
+from train.ablations import ABLATIONS, ablation
+from train.config import TrainConfig, above_zero
+
+if TYPE_CHECKING:
+    from fnet_jax.benchmark.protocols import Located
+
+COMPLETE = "FNet"
+VARIANTS = (COMPLETE, *ABLATIONS)
+METRICS = ("MI", "CE", "VIF", "Qabf", "Qcb", "SSIM")  # of the paper's table
+CLIP = {"stage1": 2.0, "stage2": 50.0}
+
+DESCRIPTION = """\
+Train and score FNet and the fifteen experiments of the paper's Table III under one budget: --steps
+steps of stage I (but for AE11, which has none) and as many of stage II, on the same batches, for
+each of --seeds seeds; then fuse and score some pairs of each test set that --test holds (TNO,
+RoadScene, NIR, MRI_CT …, as python -m eval.benchmark finds them).
+
+--out gets runs/ (every training), ablations.json (all means) and ablations.md: Table III's form
+with 95 % intervals over the seeds, the paper's number under each, and which of its orders are
+confirmed. What was trained and scored is not computed again; an interrupted command goes on.
+"""
+
+EXAMPLES = """\
+examples:
+  {prog} --steps 100 --data msrs --test data/ --out ablations/
+  {prog} --steps 20 --seeds 1 --only AE1,AE13 --data msrs --test data/ --out try/
+
+On two CPU cores, 100 steps, three seeds and four pairs of each of six sets take about two hours.
+The exit status is 0 when the table is written, 1 if anything failed or the command was stopped, 2
+if an option is wrong.
+"""
+
+
+def variants(text: str) -> tuple[str, ...]:
+    """``AE1,AE13`` as names of experiments."""
+    names = tuple(name.strip().upper() for name in text.split(",") if name.strip())
+    unknown = [name for name in names if name not in ABLATIONS]
+    if unknown or not names:
+        raise argparse.ArgumentTypeError(f"{text!r}: the experiments are AE1 to AE15")
+    return names
+
+
+@dataclass(frozen=True)
+class AblateConfig:
+    """What the command does; each field is a flag."""
+
+    data: str = flag(
+        "what to learn from: the name or folder of a prepared set, or a folder of image pairs",
+        metavar="NAME|FOLDER",
+    )
+    test: Path = flag("folder that holds the test sets", metavar="FOLDER")
+    out: Path = flag("where everything goes", metavar="FOLDER")
+    steps: int = flag("steps of each stage", metavar="N", parse=positive)
+    seeds: int = flag(
+        "trainings of each experiment (default 3)", default=3, metavar="N", parse=positive
+    )
+    pairs: int = flag(
+        "pairs of each test set, evenly spread (default 4)", default=4, metavar="N", parse=positive
+    )
+    only: tuple[str, ...] = flag(
+        "experiments to do beside FNet, separated by commas (default: all)",
+        default=tuple(ABLATIONS),
+        metavar="NAMES",
+        parse=variants,
+    )
+    split: str | None = flag("train on one split of the set (default: on all)", default=None)
+    data_dir: Path | None = flag(
+        "where prepared sets are kept (default: $TFDS_DATA_DIR or ~/tensorflow_datasets)",
+        default=None,
+        metavar="FOLDER",
+    )
+    batch: int = flag("pairs per step (default 4)", default=4, metavar="PAIRS", parse=positive)
+    crop: int = flag(
+        "side of the crops in pixels (default 64)", default=64, metavar="PIXELS", parse=positive
+    )
+    lr: float = flag(
+        "learning rate, with a tenth of the steps as warm-up and a cosine's fall (default 3e-4)",
+        default=3e-4,
+        metavar="RATE",
+        parse=above_zero,
+    )
+    features: int | None = flag("feature maps K (default 64)", default=None, parse=positive)
+    kernel_size: int | None = flag(
+        "side of the filters in pixels, odd (default 9)", default=None, parse=positive
+    )
+
+    def names(self) -> tuple[str, ...]:
+        """FNet and the experiments, in the paper's order."""
+        return (COMPLETE, *(name for name in ABLATIONS if name in self.only))
+
+    def folder(self, name: str, seed: int) -> Path:
+        """Where a variant is trained with a seed."""
+        return self.out / "runs" / name / f"seed{seed}"
+
+    def stages(self, name: str, seed: int) -> Iterator[tuple[str, TrainConfig]]:
+        """The stages of a variant with their configurations.
+
+        Variants that change neither network go on from FNet's stage I, which would be theirs.
+        """
+        change = ablation(None if name == COMPLETE else name)
+        own = name == COMPLETE or bool(change.network or change.ifnet)
+        common: dict[str, Any] = {
+            "workdir": self.folder(name, seed),
+            "data": self.data,
+            "data_dir": self.data_dir,
+            "split": self.split,
+            "steps": self.steps,
+            "batch": self.batch,
+            "crop": self.crop,
+            "lr": self.lr,
+            "warmup": self.steps // 10,
+            "cosine": True,
+            "seed": seed,
+            "ablation": None if name == COMPLETE else name,
+            "resume": True,
+        }
+        sizes: dict[str, Any] = {"features": self.features, "kernel_size": self.kernel_size}
+        if change.stage1 and own:
+            yield "stage1", TrainConfig(**common, **sizes, clip=CLIP["stage1"])
+        start: dict[str, Any] = {}
+        if not change.stage1:
+            start = sizes
+        elif not own:
+            start = {"init": str(self.folder(COMPLETE, seed) / "stage1")}
+        yield "stage2", TrainConfig(**common, **start, clip=CLIP["stage2"])
+
+
+def main(argv: Sequence[str] | None = None, *, prog: str = "python -m eval.ablate") -> int:
+    """Runs the command; returns its exit status."""
+    config = parse(
+        AblateConfig,
+        argv,
+        prog=prog,
+        description=DESCRIPTION,
+        epilog=EXAMPLES.format(prog=prog),
+    )
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.getLogger("train").setLevel(logging.INFO)
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    return finish(lambda: run(config), stopped="what is done is kept; the same command goes on")
+
+
+def run(config: AblateConfig) -> int:
+    """Trains and scores what has not been, and writes the tables; returns the exit status.
+
+    Raises:
+        InputError: a training cannot run, or nothing can be scored.
+    """
+    import jax  # slow to import: after --help
+
+    from fnet_jax.benchmark.protocols import locate
+    from fnet_jax.compilation import keep_programs
+
+    keep_programs()
+    located = {name: _spread(found, config.pairs) for name, found in locate(config.test).items()}
+    values: dict[str, list[dict[str, dict[str, float]]]] = {name: [] for name in config.names()}
+    jobs = [(seed, name) for seed in range(config.seeds) for name in config.names()]
+    for number, (seed, name) in enumerate(jobs, 1):
+        print(f"{number} of {len(jobs)}: {name}, seed {seed}", file=sys.stderr)
+        if not trained(config, name, seed):
+            say(f"{config.folder(name, seed)}: stopped before its end; the same command goes on")
+            return 1
+        values[name].append(scored(config.folder(name, seed), located))
+        jax.clear_caches()  # no variant has another's programs
+    _write(config, located, values)
+    return 0
+
+
+def trained(config: AblateConfig, name: str, seed: int) -> bool:
+    """Trains a variant as far as it has not been; returns whether it is at its end."""
+    from fnet_jax import checkpoints
+    from train.loop import train
+    from train.stages import STAGES
+
+    for stage, how in config.stages(name, seed):
+        saved = how.workdir / stage / checkpoints.RUN_FOLDER
+        if how.steps in checkpoints.steps(saved):
+            continue
+        if train(STAGES[stage], how) or how.steps not in checkpoints.steps(saved):
+            return False
+    return True
+
+
+def scored(folder: Path, located: "Mapping[str, Located]") -> dict[str, dict[str, float]]:
+    """Means of the metrics of Table III with what a run ended at, by set and metric.
+
+    Raises:
+        InputError: a pair cannot be fused or scored.
+    """
+    from functools import partial
+
+    import numpy as np
+    from tqdm import tqdm
+
+    from fnet_jax import checkpoints
+    from fnet_jax.benchmark.run import Run, made_with, run_sets
+    from fnet_jax.fnet import FNet
+    from fnet_jax.fusion import Fuser
+
+    network, params, _ = checkpoints.load(folder / "stage2")
+    assert isinstance(network, FNet)
+    run = Run.resumed(folder / "scores", made_with(network, params))
+    problems: list[str] = []
+    progress = partial(tqdm, unit="pair", disable=None, leave=False)
+    run_sets(run, Fuser(network, params), located, report=problems.append, progress=progress)
+    if problems:
+        raise InputError("; ".join(problems))
+    return {
+        name: {
+            m: float(np.mean([r["values"][m] for r in run.pairs[name].values()])) for m in METRICS
+        }
+        for name in located
+    }
+
+
+def _spread(found: "Located", number: int) -> "Located":
+    """A set with as many of its pairs, evenly spread over their names in order."""
+    names = sorted(found.pairs)
+    count = min(number, len(names))
+    chosen = [names[(2 * i + 1) * len(names) // (2 * count)] for i in range(count)]
+    return dataclasses.replace(found, pairs={name: found.pairs[name] for name in chosen})
+
+
+def _write(
+    config: AblateConfig,
+    located: "Mapping[str, Located]",
+    values: Mapping[str, Sequence[Mapping[str, Mapping[str, float]]]],
+) -> None:
+    """Writes ``ablations.json`` and ``ablations.md``."""
+    from fnet_jax import provenance
+    from fnet_jax.files import replace_text, writable
+    from fnet_jax.tables import strict
+    from train import table3
+
+    budget = {
+        n: getattr(config, n)
+        for n in ("steps", "seeds", "batch", "crop", "lr", "features", "kernel_size")
+    }
+    content: dict[str, Any] = {
+        "date": provenance.today(),
+        "budget": budget,
+        "pairs": {name: sorted(found.pairs) for name, found in located.items()},
+        "versions": provenance.versions(*provenance.NETWORK, *provenance.SCORING),
+        "means": {
+            variant: [
+                {n: {m: strict(x) for m, x in row.items()} for n, row in one.items()} for one in of
+            ]
+            for variant, of in values.items()
+        },
+        "orders": table3.orders(values),
+    }
+    orders = ", ".join(f"{kind}: {number}" for kind, number in content["orders"].items())
+    pairs = ", ".join(f"{name} {len(found.pairs)}" for name, found in located.items())
+    text = "\n\n".join(
+        [
+            "# Ablations",
+            f"{config.steps} steps of each stage ({config.batch} crops of {config.crop}×"
+            f"{config.crop}, rate {config.lr:g}), {config.seeds} seeds; pairs scored: {pairs}. "
+            f"*Here*: mean over sets and metrics of a variant's mean over FNet's (CE inverted) "
+            f"with its 95 % interval over the seeds; below 1, the variant is worse.",
+            table3.summary(values),
+            f"The paper's orders between an experiment and FNet, cell by cell: {orders}.",
+            "Each cell: here, and below it the paper's number.",
+            table3.cells(values),
+        ]
+    )
+    texts = {
+        "ablations.json": json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        "ablations.md": text + "\n",
+    }
+    for name, body in texts.items():
+        with writable(config.out / name, remedy="give another --out"):
+            replace_text(config.out / name, body)
+    say(table3.summary(values))
+    say(f"{config.out / 'ablations.md'}")

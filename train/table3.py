@@ -1,0 +1,164 @@
+"""The paper's Table III again: what each experiment costs, with intervals, beside the paper's."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from fnet_jax.layouts import SETS
+from fnet_jax.metrics import METRICS
+from fnet_jax.tables import headed, markdown_table
+from train.ablations import ABLATIONS
+
+COMPLETE = "FNet"
+LEVEL = 0.95
+
+Means = Mapping[str, Mapping[str, float]]
+"""Mean over the pairs, by set and metric."""
+
+
+def paper() -> dict[str, Any]:
+    """The paper's Table III: ``columns``, and by set and metric a number for each of them."""
+    return json.loads(Path(__file__).with_name("table3.json").read_text())
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over seeds with the 95 % interval of Student's t; infinite with one seed."""
+
+    mean: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Interval":
+        """Of one value per seed."""
+        mean = float(np.mean(values))
+        if len(values) < 2:
+            return cls(mean, -math.inf, math.inf)
+        error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+        half = error * float(stats.t.ppf((1 + LEVEL) / 2, len(values) - 1))
+        return cls(mean, mean - half, mean + half)
+
+    def side(self, of: float) -> int:
+        """-1 if all of it lies below a value, 1 if above, 0 if it cannot tell."""
+        return int(self.low > of) - int(self.high < of)
+
+
+def worth(means: Means, complete: Means) -> float:
+    """Mean over sets and metrics of a variant's mean over FNet's, inverted where less is better.
+
+    Below 1, the variant is worse than the complete FNet.
+
+    Args:
+        means: of the variant.
+        complete: of FNet, of the same pairs; only cells that are numbers in both count.
+    """
+    ratios = []
+    for name, row in means.items():
+        for metric, value in row.items():
+            ratio = value / complete.get(name, {}).get(metric, math.nan)
+            if math.isfinite(ratio):
+                ratios.append(ratio if METRICS[metric].arrow == "↑" else 1 / ratio)
+    return float(np.mean(ratios)) if ratios else math.nan
+
+
+def paper_means(column: str, *, like: Means) -> dict[str, dict[str, float]]:
+    """The paper's means of a column of Table III, of the sets and metrics that ``like`` has."""
+    table = paper()
+    place = table["columns"].index(column)
+    return {
+        name: {metric: row[place] for metric, row in table["sets"][name].items() if metric in rows}
+        for name, rows in like.items()
+        if name in table["sets"]
+    }
+
+
+def verdict(ours: Interval, theirs: float) -> str:
+    """Whether the paper's order of a variant and FNet is confirmed.
+
+    Args:
+        ours: :func:`worth` of the variant over the seeds.
+        theirs: the same of the paper's numbers, one training each.
+    """
+    side = ours.side(1.0)
+    if side == 0:
+        return "cannot tell"
+    return "confirmed" if side == (1 if theirs > 1 else -1) else "the other way round"
+
+
+def worths(values: Mapping[str, Sequence[Means]]) -> dict[str, Interval]:
+    """:func:`worth` of each variant over the seeds; a seed's variant and FNet saw equal batches."""
+    complete = values[COMPLETE]
+    return {
+        name: Interval.of([worth(one, other) for one, other in zip(of, complete, strict=True)])
+        for name, of in values.items()
+        if name != COMPLETE
+    }
+
+
+def summary(values: Mapping[str, Sequence[Means]]) -> str:
+    """A row for each experiment: what it is worth here and in the paper, and the verdict."""
+    like, rows = values[COMPLETE][0], []
+    for name, ours in worths(values).items():
+        theirs = worth(paper_means(name, like=like), paper_means(COMPLETE, like=like))
+        row = [f"{name}, {ABLATIONS[name].title}", _printed(ours), f"{theirs:.3f}"]
+        rows.append([*row, verdict(ours, theirs)])
+    return markdown_table(["experiment", "here", "paper", "the paper's order"], rows)
+
+
+def cells(values: Mapping[str, Sequence[Means]]) -> str:
+    """Table III: sets and metrics by experiment, each cell with the paper's number below ours."""
+    table, like = paper(), values[COMPLETE][0]
+    rows = []
+    for name, metrics in like.items():
+        for metric in metrics:
+            row = [SETS[name].title, headed(metric)]
+            printed = table["sets"].get(name, {}).get(metric)
+            for column, of in values.items():
+                ours = Interval.of([means[name][metric] for means in of])
+                spread = f" ± {ours.high - ours.mean:.2f}" if math.isfinite(ours.high) else ""
+                place = table["columns"].index(column)
+                theirs = f"{printed[place]:.2f}" if printed else "–"
+                mean = f"{ours.mean:.2f}" if math.isfinite(ours.mean) else "–"
+                row.append(f"{mean}{spread}<br>{theirs}")
+            rows.append(row)
+    return markdown_table(["set", "metric", *values], rows)
+
+
+def orders(values: Mapping[str, Sequence[Means]]) -> dict[str, int]:
+    """How many of the paper's orders between an experiment and FNet, cell by cell, are confirmed.
+
+    Cells in which the paper prints equal numbers say nothing and are not counted.
+
+    Returns:
+        Numbers by ``"confirmed"``, ``"the other way round"`` and ``"cannot tell"``.
+    """
+    found = {"confirmed": 0, "the other way round": 0, "cannot tell": 0}
+    table = paper()
+    complete = table["columns"].index(COMPLETE)
+    for column, of in values.items():
+        place = table["columns"].index(column)
+        for name, rows in values[COMPLETE][0].items():
+            for metric in rows:
+                printed = table["sets"].get(name, {}).get(metric)
+                if column == COMPLETE or not printed or printed[place] == printed[complete]:
+                    continue
+                pairs = zip(of, values[COMPLETE], strict=True)
+                apart = [one[name][metric] - other[name][metric] for one, other in pairs]
+                side = Interval.of(apart).side(0.0)
+                expected = 1 if printed[place] > printed[complete] else -1
+                kind = "cannot tell" if not side else "confirmed"
+                found[kind if side in (0, expected) else "the other way round"] += 1
+    return found
+
+
+def _printed(interval: Interval) -> str:
+    if not math.isfinite(interval.low):
+        return f"{interval.mean:.3f}"
+    return f"{interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
