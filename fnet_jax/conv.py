@@ -67,6 +67,26 @@ def adjoint(kernel: Filters) -> Filters:
     return kernel[::-1, ::-1].swapaxes(2, 3)
 
 
+def operator_norm(kernel: Filters) -> Filters:
+    """Largest factor by which correlating with ``kernel`` lengthens images.
+
+    The largest singular value of the filters' transfer function (C×O), over a grid of n ≥ 64
+    frequencies in each direction. Without zeros outside, on a torus, it is the norm for images of
+    n×n pixels. Images of up to n + 1 − size pixels a side, with zeros outside, are part of such a
+    torus, and none passes it; larger ones pass it at most by the fineness of the grid.
+
+    Args:
+        kernel: shape (size, size, C, O), NumPy's or JAX's, inside ``jax.jit`` too.
+
+    Returns:
+        A scalar, of the same library as ``kernel``.
+    """
+    xp = jnp if isinstance(kernel, jax.Array) else np
+    grid = max(64, 2 * kernel.shape[0])
+    transfer = xp.fft.fft2(kernel, s=(grid, grid), axes=(0, 1))
+    return xp.linalg.norm(transfer, ord=2, axis=(2, 3)).max()
+
+
 def _check(x: jax.Array, kernel: jax.Array) -> None:
     if x.ndim != 4 or kernel.ndim != 4 or x.shape[3] != kernel.shape[2]:
         raise ValueError(

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from fnet_jax.conv import adjoint
+from fnet_jax.conv import adjoint, operator_norm
 from fnet_jax.fnet import FNet
 from fnet_jax.ifnet import IFNet
 from fnet_jax.lcsc import START
@@ -101,17 +101,3 @@ def dictionary(random: np.random.Generator, shape: tuple[int, int, int, int]) ->
     orthogonal = np.linalg.qr(random.normal(size=(long, short)))[0]
     W = (orthogonal if pixels >= features else orthogonal.T).reshape(shape)
     return (W / operator_norm(W)).astype(np.float32)
-
-
-def operator_norm(kernel: np.ndarray) -> float:
-    """Largest factor by which correlating with ``kernel`` lengthens images of any size.
-
-    The largest singular value of the filters' transfer function (C×O), over a grid of at least
-    64×64 frequencies: up to its fineness what large images reach and none passes.
-
-    Args:
-        kernel: shape (size, size, C, O).
-    """
-    grid = max(64, 2 * kernel.shape[0])
-    transfer = np.fft.fft2(kernel, s=(grid, grid), axes=(0, 1))
-    return float(np.linalg.norm(transfer, ord=2, axis=(2, 3)).max())
