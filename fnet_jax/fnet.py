@@ -21,7 +21,12 @@ class FNet(Unrolled):
 
     @nn.compact
     def __call__(
-        self, I1: jax.Array, I2: jax.Array, *, mask: jax.Array | None = None
+        self,
+        I1: jax.Array,
+        I2: jax.Array,
+        *,
+        mask: jax.Array | None = None,
+        theta_scale: jax.Array | float = 1.0,
     ) -> tuple[jax.Array, Intermediates]:
         """Fuses a batch of pairs.
 
@@ -30,6 +35,7 @@ class FNet(Unrolled):
             I2: infrared, near-infrared or MRI images, shape (N, H, W, 1), values in [0, 1].
             mask: 1 inside and 0 outside the true images, shape broadcastable to (N, H, W, 1), if
                 they are smaller than the arrays; None if they fill them.
+            theta_scale: multiplies every θᵏ of the three blocks, scalar ≥ 0.
 
         Returns:
             ``(If, intermediates)``: the fused images, shape (N, H, W, 1), not clipped, and a dict
@@ -49,8 +55,12 @@ class FNet(Unrolled):
             for name in ("D_u1", "G_u1", "D_u2", "G_u2", "G_c")
         )
 
-        u1, lzsc_u1 = LZSC(**self.settings(), name="lzsc_u1")(I1, mask=mask)
-        u2, lzsc_u2 = LZSC(**self.settings(), name="lzsc_u2")(I2, mask=mask)
+        u1, lzsc_u1 = LZSC(**self.settings(), name="lzsc_u1")(
+            I1, mask=mask, theta_scale=theta_scale
+        )
+        u2, lzsc_u2 = LZSC(**self.settings(), name="lzsc_u2")(
+            I2, mask=mask, theta_scale=theta_scale
+        )
         # D and G read the same features: one correlation with two outputs.
         from_u1 = keep_inside(correlate(u1, jnp.concatenate([D_u1, G_u1], axis=3)), mask)
         from_u2 = keep_inside(correlate(u2, jnp.concatenate([D_u2, G_u2], axis=3)), mask)
@@ -58,7 +68,7 @@ class FNet(Unrolled):
         I2_hat, If_u2 = I2 - from_u2[..., :1], from_u2[..., 1:]
 
         c, lzsc_c = LZSC(**self.settings(), name="lzsc_c")(
-            jnp.concatenate([I1_hat, I2_hat], axis=3), mask=mask
+            jnp.concatenate([I1_hat, I2_hat], axis=3), mask=mask, theta_scale=theta_scale
         )
         If_c = keep_inside(correlate(c, G_c), mask)
         If = If_c + If_u1 + If_u2
