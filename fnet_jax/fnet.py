@@ -1,5 +1,7 @@
 """FNet: two registered images of one scene become one (eqs. 22, 23)."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -22,7 +24,12 @@ class FNet(Network):
 
     @nn.compact
     def __call__(
-        self, I1: jax.Array, I2: jax.Array, *, mask: jax.Array | None = None
+        self,
+        I1: jax.Array,
+        I2: jax.Array,
+        *,
+        mask: jax.Array | None = None,
+        theta_scale: jax.Array | float = 1.0,
     ) -> tuple[jax.Array, Intermediates]:
         """Fuses a batch of pairs.
 
@@ -31,6 +38,7 @@ class FNet(Network):
             I2: infrared, near-infrared or MRI images, shape (N, H, W, 1), values in [0, 1].
             mask: 1 inside and 0 outside the true images, shape broadcastable to (N, H, W, 1), if
                 they are smaller than the arrays; None if they fill them.
+            theta_scale: multiplies every θᵏ of the three blocks, scalar ≥ 0.
 
         Returns:
             ``(If, intermediates)``: the fused images, shape (N, H, W, 1), not clipped, and a dict
@@ -50,15 +58,16 @@ class FNet(Network):
             for name in ("D_u1", "G_u1", "D_u2", "G_u2", "G_c")
         )
 
-        u1, lzsc_u1 = self.coder("lzsc_u1")(I1, mask=mask)
-        u2, lzsc_u2 = self.coder("lzsc_u2")(I2, mask=mask)
+        how: dict[str, Any] = {"mask": mask, "theta_scale": theta_scale}
+        u1, lzsc_u1 = self.coder("lzsc_u1")(I1, **how)
+        u2, lzsc_u2 = self.coder("lzsc_u2")(I2, **how)
         # D and G read the same features: one correlation with two outputs.
         from_u1 = keep_inside(correlate(u1, jnp.concatenate([D_u1, G_u1], axis=3)), mask)
         from_u2 = keep_inside(correlate(u2, jnp.concatenate([D_u2, G_u2], axis=3)), mask)
         I1_hat, If_u1 = I1 - from_u1[..., :1], from_u1[..., 1:]
         I2_hat, If_u2 = I2 - from_u2[..., :1], from_u2[..., 1:]
 
-        c, lzsc_c = self.coder("lzsc_c")(jnp.concatenate([I1_hat, I2_hat], axis=3), mask=mask)
+        c, lzsc_c = self.coder("lzsc_c")(jnp.concatenate([I1_hat, I2_hat], axis=3), **how)
         If_c = keep_inside(correlate(c, G_c), mask)
         If = If_c + If_u1 + If_u2
         intermediates = {

@@ -155,7 +155,7 @@ class Fuser:
             MemoryError: the machine has too little memory left for images of this size.
             ValueError: ``color`` is not one of the four.
         """
-        luma, recombine, inside = self._inputs(i1, i2, color)
+        luma, recombine, inside = self.inputs(i1, i2, color=color)
         height, width = luma.shape
         tile = self._tile_for((height, width))
         if tile:
@@ -173,13 +173,16 @@ class Fuser:
                 self.shapes.append(shape)
         return colors.from_unit(recombine(fused), np.asarray(i1).dtype)
 
-    def decompose(self, i1: np.ndarray, i2: np.ndarray, *, color: str = "auto") -> Intermediates:
+    def decompose(
+        self, i1: np.ndarray, i2: np.ndarray, *, color: str = "auto", theta_scale: float = 1.0
+    ) -> Intermediates:
         """What the network found in two images on the way to the fused one.
 
         Args:
             i1: as for :meth:`fuse`.
             i2: as for :meth:`fuse`.
             color: as for :meth:`fuse`; it decides which luma of ``i1`` is fused.
+            theta_scale: multiplies every threshold θᵏ of the three blocks, ≥ 0.
 
         Returns:
             The intermediates of :class:`~fnet_jax.fnet.FNet` as NumPy arrays without the batch
@@ -191,13 +194,14 @@ class Fuser:
             MemoryError: as for :meth:`fuse`.
             ValueError: as for :meth:`fuse`.
         """
-        luma, _, inside = self._inputs(i1, i2, color)
+        luma, _, inside = self.inputs(i1, i2, color=color)
         height, width = luma.shape
         shape = padding.round_up((height, width))
         returned = 3 * 2 * (self.network.iterations + 1)  # every iterate of the three blocks
         self._check_memory(luma.shape, shape, maps=MAPS_ALIVE + returned)
         padded = [_pad(image, shape) for image in (luma, inside)]
-        found = self._decompose(self.params, *padded, np.array(luma.shape, np.int32))
+        size, scale = np.array(luma.shape, np.int32), np.float32(theta_scale)
+        found = self._decompose(self.params, *padded, size, scale)
         return jax.tree.map(
             lambda x: np.asarray(x)[0, :height, :width] if x.ndim == 4 else np.asarray(x), found
         )
@@ -212,9 +216,24 @@ class Fuser:
         program = self._fuse.lower(self.params, image, image, np.array(size, np.int32)).compile()
         return float((program.cost_analysis() or {}).get("flops", np.nan))
 
-    def _inputs(
-        self, i1: np.ndarray, i2: np.ndarray, color: str
+    def inputs(
+        self, i1: np.ndarray, i2: np.ndarray, *, color: str = "auto"
     ) -> tuple[np.ndarray, colors.Recombine, np.ndarray]:
+        """What the network gets of two images, and the way back.
+
+        Args:
+            i1: as for :meth:`fuse`.
+            i2: as for :meth:`fuse`.
+            color: as for :meth:`fuse`.
+
+        Returns:
+            The luma of ``i1``, shape (H, W), in [0, 1]; a function from a fused luma to the fused
+            image, in [0, 1], with its colour; and ``i2`` in grey, shape (H, W), in [0, 1].
+
+        Raises:
+            InputError: as for :meth:`fuse`.
+            ValueError: as for :meth:`fuse`.
+        """
         i1, i2 = _checked("i1", i1), _checked("i2", i2)
         if i1.shape[:2] != i2.shape[:2]:
             (h1, w1), (h2, w2) = i1.shape[:2], i2.shape[:2]
@@ -260,14 +279,20 @@ class Fuser:
         return self._decompose_inside(params, I1, I2, size)["If"]
 
     def _decompose_inside(
-        self, params: Any, I1: jax.Array, I2: jax.Array, size: jax.Array
+        self,
+        params: Any,
+        I1: jax.Array,
+        I2: jax.Array,
+        size: jax.Array,
+        theta_scale: jax.Array | float = 1.0,
     ) -> Intermediates:
         # This runs when JAX traces it: once for each shape that is compiled.
         self._compilations += 1
         _, height, width, _ = I1.shape
         logger.info("compilation %d: %d×%d (width×height)", self.compilations, width, height)
         mask = tiles.inside(I1, size)
-        return cast(Any, self.network.apply(params, I1, I2, mask=mask))[1]
+        fuse = cast(Any, self.network.apply)
+        return fuse(params, I1, I2, mask=mask, theta_scale=theta_scale)[1]
 
 
 def _available_memory() -> int | None:

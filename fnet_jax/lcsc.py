@@ -43,7 +43,11 @@ class LCSC(Unrolled):
 
     @nn.compact
     def __call__(
-        self, e: jax.Array, *, mask: jax.Array | None = None
+        self,
+        e: jax.Array,
+        *,
+        mask: jax.Array | None = None,
+        theta_scale: jax.Array | float = 1.0,
     ) -> tuple[jax.Array, Intermediates]:
         """Codes a batch of images.
 
@@ -51,6 +55,7 @@ class LCSC(Unrolled):
             e: images, shape (N, H, W, C), floating point, values in about [0, 1].
             mask: 1 inside and 0 outside the true images, shape broadcastable to (N, H, W, 1), if
                 they are smaller than the arrays; None if they fill them.
+            theta_scale: what every threshold is multiplied with, at least 0.
 
         Returns:
             ``(u, intermediates)``: the code uᴺ, shape (N, H, W, K), and a dict with
@@ -65,7 +70,7 @@ class LCSC(Unrolled):
         W_e = self.param("W_e", xavier, self.up_shape(e.shape[3]))
         W_d = self.param("W_d", xavier, self.down_shape(e.shape[3]))
         start = nn.initializers.constant(START)
-        theta = jax.nn.softplus(self.param("free_theta", start, (self.features,)))
+        theta = theta_scale * jax.nn.softplus(self.param("free_theta", start, (self.features,)))
         threshold = thresholds.make(self.threshold, alpha=self.alpha, gamma=self.gamma)
 
         e = keep_inside(e, mask)

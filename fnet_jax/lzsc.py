@@ -191,7 +191,11 @@ class LZSC(Unrolled):
 
     @nn.compact
     def __call__(
-        self, e: jax.Array, *, mask: jax.Array | None = None
+        self,
+        e: jax.Array,
+        *,
+        mask: jax.Array | None = None,
+        theta_scale: jax.Array | float = 1.0,
     ) -> tuple[jax.Array, Intermediates]:
         """Codes a batch of images.
 
@@ -199,11 +203,12 @@ class LZSC(Unrolled):
             e: images, shape (N, H, W, C), floating point, values in about [0, 1].
             mask: 1 inside and 0 outside the true images, shape broadcastable to (N, H, W, 1), if
                 they are smaller than the arrays; None if they fill them.
+            theta_scale: multiplies every θᵏ, scalar ≥ 0.
 
         Returns:
             ``(u, intermediates)``: the code uᴺ, shape (N, H, W, K), and a dict with
             ``u`` (tuple of u⁰…uᴺ), ``before_threshold`` (tuple of what each was thresholded from),
-            ``theta`` and ``rho`` (θᵏ, ρᵏ for k = 0…N, shape (N + 1,)).
+            ``theta`` and ``rho`` (θᵏ, scaled, and ρᵏ for k = 0…N, shape (N + 1,)).
 
         Raises:
             ValueError: a setting or the shape or type of ``e`` is wrong; the message says which.
@@ -224,6 +229,7 @@ class LZSC(Unrolled):
         W_d, W_u = filters("W_d", steps, down), filters("W_u", steps, up)
         W_d_prime, W_u_prime = filters("W_d_prime", primed, down), filters("W_u_prime", primed, up)
         theta, rho = self._schedule()
+        theta = theta_scale * theta
         threshold = thresholds.make(self.threshold, alpha=self.alpha, gamma=self.gamma)
 
         # The mask goes before the threshold, which keeps zeros. After it, XLA on a CPU cannot fuse

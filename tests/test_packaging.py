@@ -13,7 +13,7 @@ from command import ROOT
 
 from fnet_jax import checkpoints, images
 from fnet_jax.checkpoints import PRETRAINED
-from fnet_jax.commands import benchmark, flags, fuse, import_official, score
+from fnet_jax.commands import benchmark, explain, flags, fuse, import_official, score
 from fnet_jax.fnet import FNet
 from fnet_jax.sheet import SAMPLES
 from fnet_jax.synthetic import night_street
@@ -24,7 +24,7 @@ from train.prepare import PrepareConfig
 from train.recipe import RecipeConfig
 from train.validate import ValidateConfig
 
-README = (ROOT / "README.md").read_text()
+README, EXPLAIN = ((ROOT / name).read_text() for name in ("README.md", "docs/explain.md"))
 
 
 def shipped_files():
@@ -53,7 +53,7 @@ def test_the_wheel_holds_the_library_only(tmp_path):
     }
     modules = {p.relative_to(ROOT).as_posix() for p in (ROOT / "fnet_jax").rglob("*.py")}
     assert modules <= set(names)
-    data = {"py.typed", "templates/scores.html", "benchmark/table1.json"}
+    data = {"py.typed", "templates/scores.html", "templates/explain.html", "benchmark/table1.json"}
     data |= {path.relative_to(ROOT / "fnet_jax").as_posix() for path in shipped_files()}
     data |= {path.relative_to(ROOT / "fnet_jax").as_posix() for path in SAMPLES.rglob("*.png")}
     assert {f"fnet_jax/{name}" for name in data} <= set(names)
@@ -157,6 +157,7 @@ def test_commands_of_the_readme_are_understood():
     configs = {
         "eval.ablate": AblateConfig,
         "eval.benchmark": benchmark.BenchmarkConfig,
+        "eval.explain": explain.ExplainConfig,
         "eval.fuse": fuse.FuseConfig,
         "eval.import_official": import_official.ImportConfig,
         "eval.score": score.ScoreConfig,
@@ -166,7 +167,7 @@ def test_commands_of_the_readme_are_understood():
         "train.stage1": TrainConfig,
         "train.stage2": TrainConfig,
     }
-    blocks = re.findall(r"```sh\n(.*?)```", README, re.S)
+    blocks = re.findall(r"```sh\n(.*?)```", README + EXPLAIN, re.S)
     lines = re.findall(r"^python -m (\S+) (.*)", "".join(blocks), re.M)
     assert {module for module, _ in lines} == configs.keys()
     for module, arguments in lines:
@@ -179,8 +180,8 @@ def test_python_of_the_readme_runs(tmp_path, small_checkpoint, monkeypatch):
     images.write(tmp_path / "infrared.png", infrared)
     shutil.copytree(small_checkpoint, tmp_path / "ckpt")
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", README, re.S)
-    assert len(blocks) == 3
+    blocks = re.findall(r"```python\n(.*?)```", README + EXPLAIN, re.S)
+    assert len(blocks) == 4
     for block in blocks:
         exec(block, {})
     assert images.read(tmp_path / "fused.png").shape == (32, 40, 3)

@@ -1,0 +1,70 @@
+"""How the estimate of a block changes from one iteration to the next.
+
+LZSC has no decoder of its own that would tell how well uᵏ explains its input e, so two fits stand
+beside each other, both relative to ‖e‖:
+
+- ``seen``: ‖e − W_dᵏ uᵏ⁻¹‖, what iteration k takes for the residual of the estimate before it (eq.
+  20). All blocks have it; it compares different filters, since each iteration has learned its own.
+- ``decoded``: ‖e − D uᵏ‖ with the one decoder D that was learned for the last estimate. u1 and u2
+  have it; what it leaves is not an error but the image Î that is left for the common features. c
+  has none: the network uses no D_c1 and D_c2.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from fnet_jax.conv import correlate
+
+_correlate = jax.jit(correlate)
+
+
+class Convergence(NamedTuple):
+    """Of a block, by iteration k = 0…N; each of shape (N + 1,).
+
+    Attributes:
+        step: ‖uᵏ − uᵏ⁻¹‖₂ over all pixels and features, with u⁻¹ = 0.
+        relative_step: the same over ‖uᵏ‖₂; NaN where that is 0.
+        seen: ‖e − W_dᵏ uᵏ⁻¹‖₂ / ‖e‖₂; NaN at k = 0, where there is no estimate before, or e = 0.
+        decoded: ‖e − D uᵏ‖₂ / ‖e‖₂; NaN for a block without D, or where e is 0.
+    """
+
+    step: np.ndarray
+    relative_step: np.ndarray
+    seen: np.ndarray
+    decoded: np.ndarray
+
+
+def convergence(
+    e: np.ndarray,
+    u: Sequence[np.ndarray],
+    W_d: Sequence[np.ndarray],
+    D: np.ndarray | None = None,
+) -> Convergence:
+    """Measures the iterates of a block.
+
+    Args:
+        e: what is coded, shape (H, W, C).
+        u: u⁰…uᴺ, each of shape (H, W, K).
+        W_d: filters of W_d¹…W_dᴺ, each of shape (size, size, K, C).
+        D: filters of the decoder that was learned for uᴺ, shape (size, size, K, C), if there is
+            one.
+    """
+    norms = np.array([_norm(x) for x in u])
+    step = np.array([norms[0], *(_norm(x - y) for x, y in zip(u[1:], u[:-1], strict=True))])
+    seen = [np.nan, *(_residual(e, x, W) for x, W in zip(u[:-1], W_d, strict=True))]
+    decoded = [np.nan if D is None else _residual(e, x, D) for x in u]
+    relative = step / np.where(norms > 0, norms, np.nan)
+    return Convergence(step, relative, np.array(seen), np.array(decoded))
+
+
+def _residual(e: np.ndarray, u: np.ndarray, filters: np.ndarray) -> float:
+    """‖e − filters u‖ / ‖e‖."""
+    size = _norm(e)
+    return _norm(e - np.asarray(_correlate(u[None], filters))[0]) / size if size else np.nan
+
+
+def _norm(x: np.ndarray) -> float:
+    return float(np.linalg.norm(x.ravel()))

@@ -1,0 +1,295 @@
+"""Everything that one pair shows of the network: numbers and maps, nothing drawn."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fnet_jax import color as colors
+from fnet_jax import whatif
+from fnet_jax.errors import InputError
+from fnet_jax.explain import features, nulls
+from fnet_jax.explain.convergence import Convergence, convergence
+from fnet_jax.explain.likeness import edges, likeness
+from fnet_jax.explain.nulls import Histogram
+from fnet_jax.explain.shares import mean, shares
+from fnet_jax.fusion import Fuser
+from fnet_jax.lzsc import Intermediates
+from fnet_jax.whatif import CODES, Edit
+
+STRONGEST = 5
+
+
+@dataclass(frozen=True)
+class Block:
+    """What one LZSC block did, for k = 0…N.
+
+    Attributes:
+        energy: of the code, ``Σ_j u_j²``, shape (H, W).
+        use: of the code's K features.
+        strongest: maps of the features of most energy, strongest first, shape (H, W, strongest).
+        theta: θᵏ, shape (N + 1,).
+        rho: ρᵏ, shape (N + 1,).
+        nulls_before: values before the threshold whose magnitude is below ε, shape (N + 1,).
+        nulls_after: the same after it.
+        epsilon: a value is null if its magnitude is below this.
+        histogram: of the magnitudes before and after the last threshold.
+        near: the same up to four times the last threshold.
+        convergence: of the iterates.
+        dictionaries: the filters that lead to the features or from them, by the paper's names, each
+            of shape (K, C, size, size), in the features' own order.
+    """
+
+    energy: np.ndarray
+    use: features.Use
+    strongest: np.ndarray
+    theta: np.ndarray
+    rho: np.ndarray
+    nulls_before: np.ndarray
+    nulls_after: np.ndarray
+    epsilon: float
+    histogram: Histogram
+    near: Histogram
+    convergence: Convergence
+    dictionaries: dict[str, np.ndarray]
+
+    @property
+    def null_increase(self) -> np.ndarray:
+        """Increase of the nulls by each threshold, in per cent."""
+        return nulls.increase(self.nulls_before, self.nulls_after)
+
+    @property
+    def nonzeros(self) -> np.ndarray:
+        """Mean number of features per pixel that are not null, after each threshold."""
+        return len(self.use.energy) - self.nulls_after / self.energy.size
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What the network found in one pair.
+
+    Attributes:
+        images: ``I1``, ``I2``, ``I1_hat``, ``I2_hat``, ``If_u1``, ``If_u2``, ``If_c``, ``If`` and
+            ``If_edited``, each of shape (H, W), not clipped.
+        blocks: by the name of their code: ``u1``, ``u2``, ``c``.
+        shares: of u1, u2 and c in each pixel, shape (H, W, 3); see :mod:`fnet_jax.explain.shares`.
+        fused: the fused image as :class:`~fnet_jax.fusion.Fuser` gives it, in the type of I1.
+        edited: the same after ``edit``.
+        edit: what was changed in ``If_edited``.
+    """
+
+    images: dict[str, np.ndarray]
+    blocks: dict[str, Block]
+    shares: np.ndarray
+    fused: np.ndarray
+    edited: np.ndarray
+    edit: Edit
+
+    def numbers(self) -> dict[str, Any]:
+        """What is no map, of plain Python types; what is undefined is None."""
+        parts = {name: self.images[name] for name in ("If_u1", "If_u2", "If_c")}
+        parts |= {f"energy of {code}": block.energy for code, block in self.blocks.items()}
+        sources = {name: self.images[name] for name in ("I1", "I2")}
+        others = sources | {f"edges of {name}": edges(image) for name, image in sources.items()}
+        others |= {f"energy of {code}": block.energy for code, block in self.blocks.items()}
+        height, width = self.images["If"].shape
+        change = np.abs(self.images["If_edited"] - self.images["If"])
+        return plain(
+            {
+                "height": height,
+                "width": width,
+                "blocks": {code: _numbers(block) for code, block in self.blocks.items()},
+                "shares": {
+                    "mean": dict(zip(CODES, mean(self.shares), strict=True)),
+                    "undefined": np.isnan(self.shares[..., 0]).mean(),
+                },
+                "sum_error": np.abs(sum(parts[f"If_{x}"] for x in CODES) - self.images["If"]).max(),
+                "correlation": likeness(parts, others),
+                "edit": {
+                    **{name: getattr(self.edit, name) for name in (*CODES, "theta_scale")},
+                    "features": [feature._asdict() for feature in self.edit.features],
+                    "mean_change": change.mean(),
+                    "largest_change": change.max(),
+                },
+            }
+        )
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All arrays by name: ``I1`` …, ``shares``, and ``u1_energy`` … of each block."""
+        found = {**self.images, "shares": self.shares}
+        for code, block in self.blocks.items():
+            of_block = {
+                "energy": block.energy,
+                "strongest": block.strongest,
+                "strongest_features": block.use.order[: block.strongest.shape[2]],
+                "theta": block.theta,
+                "rho": block.rho,
+                "epsilon": np.array(block.epsilon),
+                "nulls_before": block.nulls_before,
+                "nulls_after": block.nulls_after,
+                "feature_energy": block.use.energy,
+                "feature_frequency": block.use.frequency,
+                "feature_order": block.use.order,
+                **{f"histogram_{x}": y for x, y in block.histogram._asdict().items()},
+                **{f"near_{x}": y for x, y in block.near._asdict().items()},
+                **block.convergence._asdict(),
+                **block.dictionaries,
+            }
+            found |= {f"{code}_{name}": array for name, array in of_block.items()}
+        return found
+
+
+def explain(
+    fuser: Fuser,
+    i1: np.ndarray,
+    i2: np.ndarray,
+    *,
+    color: str = "auto",
+    edit: Edit | None = None,
+    strongest: int = STRONGEST,
+    epsilon: float | None = None,
+) -> Explanation:
+    """Explains how two images are fused.
+
+    Args:
+        fuser: the network.
+        i1: as for :meth:`fnet_jax.fusion.Fuser.fuse`.
+        i2: as for :meth:`fnet_jax.fusion.Fuser.fuse`.
+        color: as for :meth:`fnet_jax.fusion.Fuser.fuse`.
+        edit: a change of which the result is shown; None for no change. Everything else is of the
+            network without it.
+        strongest: how many feature maps of each code to keep; of fewer, all.
+        epsilon: a value is null if its magnitude is below this, > 0; None for a thousandth of the
+            largest magnitude of each code.
+
+    Returns:
+        The explanation. While it is computed, about 10 kB per pixel are held (all iterates of the
+        three blocks, twice); what is returned has 100 to 200 B per pixel.
+
+    Raises:
+        InputError: an image, ``edit``, ``strongest`` or ``epsilon`` cannot be used.
+        MemoryError: the machine has too little memory left for images of this size.
+    """
+    edit = edit or Edit()
+    edit.check(fuser.network.features)
+    if strongest < 1:
+        raise InputError(f"strongest is {strongest}; give 1 or more")
+    if epsilon is not None and not 0 < epsilon < np.inf:
+        raise InputError(f"epsilon is {epsilon:g}; give a number above 0")
+    I1, recombine, I2 = fuser.inputs(i1, i2, color=color)
+    found = fuser.decompose(i1, i2, color=color)
+    images = {"I1": I1, "I2": I2} | {
+        name: found[name][..., 0] for name in ("I1_hat", "I2_hat", "If_u1", "If_u2", "If_c", "If")
+    }
+    parameters = fuser.params["params"]
+    inputs = {
+        "u1": I1[..., None],
+        "u2": I2[..., None],
+        "c": np.concatenate([found["I1_hat"], found["I2_hat"]], axis=2),
+    }
+    blocks = {
+        code: _block(code, e, found, parameters, strongest=strongest, epsilon=epsilon)
+        for code, e in inputs.items()
+    }
+    if edit.theta_scale != 1:
+        del found  # as large as what is found next
+        found = fuser.decompose(i1, i2, color=color, theta_scale=edit.theta_scale)
+    images["If_edited"] = whatif.decode(found, fuser.params, edit)[..., 0]
+    # Copies, because views would keep all of the network's arrays.
+    images = {name: np.array(image) for name, image in images.items()}
+    kind = np.asarray(i1).dtype
+    return Explanation(
+        images,
+        blocks,
+        shares(images["If_u1"], images["If_u2"], images["If_c"]),
+        fused=colors.from_unit(recombine(images["If"]), kind),
+        edited=colors.from_unit(recombine(images["If_edited"]), kind),
+        edit=edit,
+    )
+
+
+def dictionaries(code: str, parameters: Any) -> dict[str, np.ndarray]:
+    """The filters W_eᵏ, W_dᵏ, D and G of a block, by name, each of shape (K, C, size, size).
+
+    Args:
+        code: ``"u1"``, ``"u2"`` or ``"c"``, which has no D.
+        parameters: of the network, by name.
+    """
+    block = parameters[f"lzsc_{code}"]
+    steps = range(len(block))
+    found = {
+        f"{x}_{k}": block[f"{x}_{k}"] for x in ("W_e", "W_d") for k in steps if f"{x}_{k}" in block
+    }
+    found |= {x: parameters[f"{x}_{code}"] for x in ("D", "G") if f"{x}_{code}" in parameters}
+    # (size, size, C, K) of what leads to features, (size, size, K, C) of what leads from them.
+    return {
+        name: np.asarray(filters).transpose((3, 2, 0, 1) if name[:3] == "W_e" else (2, 3, 0, 1))
+        for name, filters in found.items()
+    }
+
+
+def _block(
+    code: str,
+    e: np.ndarray,
+    found: Intermediates,
+    parameters: Any,
+    *,
+    strongest: int,
+    epsilon: float | None,
+) -> Block:
+    block, filters = found[f"lzsc_{code}"], parameters[f"lzsc_{code}"]
+    before, after = block["before_threshold"], block["u"]
+    epsilon = epsilon or nulls.epsilon(after[-1])
+    use = features.use(after[-1], epsilon)
+    return Block(
+        energy=features.energy(after[-1]),
+        use=use,
+        strongest=after[-1][..., use.order[:strongest]],
+        theta=block["theta"],
+        rho=block["rho"],
+        nulls_before=nulls.count(before, epsilon),
+        nulls_after=nulls.count(after, epsilon),
+        epsilon=epsilon,
+        histogram=nulls.histogram(before[-1], after[-1]),
+        near=nulls.histogram(
+            before[-1],
+            after[-1],
+            bins=nulls.NEAR_BINS,
+            upper=nulls.NEAR * float(block["theta"][-1]),
+        ),
+        convergence=convergence(
+            e,
+            after,
+            [filters[f"W_d_{k}"] for k in range(1, len(after))],
+            parameters.get(f"D_{code}"),
+        ),
+        dictionaries=dictionaries(code, parameters),
+    )
+
+
+def _numbers(block: Block) -> dict[str, Any]:
+    return {
+        "theta": block.theta,
+        "rho": block.rho,
+        "epsilon": block.epsilon,
+        "nulls_before": block.nulls_before,
+        "nulls_after": block.nulls_after,
+        "null_increase_percent": block.null_increase,
+        "nonzeros_per_pixel": block.nonzeros,
+        **block.convergence._asdict(),
+        "features_by_energy": [
+            {"feature": j, "energy": block.use.energy[j], "frequency": block.use.frequency[j]}
+            for j in block.use.order
+        ],
+    }
+
+
+def plain(value: Any) -> Any:
+    """NumPy's numbers and arrays as Python's, NaN and infinity as None; for JSON."""
+    if isinstance(value, dict):
+        return {name: plain(x) for name, x in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(x) for x in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,78 @@
+"""What all figures share: their canvas, and pictures with a scale beside them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH = 12.0  # inches
+SIGNED = "RdBu_r"  # told apart by all kinds of colour vision, as is the next
+POSITIVE = "cividis"
+
+
+@contextmanager
+def canvas(height: float) -> Iterator["Figure"]:
+    """A figure of 12 inches × ``height`` inches, to be drawn on inside the context."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    with rc_context(
+        {
+            "font.size": 9,
+            "axes.titlesize": 10,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+        }
+    ):
+        layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06)
+        yield Figure(figsize=(WIDTH, height), layout=layout, facecolor="white")
+
+
+def height_of(image: np.ndarray, *, columns: int, rows: int) -> float:
+    """Inches that rows of pictures need beside and above each other, with their titles."""
+    ratio = min(max(image.shape[0] / image.shape[1], 0.3), 2.0)
+    return rows * (WIDTH / columns * 0.85 * ratio + 0.4)
+
+
+def picture(
+    axes: "Axes",
+    image: np.ndarray,
+    title: str,
+    *,
+    colours: str = "gray",
+    limits: tuple[float, float] | None = None,
+    scale: bool = True,
+) -> None:
+    """Draws an image (H, W), or (H, W, 3) in colour, with a colour bar unless ``scale`` is False.
+
+    Args:
+        axes: where.
+        image: values.
+        title: above it.
+        colours: colour map.
+        limits: values of its ends; None for those of the image.
+        scale: draw a colour bar.
+    """
+    low, high = limits or (float(np.nanmin(image)), float(np.nanmax(image)))
+    if high <= low:
+        high = low + 1e-6  # a constant image
+    shown = axes.imshow(image, cmap=colours, vmin=low, vmax=high)
+    axes.set_title(title)
+    axes.set_axis_off()
+    if scale and axes.figure:
+        bar = axes.figure.colorbar(shown, cax=axes.inset_axes((1.03, 0, 0.04, 1)))
+        bar.ax.tick_params(labelsize=7)
+        bar.ax.locator_params(nbins=5)
+        bar.outline.set_visible(False)
+
+
+def around_zero(image: np.ndarray, *, percentile: float = 99.5) -> tuple[float, float]:
+    """Limits −a…a that hold all but the largest half per cent of the magnitudes."""
+    largest = float(np.percentile(np.abs(image), percentile)) or float(np.abs(image).max()) or 1.0
+    return -largest, largest

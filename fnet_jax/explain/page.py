@@ -1,0 +1,83 @@
+"""An explanation as one HTML file that needs nothing else."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from fnet_jax.explain.colours import COLOURS
+from fnet_jax.whatif import CODES, Edit
+
+
+class Shown(NamedTuple):
+    """A figure or picture of the page.
+
+    Attributes:
+        title: its heading.
+        caption: what it shows.
+        png: the bytes of a PNG file.
+    """
+
+    title: str
+    caption: str
+    png: bytes
+
+
+def page(
+    name: str,
+    numbers: Mapping[str, Any],
+    edit: Edit,
+    pictures: Sequence[Shown],
+    figures: Sequence[Shown],
+    origin: Mapping[str, str],
+) -> str:
+    """The page, which a browser shows without a network.
+
+    Args:
+        name: of the pair.
+        numbers: of :meth:`fnet_jax.explain.explanation.Explanation.numbers`.
+        edit: what was changed.
+        pictures: to be shown beside each other at the top.
+        figures: to be shown below each other.
+        origin: what the numbers came from, by name.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # slow to import
+
+    environment = Environment(
+        loader=PackageLoader("fnet_jax"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["data"] = _data
+    environment.filters["figure"] = _figure
+    return environment.get_template("explain.html").render(
+        name=name,
+        numbers=numbers,
+        codes=CODES,
+        colours=COLOURS,
+        edit=described(edit),
+        pictures=pictures,
+        figures=figures,
+        origin=origin,
+    )
+
+
+def described(edit: Edit) -> str:
+    """An edit as the flags of the command; empty for one that changes nothing."""
+    flags = {"u1": edit.u1, "u2": edit.u2, "c": edit.c, "theta-scale": edit.theta_scale}
+    words = [f"--{flag} {scale:g}" for flag, scale in flags.items() if scale != 1]
+    words += [f"--feature {code}:{number}={scale:g}" for code, number, scale in edit.features]
+    return " ".join(words)
+
+
+def _data(png: bytes) -> str:
+    """The bytes of a PNG file as an address that holds them."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def _figure(value: float | None, digits: int = 4) -> str:
+    """A number for a table; a dash where it is undefined."""
+    if value is None:
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.{digits}g}"

@@ -1,0 +1,152 @@
+"""An explanation as files: a page for a browser, figures, arrays and numbers."""
+
+import io
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fnet_jax import images, provenance
+from fnet_jax.checkpoints import checksums
+from fnet_jax.errors import InputError
+from fnet_jax.explain.explanation import Explanation
+from fnet_jax.explain.figures import drawings
+from fnet_jax.explain.page import Shown, described, page
+from fnet_jax.files import writable
+from fnet_jax.fusion import Fuser
+from fnet_jax.pairs import Pair
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PAGE, NUMBERS, ARRAYS, FIGURES = "report.html", "numbers.json", "arrays.npz", "figures"
+ELSEWHERE = "give another --out"
+DOTS = 150  # per inch, of PNG files and of pictures inside SVG files
+COUNT = 12  # figures without an edit; one more with one
+
+
+def check(folder: Path, *, overwrite: bool) -> None:
+    """Raises InputError unless a report may be put at ``folder``, which need not exist."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not (folder / PAGE).is_file():
+        raise InputError(f"{folder}: is there already and is no report; {ELSEWHERE}")
+    if not overwrite:
+        raise InputError(f"{folder}: is there already; give --overwrite to replace the report")
+
+
+def origin_of(fuser: Fuser, pair: Pair) -> dict[str, str]:
+    """What an explanation came from: checksums of weights and images, date and versions."""
+    versions = provenance.versions(*provenance.NETWORK, "matplotlib")
+    return {
+        "weights (SHA-256)": provenance.fingerprint_of(checksums(fuser.params)),
+        "I1 and I2 (SHA-256)": provenance.fingerprint([("I1", pair.i1), ("I2", pair.i2)]),
+        "date": provenance.today(),
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+    }
+
+
+def write(
+    folder: Path,
+    name: str,
+    explanation: Explanation,
+    origin: Mapping[str, str],
+    *,
+    advance: Callable[[], object] = lambda: None,
+) -> None:
+    """Writes a report, whole or not at all.
+
+    Args:
+        folder: where it goes; a report that is there is replaced.
+        name: of the pair.
+        explanation: what is reported, of images that are uint8 or uint16.
+        origin: of :func:`origin_of`.
+        advance: is called after each figure.
+
+    Raises:
+        InputError: something cannot be written.
+    """
+    with writable(folder, remedy=ELSEWHERE):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            new.chmod(0o755)
+            _fill(new, name, explanation, origin, advance)
+            _put(new, folder)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+
+def _put(new: Path, folder: Path) -> None:
+    """Moves the folder ``new`` to ``folder``, in place of a report that is there."""
+    if folder.exists() and any(folder.iterdir()):
+        old = new.with_name(f"{new.name}-old")
+        folder.rename(old)
+        try:
+            new.rename(folder)
+        except OSError:
+            old.rename(folder)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        new.rename(folder)
+
+
+def _fill(
+    folder: Path,
+    name: str,
+    explanation: Explanation,
+    origin: Mapping[str, str],
+    advance: Callable[[], object],
+) -> None:
+    (folder / FIGURES).mkdir()
+    figures = []
+    for drawing in drawings(explanation):
+        file = folder / FIGURES / f"{drawing.name}.png"
+        _save(drawing.draw(explanation), file)
+        figures.append(Shown(drawing.title, drawing.caption, file.read_bytes()))
+        advance()
+    pictures = [
+        Shown(title, "", _png(np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8)))
+        for title, image in ((x, explanation.images[x]) for x in ("I1", "I2"))
+    ]
+    edit = described(explanation.edit)
+    results = [("fused", "", explanation.fused)]
+    if edit:
+        results.append(("edited", edit, explanation.edited))
+    for result, caption, image in results:
+        images.write(folder / f"{result}.png", image)
+        pictures.append(Shown(result, caption, _png(image)))
+    numbers = explanation.numbers()
+    with (folder / ARRAYS).open("wb") as file_of_arrays:
+        np.savez_compressed(file_of_arrays, **explanation.arrays())  # type: ignore[arg-type]
+    text = json.dumps({"pair": name} | numbers | {"origin": dict(origin)}, indent=1) + "\n"
+    (folder / NUMBERS).write_bytes(text.encode("utf-8", "replace"))
+    html = page(name, numbers, explanation.edit, pictures, figures, origin)
+    (folder / PAGE).write_bytes(html.encode("utf-8", "replace"))
+
+
+def _save(figure: "Figure", file: Path) -> None:
+    """Writes a figure as PNG, and as SVG beside it."""
+    from matplotlib import rc_context
+
+    figure.savefig(file, dpi=DOTS)
+    figure.set_layout_engine("none")  # it is laid out; that takes longest
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "explain"}):
+        about = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(file.with_suffix(".svg"), dpi=DOTS, metadata=about)
+
+
+def _png(image: np.ndarray) -> bytes:
+    """An image, uint8 or uint16, as the bytes of a PNG file of 8 bits."""
+    from PIL import Image
+
+    if image.dtype == np.uint16:
+        image = np.rint(image / 257).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    return file.getvalue()

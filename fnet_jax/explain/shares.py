@@ -1,0 +1,32 @@
+"""Which of u1, u2 and c a pixel of the fused image comes from."""
+
+import numpy as np
+
+VISIBLE = 0.5 / 255  # half a grey level; where the parts together are less, there is nothing to see
+
+
+def shares(If_u1: np.ndarray, If_u2: np.ndarray, If_c: np.ndarray) -> np.ndarray:
+    """The share of each reconstruction in the fused image, |If_x| / (|If_u1| + |If_u2| + |If_c|).
+
+    Magnitudes, because the parts have signs and partly cancel: c may darken what u1 brightens, and
+    a share of the sum itself would then be below 0 or above 1. A share so says how much of all that
+    was added and taken away at a pixel came from a part, not how bright it is.
+
+    Args:
+        If_u1: reconstruction from u1, shape (H, W), units of the image in [0, 1].
+        If_u2: reconstruction from u2, the same shape.
+        If_c: reconstruction from c, the same shape.
+
+    Returns:
+        Array (H, W, 3) of the shares of u1, u2 and c, which sum to 1; NaN where the magnitudes sum
+        to less than half a grey level.
+    """
+    parts = np.abs(np.stack([If_u1, If_u2, If_c], axis=-1))
+    total = parts.sum(axis=-1, keepdims=True)
+    return parts / np.where(total >= VISIBLE, total, np.nan)
+
+
+def mean(of_pixels: np.ndarray) -> np.ndarray:
+    """Mean shares over the pixels where they are defined, shape (3,); NaN where there are none."""
+    defined = of_pixels[~np.isnan(of_pixels[..., 0])]
+    return defined.mean(axis=0, dtype=np.float64) if len(defined) else np.full(3, np.nan)
