@@ -21,16 +21,22 @@ BOTH: dict[str, Any] = {"split": "train", "batch": 4, "crop": 64, "cosine": True
 RECIPE: dict[str, dict[str, Any]] = {
     "stage1": BOTH | {"steps": 600, "lr": 3e-4, "warmup": 100, "clip": 2.0},
     "stage2": BOTH | {"steps": 10_000, "lr": 3e-4, "warmup": 300, "clip": 50.0},
+    "again": BOTH | {"steps": 2_000, "lr": 1e-4, "warmup": 100, "clip": 50.0, "seed": 1},
 }
+"""Flags of the rounds. The third is stage II again, from where the second ended: the rate rises
+once more and falls, on other crops."""
+STAGE = {"stage1": "stage1", "stage2": "stage2", "again": "stage2"}
 
 DESCRIPTION = """\
-Train the weights that are shipped, from nothing: stage I, stage II, and of stage II the checkpoint
-with the smallest validation loss as one folder, which every command takes as --ckpt.
+Train the weights that are shipped, from nothing: stage I, stage II, stage II again from where that
+ended, and of the last the checkpoint with the smallest validation loss as one folder, which every
+command takes as --ckpt.
 
-The stages run as these commands do (python -m train.stage1 --help tells what they leave behind):
+The rounds run as these commands do (python -m train.stage1 --help tells what they leave behind):
 
   {stage1}
   {stage2}
+  {again}
 
 The same command goes on with a recipe that was stopped or killed. --out is written last; it holds
 the average of the weights, their configuration, the data's fingerprint, the course of the
@@ -76,6 +82,12 @@ class RecipeConfig:
         metavar="N",
         parse=positive,
     )
+    steps3: int = flag(
+        f"steps of stage II again (default {RECIPE['again']['steps']})",
+        default=RECIPE["again"]["steps"],
+        metavar="N",
+        parse=positive,
+    )
     batch: int = flag(
         f"pairs per step (default {BOTH['batch']})",
         default=BOTH["batch"],
@@ -96,9 +108,9 @@ class RecipeConfig:
         "side of the filters in pixels, odd (default 9)", default=None, parse=positive
     )
 
-    def stage(self, name: str) -> TrainConfig:
-        """The configuration of ``stage1`` or ``stage2``."""
-        steps = {"stage1": self.steps1, "stage2": self.steps2}[name]
+    def round(self, name: str) -> TrainConfig:
+        """The configuration of ``stage1``, ``stage2`` or ``again``."""
+        steps = {"stage1": self.steps1, "stage2": self.steps2, "again": self.steps3}[name]
         how = RECIPE[name] | {
             "steps": steps,
             "warmup": min(RECIPE[name]["warmup"], steps // 4),
@@ -107,15 +119,17 @@ class RecipeConfig:
         }
         if name == "stage1":  # stage II takes its network from there
             how |= {n: getattr(self, n) for n in ("features", "iterations", "kernel_size")}
-        return TrainConfig(workdir=self.workdir, data=self.data, data_dir=self.data_dir, **how)
+        workdir = self.workdir
+        if name == "again":
+            how |= {"init": str(workdir / "stage2")}
+            workdir = workdir / name
+        return TrainConfig(workdir=workdir, data=self.data, data_dir=self.data_dir, **how)
 
 
 def main(argv: Sequence[str] | None = None, *, prog: str = "python -m train.recipe") -> int:
     """Runs the command; returns its exit status."""
-    lines = {
-        name: command(name, TrainConfig(workdir=Path("DIR"), data="DATA", **RECIPE[name]))
-        for name in RECIPE
-    }
+    told = RecipeConfig(data="DATA", workdir=Path("DIR"), out=Path("OUT"))
+    lines = {name: command(name, told.round(name)) for name in RECIPE}
     config = parse(
         RecipeConfig,
         argv,
@@ -130,8 +144,8 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "python -m train.reci
 
 
 def command(name: str, config: TrainConfig) -> str:
-    """The command line that runs a stage with a configuration."""
-    words = ["python", "-m", f"train.{name}"]
+    """The command line that runs a round with a configuration."""
+    words = ["python", "-m", f"train.{STAGE[name]}"]
     for field in dataclasses.fields(TrainConfig):
         value = getattr(config, field.name)
         if value == field.default:
@@ -153,14 +167,14 @@ def run(config: RecipeConfig) -> int:
     from train.stages import STAGES
 
     checkpoints.check_place(config.out, overwrite=config.overwrite)
-    for name, stage in STAGES.items():
-        stage_config = config.stage(name)
-        status = train(stage, stage_config)
-        saved = checkpoints.steps(config.workdir / name / checkpoints.RUN_FOLDER)
-        if status or max(saved, default=0) < stage_config.steps:
-            say(f"{config.workdir / name}: stopped before its end; the same command goes on")
+    for name in RECIPE:
+        how = config.round(name)
+        status = train(STAGES[STAGE[name]], how)
+        saved = checkpoints.steps(how.workdir / STAGE[name] / checkpoints.RUN_FOLDER)
+        if status or max(saved, default=0) < how.steps:
+            say(f"{how.workdir}: stopped before its end; the same command goes on")
             return status or 1
-    best, course = best_checkpoint(config.workdir / "stage2")
+    best, course = best_checkpoint(how.workdir / STAGE[name])
     network, params, meta = checkpoints.load(best)
     record = {
         "kind": "recipe",
@@ -169,23 +183,23 @@ def run(config: RecipeConfig) -> int:
         "validation_loss": course[int(best.name)],
         "data": {n: v for n, v in meta["source"]["data"].items() if n != "title"},
         "versions": meta["source"]["versions"],
-        "stages": {name: _recorded(config, name) for name in RECIPE},
+        "rounds": {name: _recorded(config, name) for name in RECIPE},
     }
     checkpoints.save(config.out, network, params, source=record, overwrite=config.overwrite)
     say(
-        f"{config.out}: step {int(best.name):,} of stage II, validation loss "
+        f"{config.out}: step {int(best.name):,} of the last round, validation loss "
         f"{record['validation_loss']:.4g}"
     )
     return 0
 
 
 def _recorded(config: RecipeConfig, name: str) -> dict[str, Any]:
-    """What was done in a stage, without the names of anybody's folders, as JSON values."""
-    done = dataclasses.replace(
-        config.stage(name), workdir=Path("runs"), data="MSRS/", data_dir=None
+    """What was done in a round, without the names of anybody's folders, as JSON values."""
+    done = dataclasses.replace(config, workdir=Path("runs"), data="MSRS/", data_dir=None).round(
+        name
     )
     settings = {n: v for n, v in done.recorded().items() if n not in MAY_CHANGE}
-    course = validation_course(config.workdir / name)
+    course = validation_course(config.round(name).workdir / STAGE[name])
     return {
         "command": command(name, done),
         "config": settings,
