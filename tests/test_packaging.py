@@ -15,7 +15,7 @@ from fnet_jax import checkpoints, images
 from fnet_jax.checkpoints import PRETRAINED
 from fnet_jax.commands import benchmark, flags, fuse, import_official, score
 from fnet_jax.fnet import FNet
-from fnet_jax.sheet import SAMPLES
+from fnet_jax.pairs import SAMPLES
 from fnet_jax.synthetic import night_street
 from fnet_jax.version import __version__
 from train.config import TrainConfig

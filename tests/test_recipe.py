@@ -68,6 +68,7 @@ def test_it_goes_on_where_it_stopped(folder):
     done = recipe_in(folder, "--steps1=2", "--steps2=3", "--steps3=4", "--overwrite")
     assert done.returncode == 0, done.stderr
     assert "runs/again/stage2: is at step 4 of 4 already" in done.stdout
+    assert not (folder / "runs/again/data").exists()  # prepared once, for all rounds
     assert (folder / "runs/stage1/metrics.jsonl").read_text() == before
     assert checkpoints.checksums(checkpoints.load(folder / "weights")[1]) == weights
 

@@ -10,6 +10,8 @@ from typing import Any
 from fnet_jax.commands.flags import flag, positive
 from fnet_jax.errors import InputError
 
+DATA_DIR = "where prepared sets are kept (default: $TFDS_DATA_DIR or ~/tensorflow_datasets)"
+
 
 def natural(text: str) -> int:
     """A whole number of at least 0, for :func:`flag`'s ``parse``."""
@@ -68,7 +70,7 @@ class TrainConfig:
         "train on one split of the set (default: on all, as the paper)", default=None
     )
     data_dir: Path | None = flag(
-        "where prepared sets are kept (default: $TFDS_DATA_DIR or ~/tensorflow_datasets)",
+        DATA_DIR,
         default=None,
         metavar="FOLDER",
     )

@@ -15,13 +15,13 @@ from fnet_jax.commands.console import finish, say
 from fnet_jax.commands.flags import flag, parse, positive
 from fnet_jax.errors import InputError
 from fnet_jax.memory import use_huge_pages
-from train.config import MAY_CHANGE, TrainConfig
+from train.config import DATA_DIR, MAY_CHANGE, TrainConfig
 
-BOTH: dict[str, Any] = {"split": "train", "batch": 4, "crop": 64, "cosine": True, "resume": True}
+EVERY: dict[str, Any] = {"split": "train", "batch": 4, "crop": 64, "cosine": True, "resume": True}
 RECIPE: dict[str, dict[str, Any]] = {
-    "stage1": BOTH | {"steps": 600, "lr": 3e-4, "warmup": 100, "clip": 2.0},
-    "stage2": BOTH | {"steps": 10_000, "lr": 3e-4, "warmup": 300, "clip": 50.0},
-    "again": BOTH | {"steps": 2_000, "lr": 1e-4, "warmup": 100, "clip": 50.0, "seed": 1},
+    "stage1": EVERY | {"steps": 600, "lr": 3e-4, "warmup": 100, "clip": 2.0},
+    "stage2": EVERY | {"steps": 10_000, "lr": 3e-4, "warmup": 300, "clip": 50.0},
+    "again": EVERY | {"steps": 2_000, "lr": 1e-4, "warmup": 100, "clip": 50.0, "seed": 1},
 }
 """Flags of the rounds. The third is stage II again, from where the second ended: the rate rises
 once more and falls, on other crops."""
@@ -48,9 +48,15 @@ examples:
   {prog} --data MSRS/ --workdir runs/ --out weights/
   {prog} --data MSRS/ --workdir small/ --out weights/ --features 16 --steps2 2000
 
-Two CPU cores need about half a second per step. The exit status is 0 when --out is written, 1 if
-anything failed or the recipe was stopped, 2 if an option is wrong.
+At the times per step that docs/speed.md tells, two CPU cores need an hour and a quarter. The exit
+status is 0 when --out is written, 1 if anything failed or the recipe was stopped, 2 if an option is
+wrong.
 """
+
+
+def number(help: str, default: int, metavar: str) -> Any:
+    """A flag with a positive whole number, whose default ``--help`` tells."""
+    return flag(f"{help} (default {default})", default=default, metavar=metavar, parse=positive)
 
 
 @dataclass(frozen=True)
@@ -66,40 +72,15 @@ class RecipeConfig:
     out: Path = flag("where the weights go", metavar="FOLDER")
     overwrite: bool = flag("replace weights that are in --out already", default=False)
     data_dir: Path | None = flag(
-        "where prepared sets are kept (default: $TFDS_DATA_DIR or ~/tensorflow_datasets)",
+        DATA_DIR,
         default=None,
         metavar="FOLDER",
     )
-    steps1: int = flag(
-        f"steps of stage I (default {RECIPE['stage1']['steps']})",
-        default=RECIPE["stage1"]["steps"],
-        metavar="N",
-        parse=positive,
-    )
-    steps2: int = flag(
-        f"steps of stage II (default {RECIPE['stage2']['steps']})",
-        default=RECIPE["stage2"]["steps"],
-        metavar="N",
-        parse=positive,
-    )
-    steps3: int = flag(
-        f"steps of stage II again (default {RECIPE['again']['steps']})",
-        default=RECIPE["again"]["steps"],
-        metavar="N",
-        parse=positive,
-    )
-    batch: int = flag(
-        f"pairs per step (default {BOTH['batch']})",
-        default=BOTH["batch"],
-        metavar="PAIRS",
-        parse=positive,
-    )
-    crop: int = flag(
-        f"side of the crops in pixels (default {BOTH['crop']})",
-        default=BOTH["crop"],
-        metavar="PIXELS",
-        parse=positive,
-    )
+    steps1: int = number("steps of stage I", RECIPE["stage1"]["steps"], "N")
+    steps2: int = number("steps of stage II", RECIPE["stage2"]["steps"], "N")
+    steps3: int = number("steps of stage II again", RECIPE["again"]["steps"], "N")
+    batch: int = number("pairs per step", EVERY["batch"], "PAIRS")
+    crop: int = number("side of the crops in pixels", EVERY["crop"], "PIXELS")
     features: int | None = flag("feature maps K (default 64)", default=None, parse=positive)
     iterations: int | None = flag(
         "iterations N of a block (default 4)", default=None, parse=positive
@@ -124,6 +105,10 @@ class RecipeConfig:
             how |= {"init": str(workdir / "stage2")}
             workdir = workdir / name
         return TrainConfig(workdir=workdir, data=self.data, data_dir=self.data_dir, **how)
+
+    def folder(self, name: str) -> Path:
+        """Where a round leaves what it does."""
+        return self.round(name).workdir / STAGE[name]
 
 
 def main(argv: Sequence[str] | None = None, *, prog: str = "python -m train.recipe") -> int:
@@ -163,18 +148,23 @@ def run(config: RecipeConfig) -> int:
         InputError: the weights could not be written where they should go, or a stage cannot run.
     """
     from fnet_jax import checkpoints  # JAX and Orbax are slow to import: after --help
+    from train import sources
     from train.loop import train
+    from train.prepared import default_data_dir
     from train.stages import STAGES
 
     checkpoints.check_place(config.out, overwrite=config.overwrite)
+    if Path(config.data).is_dir():  # once for all rounds, which have workdirs of their own
+        data_dir = config.data_dir or default_data_dir()
+        prepared = sources.open_or_prepare(config.data, data_dir, config.workdir)
+        config = dataclasses.replace(config, data=str(prepared.folder))
     for name in RECIPE:
-        how = config.round(name)
-        status = train(STAGES[STAGE[name]], how)
-        saved = checkpoints.steps(how.workdir / STAGE[name] / checkpoints.RUN_FOLDER)
-        if status or max(saved, default=0) < how.steps:
-            say(f"{how.workdir}: stopped before its end; the same command goes on")
+        steps, folder = config.round(name).steps, config.folder(name)
+        status = train(STAGES[STAGE[name]], config.round(name))
+        if status or max(checkpoints.steps(folder / checkpoints.RUN_FOLDER), default=0) < steps:
+            say(f"{folder}: stopped before its end; the same command goes on")
             return status or 1
-    best, course = best_checkpoint(how.workdir / STAGE[name])
+    best, course = best_checkpoint(config.folder("again"))
     network, params, meta = checkpoints.load(best)
     record = {
         "kind": "recipe",
@@ -199,7 +189,7 @@ def _recorded(config: RecipeConfig, name: str) -> dict[str, Any]:
         name
     )
     settings = {n: v for n, v in done.recorded().items() if n not in MAY_CHANGE}
-    course = validation_course(config.round(name).workdir / STAGE[name])
+    course = validation_course(config.folder(name))
     return {
         "command": command(name, done),
         "config": settings,
