@@ -27,7 +27,7 @@ IMAGES = $(if $(I1),--i1 "$(I1)" --i2 "$(I2)",--samples --sheet "$(OUT)/sheet.pn
 
 # Before the virtual environment is made, which takes minutes.
 paired:
-	@if [ -n "$(I1)" -a -z "$(I2)" ] || [ -z "$(I1)" -a -n "$(I2)" ]; then \
+	@if [ "$(if $(I1),1)" != "$(if $(I2),1)" ]; then \
 	  echo "make fuse needs both images: make fuse I1=visible.png I2=infrared.png     (files or folders)"; \
 	  exit 2; \
 	fi

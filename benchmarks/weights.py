@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-METRICS = ("MI", "CE", "VIF", "Qabf", "Qcb", "SSIM")  # of the paper's Table I
-LESS_IS_BETTER = ("CE",)
+from fnet_jax.benchmark.protocols import paper
+from fnet_jax.metrics import METRICS
+from fnet_jax.tables import markdown_table
 
 
 def ratios(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, dict[str, float]]:
@@ -22,13 +23,14 @@ def ratios(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, dict[str, 
     Raises:
         ValueError: the two are not of the same pairs.
     """
-    found = {}
+    found, of_table = {}, paper()["sets"]
     for name, one in ours["sets"].items():
         other = theirs["sets"].get(name)
         if other is None or one["fingerprint"] != other["fingerprint"]:
             raise ValueError(f"{name}: the reports are not of the same pairs")
-        quotients = {m: one["means"][m] / other["means"][m] for m in METRICS if m in one["means"]}
-        found[name] = {m: 1 / q if m in LESS_IS_BETTER else q for m, q in quotients.items()}
+        metrics = [m for m in of_table[name] if m in one["means"]]
+        quotients = {m: one["means"][m] / other["means"][m] for m in metrics}
+        found[name] = {m: q if METRICS[m].higher_is_better else 1 / q for m, q in quotients.items()}
     return found
 
 
@@ -36,19 +38,15 @@ def table(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
     """Both means of each cell with their ratio, and the mean ratios, as Markdown."""
     found = ratios(ours, theirs)
     metrics = list(next(iter(found.values())))
-    lines = [
-        f"| set | {' | '.join(metrics)} | mean ratio |",
-        f"|{'---|' * (len(metrics) + 2)}",
-    ]
+    rows = []
     for name, row in found.items():
         one, other = ours["sets"][name], theirs["sets"][name]
         cells = [f"{one['means'][m]:.3f} / {other['means'][m]:.3f} ({row[m]:.2f})" for m in metrics]
-        mean = float(np.mean(list(row.values())))
-        lines.append(f"| {one['title']} | {' | '.join(cells)} | {mean:.3f} |")
+        rows.append([one["title"], *cells, f"{np.mean(list(row.values())):.3f}"])
     cells = [f"{np.mean([row[m] for row in found.values()]):.2f}" for m in metrics]
     every = [ratio for row in found.values() for ratio in row.values()]
-    lines.append(f"| mean ratio | {' | '.join(cells)} | **{np.mean(every):.3f}** |")
-    return "\n".join(lines)
+    rows.append(["mean ratio", *cells, f"**{np.mean(every):.3f}**"])
+    return markdown_table(["set", *metrics, "mean ratio"], rows)
 
 
 def main() -> int:

@@ -1,6 +1,5 @@
-"""Draws the picture at the top of the README: ``python docs/make_picture.py --ckpt ckpt/``."""
+"""Draws the picture at the top of the README: ``python docs/make_picture.py``."""
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +12,8 @@ PICTURE = Path(__file__).with_name("night_street.png")
 
 def main() -> None:
     """Fuses a made-up street and writes visible, infrared and fused image side by side."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ckpt", type=Path, required=True, help="checkpoint of FNet")
     visible, infrared = night_street(320, 420, seed=1)
-    fused = Fuser.from_checkpoint(parser.parse_args().ckpt).fuse(visible, infrared)
+    fused = Fuser.pretrained().fuse(visible, infrared)
     gap = np.full((len(visible), 6, 3), 255, np.uint8)
     panels = [visible, gap, np.stack([infrared] * 3, axis=2), gap, fused]
     images.write(PICTURE, np.concatenate(panels, axis=1), overwrite=True)

@@ -12,6 +12,8 @@ from fnet_jax.errors import InputError
 
 Key = TypeVar("Key", str, tuple[str, ...])
 
+SAMPLES = Path(__file__).with_name("samples")  # pairs in I1/ and I2/, all made up and named so
+
 
 @dataclass(frozen=True)
 class Pair:

@@ -1,4 +1,4 @@
-"""Contact sheets: I1, I2 and the fused image of some pairs on one page. And the sample pairs."""
+"""Contact sheets: I1, I2 and the fused image of some pairs on one page."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,7 +9,6 @@ from PIL import Image, ImageDraw, ImageFont
 from fnet_jax import images
 from fnet_jax.color import to_unit
 
-SAMPLES = Path(__file__).with_name("samples")  # pairs in I1/ and I2/, all made up and named so
 COLUMNS = ("I1", "I2", "fused")
 PANEL = (320, 256)  # width and height that a panel is shrunk into, in pixels
 GAP, LINE = 8, 22  # pixels between panels, and of a line of text

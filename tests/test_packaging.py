@@ -15,7 +15,7 @@ from fnet_jax import checkpoints, images
 from fnet_jax.checkpoints import PRETRAINED
 from fnet_jax.commands import benchmark, explain, flags, fuse, import_official, score
 from fnet_jax.fnet import FNet
-from fnet_jax.sheet import SAMPLES
+from fnet_jax.pairs import SAMPLES
 from fnet_jax.synthetic import night_street
 from fnet_jax.version import __version__
 from train.ablating import AblateConfig
@@ -65,8 +65,8 @@ def test_the_weights_are_small_whole_and_nobodys_in_particular():
     assert network.settings() == FNet().settings()
     assert sum(x.size for x in checkpoints.named_arrays(params).values()) == 419_916
     source = meta["source"]
-    assert source["stages"].keys() == {"stage1", "stage2"}
-    course = source["stages"]["stage2"]["validation_loss"]
+    assert source["rounds"].keys() == {"stage1", "stage2", "again"}
+    course = source["rounds"]["again"]["validation_loss"]
     assert source["validation_loss"] == pytest.approx(course[str(source["step"])], abs=1e-6)
     for path in shipped_files():
         assert b"/home/" not in path.read_bytes()

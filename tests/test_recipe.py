@@ -1,4 +1,4 @@
-"""``python -m train.recipe`` at toy size: both stages, going on, and the weights at the end."""
+"""``python -m train.recipe`` at toy size: all rounds, going on, and the weights at the end."""
 
 import json
 
@@ -24,9 +24,9 @@ def folder(tmp_path_factory):
     for i in range(20):
         for kind, image in zip(("I1", "I2"), picture(i, 20, 24), strict=True):
             write(folder / f"source/{kind}/{i}.png", image)
-    done = recipe_in(folder, "--steps1=2", "--steps2=3")
+    done = recipe_in(folder, "--steps1=2", "--steps2=3", "--steps3=4")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1].startswith("weights: step 3 of stage II, validation loss")
+    assert done.stdout.splitlines()[-1].startswith("weights: step 4 of the last round, validation")
     return folder
 
 
@@ -38,42 +38,43 @@ def recipe_in(folder, *flags):
 def test_the_weights_are_the_average_of_the_best_checkpoint(folder):
     network, params, meta = checkpoints.load(folder / "weights")
     assert {"features": 2, "iterations": 1, "kernel_size": 3}.items() <= network.settings().items()
-    _, trained, theirs = checkpoints.load(folder / "runs/stage2/checkpoints/3")
+    _, trained, theirs = checkpoints.load(folder / "runs/again/stage2/checkpoints/4")
     jax.tree.map(np.testing.assert_array_equal, params, trained)
     source = meta["source"]
     told = theirs["source"]["data"]
     del told["title"]  # in which the folder is named
     assert source["data"] == told
-    course = source["stages"]["stage2"]["validation_loss"]
-    assert source["step"] == 3
-    assert source["validation_loss"] == pytest.approx(course["3"], abs=1e-6)
-    assert {"0", "3"} <= course.keys()
+    course = source["rounds"]["again"]["validation_loss"]
+    assert source["step"] == 4
+    assert source["validation_loss"] == pytest.approx(course["4"], abs=1e-6)
+    assert {"0", "4"} <= course.keys()
 
 
 def test_the_record_names_commands_and_no_folders(folder):
     _, _, meta = checkpoints.load(folder / "weights")
-    for name, steps in (("stage1", 2), ("stage2", 3)):
-        stage = meta["source"]["stages"][name]
-        program, *arguments = stage["command"].split(" ")[2:]
-        assert program == f"train.{name}"
+    for name, steps in (("stage1", 2), ("stage2", 3), ("again", 4)):
+        done = meta["source"]["rounds"][name]
+        program, *arguments = done["command"].split(" ")[2:]
+        assert program == f"train.{'stage2' if name == 'again' else name}"
         again = parse(TrainConfig, arguments)
         assert again.steps == steps
-        assert {n: again.recorded()[n] for n in stage["config"]} == stage["config"]
+        assert {n: again.recorded()[n] for n in done["config"]} == done["config"]
     assert str(folder) not in json.dumps(meta)
 
 
 def test_it_goes_on_where_it_stopped(folder):
     before = (folder / "runs/stage1/metrics.jsonl").read_text()
     weights = checkpoints.checksums(checkpoints.load(folder / "weights")[1])
-    done = recipe_in(folder, "--steps1=2", "--steps2=3", "--overwrite")
+    done = recipe_in(folder, "--steps1=2", "--steps2=3", "--steps3=4", "--overwrite")
     assert done.returncode == 0, done.stderr
-    assert "runs/stage2: is at step 3 of 3 already" in done.stdout
+    assert "runs/again/stage2: is at step 4 of 4 already" in done.stdout
+    assert not (folder / "runs/again/data").exists()  # prepared once, for all rounds
     assert (folder / "runs/stage1/metrics.jsonl").read_text() == before
     assert checkpoints.checksums(checkpoints.load(folder / "weights")[1]) == weights
 
 
 def test_where_the_weights_go_is_looked_at_first(folder, tmp_path):
-    done = recipe_in(folder, "--steps1=2", "--steps2=3")
+    done = recipe_in(folder, "--steps1=2", "--steps2=3", "--steps3=4")
     assert (done.returncode, done.stdout) == (1, "")
     assert "weights: is there already; give --overwrite" in done.stderr
     (tmp_path / "own").mkdir()

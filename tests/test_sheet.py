@@ -8,7 +8,8 @@ from command import ROOT
 
 from fnet_jax import images
 from fnet_jax.errors import InputError
-from fnet_jax.sheet import COLUMNS, GAP, LINE, PANEL, SAMPLES, contact_sheet
+from fnet_jax.pairs import SAMPLES
+from fnet_jax.sheet import COLUMNS, GAP, LINE, PANEL, contact_sheet
 
 
 def test_a_row_for_each_pair_at_its_own_size(tmp_path):

@@ -15,7 +15,7 @@ from fnet_jax.commands.console import finish, say
 from fnet_jax.commands.flags import flag, parse, positive
 from fnet_jax.errors import InputError
 from train.ablations import ABLATIONS, ablation
-from train.config import TrainConfig, above_zero
+from train.config import DATA_DIR, TrainConfig, above_zero
 
 if TYPE_CHECKING:
     from fnet_jax.benchmark.protocols import Located
@@ -81,7 +81,7 @@ class AblateConfig:
     )
     split: str | None = flag("train on one split of the set (default: on all)", default=None)
     data_dir: Path | None = flag(
-        "where prepared sets are kept (default: $TFDS_DATA_DIR or ~/tensorflow_datasets)",
+        DATA_DIR,
         default=None,
         metavar="FOLDER",
     )

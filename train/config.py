@@ -11,6 +11,8 @@ from fnet_jax.commands.flags import flag, positive
 from fnet_jax.errors import InputError
 from train.ablations import ABLATIONS
 
+DATA_DIR = "where prepared sets are kept (default: $TFDS_DATA_DIR or ~/tensorflow_datasets)"
+
 
 def natural(text: str) -> int:
     """A whole number of at least 0, for :func:`flag`'s ``parse``."""
@@ -69,7 +71,7 @@ class TrainConfig:
         "train on one split of the set (default: on all, as the paper)", default=None
     )
     data_dir: Path | None = flag(
-        "where prepared sets are kept (default: $TFDS_DATA_DIR or ~/tensorflow_datasets)",
+        DATA_DIR,
         default=None,
         metavar="FOLDER",
     )

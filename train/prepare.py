@@ -9,6 +9,7 @@ from typing import Any
 from fnet_jax.commands.console import finish, say
 from fnet_jax.commands.flags import flag, parse
 from fnet_jax.layouts import SETS, ImageSet, described
+from train.config import DATA_DIR
 
 DESCRIPTION = """\
 Build a set of image pairs, which training reads, from a folder with image files, and verify it.
@@ -47,7 +48,7 @@ class PrepareConfig:
     )
     source: Path = flag("where its images are", metavar="FOLDER")
     data_dir: Path | None = flag(
-        "where prepared sets are kept (default: $TFDS_DATA_DIR or ~/tensorflow_datasets)",
+        DATA_DIR,
         default=None,
         metavar="FOLDER",
     )

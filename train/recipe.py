@@ -15,22 +15,28 @@ from fnet_jax.commands.console import finish, say
 from fnet_jax.commands.flags import flag, parse, positive
 from fnet_jax.errors import InputError
 from fnet_jax.memory import use_huge_pages
-from train.config import MAY_CHANGE, TrainConfig
+from train.config import DATA_DIR, MAY_CHANGE, TrainConfig
 
-BOTH: dict[str, Any] = {"split": "train", "batch": 4, "crop": 64, "cosine": True, "resume": True}
+EVERY: dict[str, Any] = {"split": "train", "batch": 4, "crop": 64, "cosine": True, "resume": True}
 RECIPE: dict[str, dict[str, Any]] = {
-    "stage1": BOTH | {"steps": 600, "lr": 3e-4, "warmup": 100, "clip": 2.0},
-    "stage2": BOTH | {"steps": 10_000, "lr": 3e-4, "warmup": 300, "clip": 50.0},
+    "stage1": EVERY | {"steps": 600, "lr": 3e-4, "warmup": 100, "clip": 2.0},
+    "stage2": EVERY | {"steps": 10_000, "lr": 3e-4, "warmup": 300, "clip": 50.0},
+    "again": EVERY | {"steps": 2_000, "lr": 1e-4, "warmup": 100, "clip": 50.0, "seed": 1},
 }
+"""Flags of the rounds. The third is stage II again, from where the second ended: the rate rises
+once more and falls, on other crops."""
+STAGE = {"stage1": "stage1", "stage2": "stage2", "again": "stage2"}
 
 DESCRIPTION = """\
-Train the weights that are shipped, from nothing: stage I, stage II, and of stage II the checkpoint
-with the smallest validation loss as one folder, which every command takes as --ckpt.
+Train the weights that are shipped, from nothing: stage I, stage II, stage II again from where that
+ended, and of the last the checkpoint with the smallest validation loss as one folder, which every
+command takes as --ckpt.
 
-The stages run as these commands do (python -m train.stage1 --help tells what they leave behind):
+The rounds run as these commands do (python -m train.stage1 --help tells what they leave behind):
 
   {stage1}
   {stage2}
+  {again}
 
 The same command goes on with a recipe that was stopped or killed. --out is written last; it holds
 the average of the weights, their configuration, the data's fingerprint, the course of the
@@ -42,9 +48,15 @@ examples:
   {prog} --data MSRS/ --workdir runs/ --out weights/
   {prog} --data MSRS/ --workdir small/ --out weights/ --features 16 --steps2 2000
 
-Two CPU cores need about half a second per step. The exit status is 0 when --out is written, 1 if
-anything failed or the recipe was stopped, 2 if an option is wrong.
+At the times per step that docs/speed.md tells, two CPU cores need an hour and a quarter. The exit
+status is 0 when --out is written, 1 if anything failed or the recipe was stopped, 2 if an option is
+wrong.
 """
+
+
+def number(help: str, default: int, metavar: str) -> Any:
+    """A flag with a positive whole number, whose default ``--help`` tells."""
+    return flag(f"{help} (default {default})", default=default, metavar=metavar, parse=positive)
 
 
 @dataclass(frozen=True)
@@ -60,34 +72,15 @@ class RecipeConfig:
     out: Path = flag("where the weights go", metavar="FOLDER")
     overwrite: bool = flag("replace weights that are in --out already", default=False)
     data_dir: Path | None = flag(
-        "where prepared sets are kept (default: $TFDS_DATA_DIR or ~/tensorflow_datasets)",
+        DATA_DIR,
         default=None,
         metavar="FOLDER",
     )
-    steps1: int = flag(
-        f"steps of stage I (default {RECIPE['stage1']['steps']})",
-        default=RECIPE["stage1"]["steps"],
-        metavar="N",
-        parse=positive,
-    )
-    steps2: int = flag(
-        f"steps of stage II (default {RECIPE['stage2']['steps']})",
-        default=RECIPE["stage2"]["steps"],
-        metavar="N",
-        parse=positive,
-    )
-    batch: int = flag(
-        f"pairs per step (default {BOTH['batch']})",
-        default=BOTH["batch"],
-        metavar="PAIRS",
-        parse=positive,
-    )
-    crop: int = flag(
-        f"side of the crops in pixels (default {BOTH['crop']})",
-        default=BOTH["crop"],
-        metavar="PIXELS",
-        parse=positive,
-    )
+    steps1: int = number("steps of stage I", RECIPE["stage1"]["steps"], "N")
+    steps2: int = number("steps of stage II", RECIPE["stage2"]["steps"], "N")
+    steps3: int = number("steps of stage II again", RECIPE["again"]["steps"], "N")
+    batch: int = number("pairs per step", EVERY["batch"], "PAIRS")
+    crop: int = number("side of the crops in pixels", EVERY["crop"], "PIXELS")
     features: int | None = flag("feature maps K (default 64)", default=None, parse=positive)
     iterations: int | None = flag(
         "iterations N of a block (default 4)", default=None, parse=positive
@@ -96,9 +89,9 @@ class RecipeConfig:
         "side of the filters in pixels, odd (default 9)", default=None, parse=positive
     )
 
-    def stage(self, name: str) -> TrainConfig:
-        """The configuration of ``stage1`` or ``stage2``."""
-        steps = {"stage1": self.steps1, "stage2": self.steps2}[name]
+    def round(self, name: str) -> TrainConfig:
+        """The configuration of ``stage1``, ``stage2`` or ``again``."""
+        steps = {"stage1": self.steps1, "stage2": self.steps2, "again": self.steps3}[name]
         how = RECIPE[name] | {
             "steps": steps,
             "warmup": min(RECIPE[name]["warmup"], steps // 4),
@@ -107,15 +100,21 @@ class RecipeConfig:
         }
         if name == "stage1":  # stage II takes its network from there
             how |= {n: getattr(self, n) for n in ("features", "iterations", "kernel_size")}
-        return TrainConfig(workdir=self.workdir, data=self.data, data_dir=self.data_dir, **how)
+        workdir = self.workdir
+        if name == "again":
+            how |= {"init": str(workdir / "stage2")}
+            workdir = workdir / name
+        return TrainConfig(workdir=workdir, data=self.data, data_dir=self.data_dir, **how)
+
+    def folder(self, name: str) -> Path:
+        """Where a round leaves what it does."""
+        return self.round(name).workdir / STAGE[name]
 
 
 def main(argv: Sequence[str] | None = None, *, prog: str = "python -m train.recipe") -> int:
     """Runs the command; returns its exit status."""
-    lines = {
-        name: command(name, TrainConfig(workdir=Path("DIR"), data="DATA", **RECIPE[name]))
-        for name in RECIPE
-    }
+    told = RecipeConfig(data="DATA", workdir=Path("DIR"), out=Path("OUT"))
+    lines = {name: command(name, told.round(name)) for name in RECIPE}
     config = parse(
         RecipeConfig,
         argv,
@@ -130,8 +129,8 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "python -m train.reci
 
 
 def command(name: str, config: TrainConfig) -> str:
-    """The command line that runs a stage with a configuration."""
-    words = ["python", "-m", f"train.{name}"]
+    """The command line that runs a round with a configuration."""
+    words = ["python", "-m", f"train.{STAGE[name]}"]
     for field in dataclasses.fields(TrainConfig):
         value = getattr(config, field.name)
         if value == field.default:
@@ -149,18 +148,23 @@ def run(config: RecipeConfig) -> int:
         InputError: the weights could not be written where they should go, or a stage cannot run.
     """
     from fnet_jax import checkpoints  # JAX and Orbax are slow to import: after --help
+    from train import sources
     from train.loop import train
+    from train.prepared import default_data_dir
     from train.stages import STAGES
 
     checkpoints.check_place(config.out, overwrite=config.overwrite)
-    for name, stage in STAGES.items():
-        stage_config = config.stage(name)
-        status = train(stage, stage_config)
-        saved = checkpoints.steps(config.workdir / name / checkpoints.RUN_FOLDER)
-        if status or max(saved, default=0) < stage_config.steps:
-            say(f"{config.workdir / name}: stopped before its end; the same command goes on")
+    if Path(config.data).is_dir():  # once for all rounds, which have workdirs of their own
+        data_dir = config.data_dir or default_data_dir()
+        prepared = sources.open_or_prepare(config.data, data_dir, config.workdir)
+        config = dataclasses.replace(config, data=str(prepared.folder))
+    for name in RECIPE:
+        steps, folder = config.round(name).steps, config.folder(name)
+        status = train(STAGES[STAGE[name]], config.round(name))
+        if status or max(checkpoints.steps(folder / checkpoints.RUN_FOLDER), default=0) < steps:
+            say(f"{folder}: stopped before its end; the same command goes on")
             return status or 1
-    best, course = best_checkpoint(config.workdir / "stage2")
+    best, course = best_checkpoint(config.folder("again"))
     network, params, meta = checkpoints.load(best)
     record = {
         "kind": "recipe",
@@ -169,23 +173,23 @@ def run(config: RecipeConfig) -> int:
         "validation_loss": course[int(best.name)],
         "data": {n: v for n, v in meta["source"]["data"].items() if n != "title"},
         "versions": meta["source"]["versions"],
-        "stages": {name: _recorded(config, name) for name in RECIPE},
+        "rounds": {name: _recorded(config, name) for name in RECIPE},
     }
     checkpoints.save(config.out, network, params, source=record, overwrite=config.overwrite)
     say(
-        f"{config.out}: step {int(best.name):,} of stage II, validation loss "
+        f"{config.out}: step {int(best.name):,} of the last round, validation loss "
         f"{record['validation_loss']:.4g}"
     )
     return 0
 
 
 def _recorded(config: RecipeConfig, name: str) -> dict[str, Any]:
-    """What was done in a stage, without the names of anybody's folders, as JSON values."""
-    done = dataclasses.replace(
-        config.stage(name), workdir=Path("runs"), data="MSRS/", data_dir=None
+    """What was done in a round, without the names of anybody's folders, as JSON values."""
+    done = dataclasses.replace(config, workdir=Path("runs"), data="MSRS/", data_dir=None).round(
+        name
     )
     settings = {n: v for n, v in done.recorded().items() if n not in MAY_CHANGE}
-    course = validation_course(config.workdir / name)
+    course = validation_course(config.folder(name))
     return {
         "command": command(name, done),
         "config": settings,

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from fnet_jax import layouts
 from fnet_jax.color import LIMITED, LIMITED_OFFSET
 from fnet_jax.errors import InputError, first_line
 from fnet_jax.synthetic import random_scene
+
+if TYPE_CHECKING:
+    from train.prepared import PreparedSet
 
 CACHE_BYTES = 2**31  # of decoded images, over all processes that read
 SCENES, SCENE_SIDE = 1000, 256  # of the synthetic set
@@ -162,7 +165,7 @@ def find(
         there = (folder_of(data_dir, "msrs") / INFO).exists()
         which = "msrs" if there else "synthetic"
     if which != "synthetic":
-        prepared = _open_or_prepare(which, data_dir, workdir)
+        prepared = open_or_prepare(which, data_dir, workdir)
     if which == "synthetic":
         if split is not None:
             raise InputError(f"--split {split}: synthetic scenes have no splits; leave it out")
@@ -180,8 +183,17 @@ def find(
     return _divided(prepared.name, title, prepared.fingerprint, pairs, validation, readers)
 
 
-def _open_or_prepare(which: str, data_dir: Path, workdir: Path) -> Any:
-    """Opens a prepared set, or prepares a folder of images inside the workdir."""
+def open_or_prepare(which: str, data_dir: Path, workdir: Path) -> "PreparedSet":
+    """Opens a prepared set, or prepares a folder of images inside the workdir.
+
+    Args:
+        which: a prepared set's name or folder, or a folder of image pairs.
+        data_dir: where prepared sets are kept.
+        workdir: in which a folder of image pairs is prepared, or was.
+
+    Raises:
+        InputError: there is no such set, or it is damaged.
+    """
     from train.prepared import INFO, VERSION, open_set
 
     folder = Path(which).expanduser()

@@ -1,12 +1,15 @@
 """``python -m train.validate``: the validation loss of any weights, on the same pairs."""
 
+import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fnet_jax.commands.console import finish, say
 from fnet_jax.commands.flags import flag, parse, positive
+from train.config import DATA_DIR
 
 DESCRIPTION = """\
 Measure the validation loss of stage II (eq. 26) of one or more checkpoints of FNet on the same
@@ -37,7 +40,7 @@ class ValidateConfig:
     )
     split: str | None = flag("split of the set (default: all)", default=None)
     data_dir: Path | None = flag(
-        "where prepared sets are kept (default: $TFDS_DATA_DIR or ~/tensorflow_datasets)",
+        DATA_DIR,
         default=None,
         metavar="FOLDER",
     )
@@ -88,11 +91,16 @@ def run(config: ValidateConfig) -> int:
         validation=config.validation,
         workdir=config.workdir,
     )
+
+    @functools.cache  # weights of equal networks share a program
+    def measure(network: FNet) -> Callable[..., Any]:
+        loss = STAGES["stage2"].loss(network)
+        return validator(loss, network, data.validation, crop=config.crop)
+
     say(f"{len(data.validation)} pairs of {data.title}")
     for number, (path, network, params, _) in enumerate(loaded):
         assert isinstance(network, FNet)
-        loss = STAGES["stage2"].loss(network)
-        values, _ = validator(loss, network, data.validation, crop=config.crop)({"fnet": params})
+        values, _ = measure(network)({"fnet": params})
         names = {name.removeprefix("validation_").removeprefix("loss/"): name for name in values}
         if number == 0:
             say(" | ".join(["checkpoint", *names]))

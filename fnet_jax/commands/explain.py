@@ -14,8 +14,7 @@ from fnet_jax import color, images
 from fnet_jax.commands.console import finish, say
 from fnet_jax.commands.flags import CKPT, flag, parse, parser_of, positive
 from fnet_jax.errors import InputError, first_line
-from fnet_jax.pairs import Pair, match
-from fnet_jax.sheet import SAMPLES
+from fnet_jax.pairs import SAMPLES, Pair, match
 
 if TYPE_CHECKING:
     from fnet_jax.fusion import Fuser

@@ -13,8 +13,8 @@ from fnet_jax.commands.console import finish, say
 from fnet_jax.commands.flags import CKPT, flag, parse, parser_of, positive
 from fnet_jax.errors import InputError
 from fnet_jax.files import writable
-from fnet_jax.pairs import Pair, match
-from fnet_jax.sheet import SAMPLES, contact_sheet
+from fnet_jax.pairs import SAMPLES, Pair, match
+from fnet_jax.sheet import contact_sheet
 
 MAX_PIXELS = 100_000_000
 SHEET_ROWS = 20
