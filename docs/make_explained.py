@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/explain.md, of a shipped sample: ``python docs/make_explained.py``."""
+"""Draws the pictures of docs/explain.md, of a shipped sample: ``python -m docs.make_explained``."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Draws the picture at the top of the README: ``python docs/make_picture.py``."""
+"""Draws the picture at the top of the README: ``python -m docs.make_picture``."""
 
 from pathlib import Path
 

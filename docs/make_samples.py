@@ -1,4 +1,4 @@
-"""Draws the sample pairs that are shipped: ``python docs/make_samples.py``."""
+"""Draws the sample pairs that are shipped: ``python -m docs.make_samples``."""
 
 from pathlib import Path
 

@@ -9,6 +9,7 @@ from fnet_jax import Fuser, InputError, fusion
 from fnet_jax.conv import correlate
 from fnet_jax.explain import nulls
 from fnet_jax.explain.explanation import dictionaries, explain, plain
+from fnet_jax.explain.figures import curves
 from fnet_jax.fnet import FNet
 from fnet_jax.synthetic import night_street
 from fnet_jax.whatif import CODES, Edit, Feature
@@ -110,6 +111,41 @@ def test_eleven_iterations_are_sorted_by_number():
     names = list(dictionaries("u1", parameters))
     assert names[:12] == [f"W_e_{k}" for k in range(12)]
     assert names[12:] == [*(f"W_d_{k}" for k in range(1, 12)), "D", "G"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"block": "lcsc", "threshold": "soft", "shared": True, "momentum": "none"},
+        {"shared": True},
+        {"momentum": "none"},
+    ],
+)
+def test_other_blocks_are_explained(pair, settings):
+    network, image = (
+        FNet(features=4, iterations=2, kernel_size=5, **settings),
+        np.zeros((1, 8, 8, 1)),
+    )
+    fuser = Fuser(network, jax.device_get(jax.jit(network.init)(jax.random.key(0), image, image)))
+    explained, found = explain(fuser, *pair), fuser.decompose(*pair)
+    for code, block in explained.blocks.items():
+        iterates, filters = found[f"lzsc_{code}"], fuser.params["params"][f"lzsc_{code}"]
+        lcsc = "block" in settings
+        theta = np.full(3, iterates["theta"].mean()) if lcsc else iterates["theta"]
+        np.testing.assert_allclose(block.theta, theta, rtol=1e-6)
+        np.testing.assert_array_equal(block.rho, iterates.get("rho", np.zeros(3)))
+        assert {x for x in block.dictionaries if x not in "DG"} == {
+            x for x in filters if x[:3] in ("W_e", "W_d") and "prime" not in x
+        }
+        if code != "c":
+            e = explained.images[code.replace("u", "I")][..., None]
+            W_d = filters.get("W_d", filters.get("W_d_2"))
+            left = e - np.asarray(correlate(iterates["u"][1][None], W_d))[0]
+            seen = np.linalg.norm(left) / np.linalg.norm(e)
+            assert block.convergence.seen[2] == pytest.approx(seen, rel=1e-5)
+    json.dumps(explained.numbers(), allow_nan=False)
+    figure = curves.schedule(explained)
+    assert len(figure.axes) == 2
 
 
 def test_without_an_edit_the_edited_image_is_the_fused_one(fuser, pair):

@@ -28,8 +28,9 @@ class Block:
         energy: of the code, ``Σ_j u_j²``, shape (H, W).
         use: of the code's K features.
         strongest: maps of the features of most energy, strongest first, shape (H, W, strongest).
-        theta: θᵏ, shape (N + 1,).
-        rho: ρᵏ, shape (N + 1,).
+        theta: θᵏ, shape (N + 1,); of an LCSC block, which has one θ for each feature and all k, the
+            mean over its features.
+        rho: ρᵏ, shape (N + 1,); 0 where there is no momentum.
         nulls_before: values before the threshold whose magnitude is below ε, shape (N + 1,).
         nulls_after: the same after it.
         epsilon: a value is null if its magnitude is below this.
@@ -211,15 +212,15 @@ def explain(
 def dictionaries(code: str, parameters: Any) -> dict[str, np.ndarray]:
     """The filters W_eᵏ, W_dᵏ, D and G of a block, by name, each of shape (K, C, size, size).
 
+    Filters that all iterations share are named without k.
+
     Args:
         code: ``"u1"``, ``"u2"`` or ``"c"``, which has no D.
         parameters: of the network, by name.
     """
     block = parameters[f"lzsc_{code}"]
-    steps = range(len(block))
-    found = {
-        f"{x}_{k}": block[f"{x}_{k}"] for x in ("W_e", "W_d") for k in steps if f"{x}_{k}" in block
-    }
+    names = [f"{x}{k}" for x in ("W_e", "W_d") for k in ("", *(f"_{k}" for k in range(len(block))))]
+    found = {name: block[name] for name in names if name in block}
     found |= {x: parameters[f"{x}_{code}"] for x in ("D", "G") if f"{x}_{code}" in parameters}
     # (size, size, C, K) of what leads to features, (size, size, K, C) of what leads from them.
     return {
@@ -241,12 +242,16 @@ def _block(
     before, after = block["before_threshold"], block["u"]
     epsilon = epsilon or nulls.epsilon(after[-1])
     use = features.use(after[-1], epsilon)
+    steps = range(1, len(after))
+    theta, rho = block["theta"], block.get("rho", np.zeros(len(after), np.float32))
+    if "free_theta" in filters:  # LCSC
+        theta = np.full(len(after), theta.mean())
     return Block(
         energy=features.energy(after[-1]),
         use=use,
         strongest=after[-1][..., use.order[:strongest]],
-        theta=block["theta"],
-        rho=block["rho"],
+        theta=theta,
+        rho=rho,
         nulls_before=nulls.count(before, epsilon),
         nulls_after=nulls.count(after, epsilon),
         epsilon=epsilon,
@@ -255,12 +260,12 @@ def _block(
             before[-1],
             after[-1],
             bins=nulls.NEAR_BINS,
-            upper=nulls.NEAR * float(block["theta"][-1]),
+            upper=nulls.NEAR * float(theta[-1]),
         ),
         convergence=convergence(
             e,
             after,
-            [filters[f"W_d_{k}"] for k in range(1, len(after))],
+            [filters.get("W_d", filters.get(f"W_d_{k}")) for k in steps],
             parameters.get(f"D_{code}"),
         ),
         dictionaries=dictionaries(code, parameters),

@@ -18,7 +18,8 @@ BEFORE, AFTER = "#7a7a7a", "#0072b2"
 
 SCHEDULE = (
     "What training has made of eq. 21: thresholds θ fall with the iteration k, the weight ρ of the "
-    "momentum rises. They belong to the weights, not to the pair."
+    "momentum rises. They belong to the weights, not to the pair. Blocks without momentum have "
+    "ρ = 0; of an LCSC block, which has a threshold for each feature, their mean is drawn."
 )
 NULLS = (
     "Magnitudes of a block's values before and after its last threshold: above all of them, below "
