@@ -82,6 +82,19 @@ def test_seeds_are_compared_pair_by_pair(values):
     assert found["AE13"].mean > 1  # half the CE outweighs the lost MI
 
 
+def test_cells_that_the_paper_lacks_do_not_count(values):
+    more = {
+        name: [
+            {"tno": {**one["tno"], "SSIM": i + len(name)}, "msrs": {"MI": i + 1.0}}
+            for i, one in enumerate(of)
+        ]
+        for name, of in values.items()
+    }
+    assert table3.worths(more) == table3.worths(values)
+    none = {name: [{"msrs": {"MI": 1.0}}] * 2 for name in values}
+    assert "| AE13, no intensity loss | – | – | cannot tell |" in table3.summary(none)
+
+
 def test_orders_are_counted_cell_by_cell(values):
     # The paper: AE13 has less MI and more CE than FNet on TNO. Here CE is the other way round.
     # AE1 differs in both in the paper and in neither here.

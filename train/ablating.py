@@ -272,8 +272,8 @@ def _write(
             "# Ablations",
             f"{config.steps} steps of each stage ({config.batch} crops of {config.crop}×"
             f"{config.crop}, rate {config.lr:g}), {config.seeds} seeds; pairs scored: {pairs}. "
-            f"*Here*: mean over sets and metrics of a variant's mean over FNet's (CE inverted) "
-            f"with its 95 % interval over the seeds; below 1, the variant is worse.",
+            f"*Here*: mean over the paper's sets and metrics of a variant's mean over FNet's (CE "
+            f"inverted) with its 95 % interval over the seeds; below 1, the variant is worse.",
             table3.summary(values),
             f"The paper's orders between an experiment and FNet, cell by cell: {orders}.",
             "Each cell: here, and below it the paper's number.",

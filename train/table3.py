@@ -93,10 +93,18 @@ def verdict(ours: Interval, theirs: float) -> str:
 
 
 def worths(values: Mapping[str, Sequence[Means]]) -> dict[str, Interval]:
-    """:func:`worth` of each variant over the seeds; a seed's variant and FNet saw equal batches."""
+    """:func:`worth` of each variant over the seeds, of the cells that the paper has.
+
+    A seed's variant and FNet saw equal batches, and are compared with each other.
+    """
     complete = values[COMPLETE]
+    printed = paper_means(COMPLETE, like=complete[0])
+
+    def among(means: Means) -> Means:
+        return {n: {metric: means[n][metric] for metric in row} for n, row in printed.items()}
+
     return {
-        name: Interval.of([worth(one, other) for one, other in zip(of, complete, strict=True)])
+        name: Interval.of([worth(among(x), y) for x, y in zip(of, complete, strict=True)])
         for name, of in values.items()
         if name != COMPLETE
     }
@@ -107,7 +115,8 @@ def summary(values: Mapping[str, Sequence[Means]]) -> str:
     like, rows = values[COMPLETE][0], []
     for name, ours in worths(values).items():
         theirs = worth(paper_means(name, like=like), paper_means(COMPLETE, like=like))
-        row = [f"{name}, {ABLATIONS[name].title}", _printed(ours), f"{theirs:.3f}"]
+        printed = f"{theirs:.3f}" if math.isfinite(theirs) else "–"
+        row = [f"{name}, {ABLATIONS[name].title}", _printed(ours), printed]
         rows.append([*row, verdict(ours, theirs)])
     return markdown_table(["experiment", "here", "paper", "the paper's order"], rows)
 
@@ -160,5 +169,5 @@ def orders(values: Mapping[str, Sequence[Means]]) -> dict[str, int]:
 
 def _printed(interval: Interval) -> str:
     if not math.isfinite(interval.low):
-        return f"{interval.mean:.3f}"
+        return f"{interval.mean:.3f}" if math.isfinite(interval.mean) else "–"
     return f"{interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
