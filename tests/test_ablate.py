@@ -39,6 +39,9 @@ def test_the_tables_are_written(folder):
         assert len(of) == 1
         assert of[0]["tno"].keys() == {"MI", "CE", "VIF", "Qabf", "Qcb", "SSIM"}
         assert of[0]["tno"]["SSIM"] > 0
+    ends = [json.loads(x) for x in (folder / "out/runs/FNet/seed0/stage2/metrics.jsonl").open()]
+    assert content["validation_loss"]["FNet"] == [ends[-1]["validation_loss"]]
+    assert content["validation_loss"].keys() == content["means"].keys()
     text = (folder / "out/ablations.md").read_text()
     for what in ("| AE13, no intensity loss |", "2 steps of each stage", "cannot tell", "2.57"):
         assert what in text

@@ -27,6 +27,19 @@ def test_vectors_get_a_curve_for_each_part(report, tmp_path):
     assert lines(tmp_path) == [{"step": 3, "loss": 0.5, "theta/u1/0": 0.25, "theta/u1/1": 0.125}]
 
 
+def test_the_course_of_the_validation_loss(report, tmp_path):
+    for step, metrics in [
+        (0, {"validation_loss": 2.0}),
+        (1, {"loss": 3.0}),
+        (2, {"validation_loss": 1.0}),
+    ]:
+        report.point(step, metrics)
+    assert reporting.validation_course(tmp_path) == {0: 2.0, 2: 1.0}
+    (tmp_path / reporting.CURVES).write_text("{")
+    with pytest.raises(InputError, match="metrics.jsonl: cannot be read"):
+        reporting.validation_course(tmp_path)
+
+
 def test_points_after_the_step_one_goes_on_from_are_dropped(report, tmp_path):
     for step in range(1, 6):
         report.point(step, {"loss": step})

@@ -1,7 +1,6 @@
 """``python -m train.recipe``: the weights that are shipped, from nothing."""
 
 import dataclasses
-import json
 import logging
 import os
 import shlex
@@ -185,6 +184,8 @@ def run(config: RecipeConfig) -> int:
 
 def _recorded(config: RecipeConfig, name: str) -> dict[str, Any]:
     """What was done in a round, without the names of anybody's folders, as JSON values."""
+    from train.reporting import validation_course
+
     done = dataclasses.replace(config, workdir=Path("runs"), data="MSRS/", data_dir=None).round(
         name
     )
@@ -197,28 +198,6 @@ def _recorded(config: RecipeConfig, name: str) -> dict[str, Any]:
     }
 
 
-def validation_course(folder: Path) -> dict[int, float]:
-    """The validation loss of a stage by the step, as far as it was measured.
-
-    Args:
-        folder: of the stage.
-
-    Raises:
-        InputError: the curves of the run cannot be read.
-    """
-    from train.reporting import CURVES
-
-    path = folder / CURVES
-    try:
-        points = [json.loads(line) for line in path.read_text().splitlines()]
-        return {p["step"]: p["validation_loss"] for p in points if "validation_loss" in p}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path}: cannot be read ({error}); it has the validation losses by which the best "
-            f"checkpoint is chosen: copy it from where the stage ran"
-        ) from error
-
-
 def best_checkpoint(folder: Path) -> tuple[Path, dict[int, float]]:
     """The checkpoint of a stage with the smallest validation loss, and that loss by the step.
 
@@ -226,6 +205,7 @@ def best_checkpoint(folder: Path) -> tuple[Path, dict[int, float]]:
         InputError: no checkpoint has one.
     """
     from fnet_jax import checkpoints
+    from train.reporting import validation_course
 
     course = validation_course(folder)
     saved = checkpoints.steps(folder / checkpoints.RUN_FOLDER)

@@ -13,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from fnet_jax import images
+from fnet_jax.errors import InputError
 from fnet_jax.files import replace_text, writable
 from fnet_jax.lzsc import Unrolled
 from train.data import unit
@@ -24,6 +25,26 @@ PICTURES = "pictures"
 PAIRS_SHOWN = 4
 PANELS = ("I1", "I2", "If", "u1", "u2", "c")
 GAP = 4  # white pixels between panels
+
+
+def validation_course(folder: Path) -> dict[int, float]:
+    """The validation loss of a stage by the step, as far as it was measured.
+
+    Args:
+        folder: of the stage.
+
+    Raises:
+        InputError: the curves of the run cannot be read.
+    """
+    path = folder / CURVES
+    try:
+        points = [json.loads(line) for line in path.read_text().splitlines()]
+        return {p["step"]: p["validation_loss"] for p in points if "validation_loss" in p}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: cannot be read ({error}); it has the validation losses of the run: copy it "
+            f"from where the stage ran"
+        ) from error
 
 
 class Report:

@@ -110,15 +110,29 @@ def worths(values: Mapping[str, Sequence[Means]]) -> dict[str, Interval]:
     }
 
 
-def summary(values: Mapping[str, Sequence[Means]]) -> str:
-    """A row for each experiment: what it is worth here and in the paper, and the verdict."""
+def dearer(losses: Mapping[str, Sequence[float]], name: str) -> Interval | None:
+    """Validation loss of a variant less FNet's over the seeds; None if they have other terms."""
+    if ABLATIONS[name].without:
+        return None
+    return Interval.of(np.subtract(losses[name], losses[COMPLETE]).tolist())
+
+
+def summary(values: Mapping[str, Sequence[Means]], losses: Mapping[str, Sequence[float]]) -> str:
+    """A row for each experiment: what it is worth here and in the paper, and the verdict.
+
+    Args:
+        values: means of each variant and seed.
+        losses: the validation loss at the end of stage II, likewise.
+    """
     like, rows = values[COMPLETE][0], []
     for name, ours in worths(values).items():
         theirs = worth(paper_means(name, like=like), paper_means(COMPLETE, like=like))
         printed = f"{theirs:.3f}" if math.isfinite(theirs) else "–"
         row = [f"{name}, {ABLATIONS[name].title}", _printed(ours), printed]
-        rows.append([*row, verdict(ours, theirs)])
-    return markdown_table(["experiment", "here", "paper", "the paper's order"], rows)
+        more = dearer(losses, name)
+        rows.append([*row, verdict(ours, theirs), _printed(more, "+.3f") if more else "–"])
+    header = ["experiment", "here", "paper", "the paper's order", "loss − FNet's"]
+    return markdown_table(header, rows)
 
 
 def cells(values: Mapping[str, Sequence[Means]]) -> str:
@@ -167,7 +181,9 @@ def orders(values: Mapping[str, Sequence[Means]]) -> dict[str, int]:
     return found
 
 
-def _printed(interval: Interval) -> str:
+def _printed(interval: Interval, form: str = ".3f") -> str:
+    if not math.isfinite(interval.mean):
+        return "–"
     if not math.isfinite(interval.low):
-        return f"{interval.mean:.3f}" if math.isfinite(interval.mean) else "–"
-    return f"{interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+        return f"{interval.mean:{form}}"
+    return f"{interval.mean:{form}} [{interval.low:{form}}, {interval.high:{form}}]"
