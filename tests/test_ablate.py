@@ -43,7 +43,13 @@ def test_the_tables_are_written(folder):
     assert content["validation_loss"]["FNet"] == [ends[-1]["validation_loss"]]
     assert content["validation_loss"].keys() == content["means"].keys()
     text = (folder / "out/ablations.md").read_text()
-    for what in ("| AE13, no intensity loss |", "2 steps of each stage", "cannot tell", "2.57"):
+    for what in (
+        "| AE13, no intensity loss |",
+        "2 steps of each stage",
+        "scored: TNO 1.",
+        "cannot tell",
+        "2.57",
+    ):
         assert what in text
 
 

@@ -261,6 +261,7 @@ def _write(
     """Writes ``ablations.json`` and ``ablations.md``."""
     from fnet_jax import provenance
     from fnet_jax.files import replace_text, writable
+    from fnet_jax.layouts import SETS
     from fnet_jax.tables import strict
     from train import table3
 
@@ -283,7 +284,7 @@ def _write(
         "orders": table3.orders(values),
     }
     orders = ", ".join(f"{kind}: {number}" for kind, number in content["orders"].items())
-    pairs = ", ".join(f"{name} {len(found.pairs)}" for name, found in located.items())
+    pairs = ", ".join(f"{SETS[name].title} {len(of.pairs)}" for name, of in located.items())
     text = "\n\n".join(
         [
             "# Ablations",
