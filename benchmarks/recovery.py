@@ -111,9 +111,9 @@ def figures(found: jax.Array, u: jax.Array, D: jax.Array) -> dict[str, jax.Array
 
 
 def seen(iterations: int) -> list[int]:
-    """The iterations after which figures are taken: the first ten, then geometrically."""
-    first = range(1, min(iterations, 10) + 1)
-    return sorted({*first, *np.geomspace(len(first), iterations, 18).round().astype(int).tolist()})
+    """The iterations after which figures are taken: the first forty, then geometrically."""
+    first = range(1, min(iterations, 40) + 1)
+    return sorted({*first, *np.geomspace(len(first), iterations, 8).round().astype(int).tolist()})
 
 
 class Bench:
@@ -148,9 +148,9 @@ class Bench:
             progress: called after each λ.
 
         Returns:
-            ``code``, ``image`` and ``f1``, each a list for :func:`seen` iterations, where ``image``
-            is for the λ that was chosen for ``code``; ``penalty``, the λ chosen for the last code;
-            and ``objective`` with it, for iterations 0, 1, …, relative to that of the true code.
+            ``code``, ``image`` and ``f1``, each a list for :func:`seen` iterations; ``penalty``,
+            the λ chosen for the last code; and ``objective`` with it, for iterations 0, 1, …,
+            relative to that of the true code.
         """
         solve, power = SOLVERS[name]
         curves, runs = [], []
@@ -162,12 +162,12 @@ class Bench:
             progress()
         stacked = jax.tree.map(lambda *x: np.stack(x), *(_transposed(curve) for curve in curves))
         validation, test = stacked  # each figure: (λ, iteration), F1 (λ, iteration, ε)
-        best = validation["code"].argmin(axis=0)
+        best, best_image = (validation[name].argmin(axis=0) for name in ("code", "image"))
         k = np.arange(len(best))
         counts = validation["f1"].transpose(1, 0, 2).reshape(len(k), -1).argmax(axis=1)
         return {
             "code": test["code"][best, k].tolist(),
-            "image": test["image"][best, k].tolist(),
+            "image": test["image"][best_image, k].tolist(),
             "f1": test["f1"].transpose(1, 0, 2).reshape(len(k), -1)[k, counts].tolist(),
             "objective": runs[best[-1]].tolist(),
             "penalty": float(PENALTIES[power][best[-1]]),

@@ -27,7 +27,7 @@ from fnet_jax.conv import adjoint, correlate, operator_norm
 from fnet_jax.lzsc import check_images
 
 DESCENT = 0.01  # c of Blumensath & Davies (2010): how much the step stays below the largest allowed
-SHRINK = 0.5  # of the step, when it fails their test; they leave it free below 1 / (1 − c)
+SHRINK = 0.5  # of the step, when it fails their test; they leave it free below 1
 
 compiled = functools.partial(jax.jit, static_argnames=("iterations", "keep"))
 
@@ -49,7 +49,7 @@ class Coded(NamedTuple):
 
 
 class _State(NamedTuple):
-    """A code u, its image D u, the two before them, F(u), and Nesterov's t."""
+    """A code u, its image D u, the two before them, F(u), and Nesterov's t (0 before t₁ = 1)."""
 
     u: jax.Array
     image: jax.Array
@@ -89,7 +89,7 @@ def iht(
         A :class:`Coded`.
 
     Raises:
-        ValueError: the shapes or types of ``e`` and ``D`` do not fit.
+        ValueError: the shapes or types of ``e``, ``D`` and ``start`` do not fit.
     """
     move = functools.partial(_proximal, power=0)
     return _solve(e, D, penalty, move, 0, iterations, step, start, keep)
@@ -112,7 +112,8 @@ def accelerated_iht(
     For ‖u‖₀ momentum promises nothing. "Accelerated iterative hard thresholding" (Blumensath, 2012)
     takes a guess only if it is at least as good as a step of IHT, which costs that step. Here a
     result counts if it does not raise the objective; else uᵏ is kept and the momentum starts again
-    at 0, so that the next step is one of :func:`iht`, which descends.
+    (as O'Donoghue & Candès, 2015, do for convex problems), so that the next step is one of
+    :func:`iht`, which descends.
 
     Arguments, result and errors are those of :func:`iht`.
     """
@@ -237,12 +238,15 @@ def _solve(
     each = functools.partial(jnp.broadcast_to, shape=(count,))
     penalty = each(jnp.asarray(penalty, e.dtype))
     step = each(jnp.asarray(1 / operator_norm(D) ** 2 if step is None else step, e.dtype))
-    u = jnp.zeros((*e.shape[:3], D.shape[2]), e.dtype) if start is None else start.astype(e.dtype)
+    shape = (*e.shape[:3], D.shape[2])
+    if start is not None and start.shape != shape:
+        raise ValueError(f"start must have shape {shape}: got {start.shape}")
+    u = jnp.zeros(shape, e.dtype) if start is None else start.astype(e.dtype)
     image = correlate(u, D)
     if image.shape != e.shape:
         raise ValueError(f"D must give as many channels as e has: got {D.shape} and {e.shape}")
     value = objective(e, image, u, penalty, power=power)
-    first = _State(u, image, u, image, value, jnp.ones(count, e.dtype))
+    first = _State(u, image, u, image, value, jnp.zeros(count, e.dtype))
 
     def body(state: _State, _: None) -> tuple[_State, Any]:
         state, took = move(state, e, D, penalty, step)
@@ -282,7 +286,8 @@ def _proximal(
     value = objective(e, image, u, penalty, power=power)
     new = _State(u, image, state.u, state.image, value, t)
     if descend:
-        again = state._replace(u_before=state.u, image_before=state.image, t=jnp.ones_like(state.t))
+        t = jnp.zeros_like(state.t)
+        again = state._replace(u_before=state.u, image_before=state.image, t=t)
         new = _where(value <= state.objective, new, again)
     return new, step
 

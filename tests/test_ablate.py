@@ -8,7 +8,9 @@ import pytest
 from test_datasets import picture, write
 
 from fnet_jax import checkpoints
+from train import ablating
 from train.ablating import AblateConfig
+from train.loop import Diverged
 
 FLAGS = [
     *("--data=source", "--test=test", "--out=out", "--steps=2", "--seeds=1", "--pairs=1"),
@@ -18,16 +20,19 @@ FLAGS = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder in which the command has run: ``source``, ``test``, ``out``."""
+    """A folder in which the command has run: ``source``, ``test``, ``out``; and ``other`` data."""
     folder = tmp_path_factory.mktemp("ablate")
     for i in range(20):
         for kind, image in zip(("I1", "I2"), picture(i, 20, 24), strict=True):
             write(folder / f"source/{kind}/{i}.png", image)
+            write(folder / f"other/{kind}/{i}.png", 255 - image)
     for i in range(3):
         for kind, image in zip(("vi", "ir"), picture(i, 40, 48), strict=True):
             write(folder / f"test/TNO/{kind}/{i}.png", image[..., 0] if image.ndim == 3 else image)
+    write(folder / "test/TNO/vi/alone.png", image)  # told, and no reason to stop
     done = command.run("eval.ablate", *FLAGS, cwd=folder)
     assert done.returncode == 0, done.stderr
+    assert "alone.png" in done.stderr
     return folder
 
 
@@ -35,6 +40,8 @@ def test_the_tables_are_written(folder):
     content = json.loads((folder / "out/ablations.json").read_text())
     assert list(content["means"]) == ["FNet", "AE13"]
     assert content["pairs"] == {"tno": ["1"]}
+    assert content["data"]["train_pairs"] == 18
+    assert content["budget"]["steps"] == 2
     for of in content["means"].values():
         assert len(of) == 1
         assert of[0]["tno"].keys() == {"MI", "CE", "VIF", "Qabf", "Qcb", "SSIM"}
@@ -70,10 +77,45 @@ def test_a_second_run_computes_nothing(folder):
     assert (folder / "out/ablations.json").read_text() == before
 
 
-def test_another_budget_in_the_same_folder_is_refused(folder):
-    done = command.run("eval.ablate", *FLAGS, "--lr=1e-3", "--steps=3", cwd=folder)
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--lr=1e-3", "--lr: was 0.0003, is 0.001"),
+        ("--steps=1", "--steps: was 2, is 1"),
+        ("--data=other", "was trained on other data"),
+    ],
+)
+def test_what_was_trained_in_another_way_is_not_taken_for_this(folder, flag, message):
+    before = (folder / "out/ablations.json").read_text()
+    done = command.run("eval.ablate", *FLAGS, flag, cwd=folder)
     assert done.returncode == 1
-    assert "--lr: was 0.0003, is 0.001" in done.stderr
+    assert message in done.stderr
+    assert (folder / "out/ablations.json").read_text() == before
+
+
+def test_a_training_that_diverges_leaves_its_cells_empty(tmp_path, monkeypatch, capsys):
+    def trained(config, name, seed, data):
+        if (name, seed) == ("AE4", 1):
+            raise Diverged("AE4: the loss is not a number")
+        return True
+
+    score = {"tno": dict.fromkeys(ablating.METRICS, 0.5)}
+    monkeypatch.setattr(ablating, "_prepared", lambda config: (config, {}))
+    monkeypatch.setattr(ablating, "trained", trained)
+    monkeypatch.setattr(ablating, "scored", lambda folder, located: score)
+    monkeypatch.setattr(ablating, "final_loss", lambda folder: 1.0)
+    for i in range(2):
+        for kind, image in zip(("vi", "ir"), picture(i, 20, 24), strict=True):
+            write(tmp_path / f"test/TNO/{kind}/{i}.png", image)
+    out = tmp_path / "out"
+    out.mkdir()
+    config = AblateConfig("msrs", tmp_path / "test", out, steps=1, seeds=2, only=("AE4", "AE9"))
+    assert ablating.run(config) == 1
+    content = json.loads((out / "ablations.json").read_text())
+    assert content["means"]["AE4"][1]["tno"]["MI"] is None
+    assert content["validation_loss"]["AE4"] == [1.0, None]
+    assert "| AE4, no momentum | – |" in (out / "ablations.md").read_text()
+    assert "not a number" in capsys.readouterr().err
 
 
 def test_what_a_variant_runs_is_the_same_but_for_its_change():

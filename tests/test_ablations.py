@@ -33,6 +33,20 @@ def test_number_of_parameters(name):
     assert sum(x.size for x in jax.tree.leaves(params)) == PARAMETERS.get(name, 419_916)
 
 
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_number_of_parameters_of_ifnet(name):
+    ifnet = inverse(FNet(**ABLATIONS[name].network), ABLATIONS[name])
+    params = jax.eval_shape(ifnet.init, jax.random.key(0), IMAGE)
+    # Two blocks of one channel each and their decoders, where FNet's blocks read four together.
+    if name in PARAMETERS:
+        scalars = {"AE1": 64, "AE4": 2}.get(name, 4)
+        filters = (PARAMETERS[name] - 3 * scalars - DECODERS) // 4
+        expected = 2 * (filters + scalars + BLOCK)
+    else:
+        expected = 207_368
+    assert sum(x.size for x in jax.tree.leaves(params)) == expected
+
+
 def test_there_are_the_papers_fifteen_and_each_differs():
     assert list(ABLATIONS) == [f"AE{n}" for n in range(1, 16)]
     changes = [(str(a.network), str(a.ifnet), a.stage1, a.without) for a in (*ABLATIONS.values(),)]

@@ -335,3 +335,10 @@ def test_an_ablation_goes_on_with_its_networks(tmp_path):
     assert train(tmp_path / "AE5", "--ablation AE5 --steps 1", "stage2") == 0
     network, _, _ = checkpoints.load(tmp_path / "AE5/stage2")
     assert network.momentum == "polyak"
+
+
+@pytest.mark.parametrize("name", ["AE11", "AE12"])
+def test_an_ablation_of_the_beginning_does_not_begin_as_fnet(whole, tmp_path, name):
+    with pytest.raises(InputError, match=f"was trained as FNet; --ablation {name} begins otherw"):
+        train(tmp_path, f"--ablation {name} --init {whole}", "stage2")
+    assert not (tmp_path / "stage2").exists()

@@ -1,5 +1,7 @@
 """Each kind of momentum in a block, against the equations as they are printed."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import oracle
@@ -11,8 +13,8 @@ from fnet_jax.lzsc import LZSC
 FILTERS = {"nesterov": 19, "none": 13, "polyak": 13, "quasi-hyperbolic": 13}  # at N = 4
 
 
-def block_and_input(rng, kind, *, shared=False, iterations=3):
-    block = LZSC(features=3, iterations=iterations, kernel_size=5, momentum=kind, shared=shared)
+def block_and_input(rng, kind, *, iterations=3, **settings):
+    block = LZSC(features=3, iterations=iterations, kernel_size=5, momentum=kind, **settings)
     e = jnp.asarray(rng.uniform(size=(2, 9, 8, 2)), jnp.float32)
     return block, oracle.tame(block.init(jax.random.key(1), e)), e
 
@@ -29,6 +31,30 @@ def test_merged_equals_literal_with_gradients(rng, kind, shared):
     )
     assert output < 1e-5  # float32, amplified by three iterations
     assert gradient < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("settings", "threshold"),
+    [
+        ({"threshold": "soft"}, oracle.soft),
+        ({"alpha": 0.9}, functools.partial(oracle.sigmoidal, alpha=0.9)),
+        ({"gamma": 50.0}, functools.partial(oracle.sigmoidal, gamma=50.0)),
+    ],
+    ids=["AE2", "AE7", "AE8"],
+)
+def test_other_thresholds_equal_the_literal_ones(rng, settings, threshold):
+    """AE2, AE7, AE8, and IFNet of AE12, whose blocks are AE2's."""
+    block, params, e = block_and_input(rng, "nesterov", **settings)
+    output, gradient = oracle.compare(
+        lambda p, e: block.apply(p, e)[0],
+        lambda p, e: oracle.variant(p["params"], e, 3, threshold=threshold),
+        params,
+        e,
+    )
+    assert output < 1e-5  # as above
+    assert gradient < 1e-5
+    plain, _, _ = block_and_input(rng, "nesterov")
+    assert oracle.relative_error(block.apply(params, e)[0], plain.apply(params, e)[0]) > 1e-3
 
 
 @pytest.mark.parametrize("kind", momentum.KINDS)

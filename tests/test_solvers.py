@@ -92,7 +92,8 @@ def test_what_is_found_is_a_local_minimum(rng, solve):
     gradient = A.T @ (A @ u - np.float64(e).ravel())
     support = u != 0
     assert 0 < support.sum() < u.size
-    np.testing.assert_allclose(gradient[support], 0, atol=1e-4)  # float32
+    # A step gains about g²/‖D‖², which at 1e-3 is lost in the rounding of an objective of about 1.
+    np.testing.assert_allclose(gradient[support], 0, atol=1e-3)
     step = 1 / operator_norm(D) ** 2
     assert (np.abs(u[support]) >= np.sqrt(2 * penalty * step) * (1 - 1e-3)).all()
     assert (np.abs(gradient[~support]) <= np.sqrt(2 * penalty / step) * (1 + 1e-3)).all()
@@ -136,6 +137,25 @@ def test_fista_keeps_its_bound_and_ista_its_own(rng):
         assert (objective - optimum[:, None] <= bound + 1e-5 * optimum[:, None]).all()
     slow, fast = (f(e, D, penalty, iterations=200).objective[:, -1] for f in L1)
     assert (fast < slow).all()
+
+
+def test_fista_is_the_articles(rng):
+    """Their y and t, from t₁ = 1: the first two iterations are those of ISTA."""
+    e, D, _ = sparse_problem(rng, shape=(2, 8, 8))
+    step, penalty = float(1 / operator_norm(D) ** 2), 0.03
+    x = y = np.zeros((2, 8, 8, 6), np.float32)
+    t, expected = 1.0, []
+    for _ in range(6):
+        z = y + step * correlate(e - correlate(jnp.asarray(y), D), adjoint(jnp.asarray(D)))
+        before, x = x, np.sign(z) * np.maximum(np.abs(z) - penalty * step, 0)
+        t, t_before = (1 + np.sqrt(1 + 4 * t**2)) / 2, t
+        y = x + (t_before - 1) / t * (x - before)
+        expected.append(x)
+    found = solvers.fista(e, D, penalty, iterations=6, keep=True).iterates[1:]
+    np.testing.assert_allclose(found, expected, atol=1e-5)  # float32
+    plain = solvers.ista(e, D, penalty, iterations=3, keep=True).iterates[1:]
+    np.testing.assert_allclose(found[:2], plain[:2], atol=1e-6)
+    assert np.abs(found[2] - plain[2]).max() > 1e-3
 
 
 def test_momentum_and_adaptive_steps_get_lower(rng):
@@ -207,6 +227,8 @@ def test_arguments(solve):
         solve(jnp.zeros((1, 4, 4, 2)), jnp.zeros((3, 3, 5, 1)), 0.1)
     with pytest.raises(ValueError, match="odd side"):
         solve(jnp.zeros((1, 4, 4, 1)), jnp.zeros((4, 4, 5, 1)), 0.1)
+    with pytest.raises(ValueError, match=r"start must have shape \(3, 4, 4, 5\)"):
+        solve(jnp.zeros((3, 4, 4, 1)), jnp.zeros((3, 3, 5, 1)), 0.1, start=jnp.zeros((1, 4, 4, 5)))
     with pytest.raises(ValueError, match="e must have shape"):
         solve(jnp.zeros((4, 4, 1)), jnp.zeros((3, 3, 5, 1)), 0.1)
 

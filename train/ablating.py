@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import json
 import logging
 import math
 import os
@@ -34,7 +33,8 @@ RoadScene, NIR, MRI_CT …, as python -m eval.benchmark finds them).
 
 --out gets runs/ (every training), ablations.json (all means) and ablations.md: Table III's form
 with 95 % intervals over the seeds, the paper's number under each, and which of its orders are
-confirmed. What was trained and scored is not computed again; an interrupted command goes on.
+confirmed. What was trained and scored is not computed again; an interrupted command goes on. The
+tables are written after each seed. A training that diverges is told, and its cells stay empty.
 """
 
 EXAMPLES = """\
@@ -105,6 +105,11 @@ class AblateConfig:
         """FNet and the experiments, in the paper's order."""
         return (COMPLETE, *(name for name in ABLATIONS if name in self.only))
 
+    def budget(self) -> dict[str, Any]:
+        """The flags that say how much each is trained."""
+        names = ("steps", "seeds", "batch", "crop", "lr", "features", "kernel_size", "split")
+        return {name: getattr(self, name) for name in names}
+
     def folder(self, name: str, seed: int) -> Path:
         """Where a variant is trained with a seed."""
         return self.out / "runs" / name / f"seed{seed}"
@@ -138,7 +143,7 @@ class AblateConfig:
         if not change.stage1:
             start = sizes
         elif not own:
-            start = {"init": str(self.folder(COMPLETE, seed) / "stage1")}
+            start = {"init": str((self.folder(COMPLETE, seed) / "stage1").resolve())}
         yield "stage2", TrainConfig(**common, **start, clip=CLIP["stage2"])
 
 
@@ -167,35 +172,87 @@ def run(config: AblateConfig) -> int:
 
     from fnet_jax.benchmark.protocols import locate
     from fnet_jax.compilation import keep_programs
+    from train import table3
+    from train.loop import Diverged
 
     keep_programs()
     located = {name: _spread(found, config.pairs) for name, found in locate(config.test).items()}
+    config, data = _prepared(config)
     values: dict[str, list[dict[str, dict[str, float]]]] = {name: [] for name in config.names()}
     losses: dict[str, list[float]] = {name: [] for name in config.names()}
-    jobs = [(seed, name) for seed in range(config.seeds) for name in config.names()]
+    jobs, failed = [(s, name) for s in range(config.seeds) for name in config.names()], 0
     for number, (seed, name) in enumerate(jobs, 1):
         print(f"{number} of {len(jobs)}: {name}, seed {seed}", file=sys.stderr)
-        if not trained(config, name, seed):
-            say(f"{config.folder(name, seed)}: stopped before its end; the same command goes on")
-            return 1
-        values[name].append(scored(config.folder(name, seed), located))
-        losses[name].append(final_loss(config.folder(name, seed)))
+        try:
+            if not trained(config, name, seed, data):
+                say(f"{config.folder(name, seed)}: stopped before its end; run the same again")
+                return 1
+            values[name].append(scored(config.folder(name, seed), located))
+            losses[name].append(final_loss(config.folder(name, seed)))
+        except Diverged as error:
+            print(f"error: {error}", file=sys.stderr)
+            values[name].append({n: dict.fromkeys(METRICS, math.nan) for n in located})
+            losses[name].append(math.nan)
+            failed = 1
         jax.clear_caches()  # no variant has another's programs
-    _write(config, located, values, losses)
-    return 0
+        if number % len(values) == 0:
+            budget = config.budget() | {"seeds": seed + 1}
+            pairs = {name: sorted(found.pairs) for name, found in located.items()}
+            table3.write(config.out, budget, data, pairs, values, losses)
+    say(table3.summary(values, losses))
+    say(f"{config.out / 'ablations.md'}")
+    return failed
 
 
-def trained(config: AblateConfig, name: str, seed: int) -> bool:
-    """Trains a variant as far as it has not been; returns whether it is at its end."""
+def _prepared(config: AblateConfig) -> tuple[AblateConfig, dict[str, Any]]:
+    """The configuration with a folder of images prepared once for all, and what the data are."""
+    from train import sources
+    from train.prepared import default_data_dir
+
+    _, how = next(config.stages(COMPLETE, 0))
+    data_dir = config.data_dir or default_data_dir()
+    if Path(config.data).is_dir():
+        found = sources.open_or_prepare(config.data, data_dir, config.out)
+        config = dataclasses.replace(config, data=str(found.folder))
+    data = sources.find(
+        config.data,
+        split=config.split,
+        data_dir=data_dir,
+        crop=config.crop,
+        validation=how.validation,
+        workdir=config.out,
+    )
+    return config, data.described()
+
+
+def trained(config: AblateConfig, name: str, seed: int, data: dict[str, Any]) -> bool:
+    """Trains a variant as far as it has not been; returns whether it is at its end.
+
+    Args:
+        config: what the command does.
+        name: of the variant.
+        seed: of its training.
+        data: what :meth:`train.sources.Data.described` says.
+
+    Raises:
+        InputError: a training cannot run, or what is there was trained in another way.
+        Diverged: its loss became NaN or infinite.
+    """
     from fnet_jax import checkpoints
+    from train.folder import check_data, previous
     from train.loop import train
-    from train.stages import STAGES
+    from train.stages import STAGES, resolved
 
     for stage, how in config.stages(name, seed):
-        saved = how.workdir / stage / checkpoints.RUN_FOLDER
-        if how.steps in checkpoints.steps(saved):
+        folder = how.workdir / stage
+        before = previous(folder, resolved(STAGES[stage], how))
+        if before is not None:
+            check_data(folder, before, data)
+        if how.steps in checkpoints.steps(folder / checkpoints.RUN_FOLDER):
             continue
-        if train(STAGES[stage], how) or how.steps not in checkpoints.steps(saved):
+        if train(STAGES[stage], how):
+            return False
+        if how.steps not in checkpoints.steps(folder / checkpoints.RUN_FOLDER):
             return False
     return True
 
@@ -249,62 +306,7 @@ def _spread(found: "Located", number: int) -> "Located":
     names = sorted(found.pairs)
     count = min(number, len(names))
     chosen = [names[(2 * i + 1) * len(names) // (2 * count)] for i in range(count)]
-    return dataclasses.replace(found, pairs={name: found.pairs[name] for name in chosen})
-
-
-def _write(
-    config: AblateConfig,
-    located: "Mapping[str, Located]",
-    values: Mapping[str, Sequence[Mapping[str, Mapping[str, float]]]],
-    losses: Mapping[str, Sequence[float]],
-) -> None:
-    """Writes ``ablations.json`` and ``ablations.md``."""
-    from fnet_jax import provenance
-    from fnet_jax.files import replace_text, writable
-    from fnet_jax.layouts import SETS
-    from fnet_jax.tables import strict
-    from train import table3
-
-    budget = {
-        n: getattr(config, n)
-        for n in ("steps", "seeds", "batch", "crop", "lr", "features", "kernel_size")
-    }
-    content: dict[str, Any] = {
-        "date": provenance.today(),
-        "budget": budget,
-        "pairs": {name: sorted(found.pairs) for name, found in located.items()},
-        "versions": provenance.versions(*provenance.NETWORK, *provenance.SCORING),
-        "means": {
-            variant: [
-                {n: {m: strict(x) for m, x in row.items()} for n, row in one.items()} for one in of
-            ]
-            for variant, of in values.items()
-        },
-        "validation_loss": {variant: [strict(x) for x in of] for variant, of in losses.items()},
-        "orders": table3.orders(values),
-    }
-    orders = ", ".join(f"{kind}: {number}" for kind, number in content["orders"].items())
-    pairs = ", ".join(f"{SETS[name].title} {len(of.pairs)}" for name, of in located.items())
-    text = "\n\n".join(
-        [
-            "# Ablations",
-            f"{config.steps} steps of each stage ({config.batch} crops of {config.crop}×"
-            f"{config.crop}, rate {config.lr:g}), {config.seeds} seeds; pairs scored: {pairs}. "
-            f"*Here*: mean over the paper's sets and metrics of a variant's mean over FNet's (CE "
-            f"inverted) with its 95 % interval over the seeds; below 1, the variant is worse. The "
-            f"loss is that of stage II on the pairs kept for validation, where it has all terms.",
-            table3.summary(values, losses),
-            f"The paper's orders between an experiment and FNet, cell by cell: {orders}.",
-            "Each cell: here, and below it the paper's number.",
-            table3.cells(values),
-        ]
-    )
-    texts = {
-        "ablations.json": json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-        "ablations.md": text + "\n",
-    }
-    for name, body in texts.items():
-        with writable(config.out / name, remedy="give another --out"):
-            replace_text(config.out / name, body)
-    say(table3.summary(values, losses))
-    say(f"{config.out / 'ablations.md'}")
+    for problem in found.problems:
+        print(problem, file=sys.stderr)
+    chosen_pairs = {name: found.pairs[name] for name in chosen}
+    return dataclasses.replace(found, pairs=chosen_pairs, problems=())

@@ -129,6 +129,12 @@ def start(stage: Stage, config: TrainConfig) -> tuple[FNet, steps.Params, str]:
         loaded, values, meta = checkpoints.load(path)
         assert isinstance(loaded, FNet)
         fnet = loaded
+        trained_as = meta["source"].get("config", {}).get("ablation")
+        if (change.ifnet or not change.stage1) and trained_as != config.ablation:
+            raise InputError(
+                f"{path}: was trained as {trained_as or 'FNet'}; --ablation {config.ablation} "
+                f"begins otherwise: leave --init out, or give a checkpoint of {config.ablation}"
+            )
         for name, value in settings_of(config).items():
             if (found := getattr(fnet, name)) != value:
                 given = name not in change.network

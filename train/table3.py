@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from fnet_jax import provenance
+from fnet_jax.files import replace_text, writable
 from fnet_jax.layouts import SETS
 from fnet_jax.metrics import METRICS
-from fnet_jax.tables import headed, markdown_table
+from fnet_jax.tables import headed, markdown_table, strict
 from train.ablations import ABLATIONS
 
 COMPLETE = "FNet"
@@ -57,14 +59,15 @@ def worth(means: Means, complete: Means) -> float:
 
     Args:
         means: of the variant.
-        complete: of FNet, of the same pairs; only cells that are numbers in both count.
+        complete: of FNet, of the same pairs; only cells whose ratio is a number count.
     """
     ratios = []
     for name, row in means.items():
         for metric, value in row.items():
-            ratio = value / complete.get(name, {}).get(metric, math.nan)
-            if math.isfinite(ratio):
-                ratios.append(ratio if METRICS[metric].arrow == "↑" else 1 / ratio)
+            ratio = (value, complete.get(name, {}).get(metric, math.nan))
+            above, below = ratio if METRICS[metric].arrow == "↑" else ratio[::-1]
+            if below and math.isfinite(above / below):
+                ratios.append(above / below)
     return float(np.mean(ratios)) if ratios else math.nan
 
 
@@ -179,6 +182,70 @@ def orders(values: Mapping[str, Sequence[Means]]) -> dict[str, int]:
                 kind = "cannot tell" if not side else "confirmed"
                 found[kind if side in (0, expected) else "the other way round"] += 1
     return found
+
+
+def write(
+    out: Path,
+    budget: Mapping[str, Any],
+    data: Mapping[str, Any],
+    pairs: Mapping[str, Sequence[str]],
+    values: Mapping[str, Sequence[Means]],
+    losses: Mapping[str, Sequence[float]],
+) -> None:
+    """Writes ``ablations.json`` and ``ablations.md``, each whole or not at all.
+
+    Args:
+        out: where to.
+        budget: :meth:`train.ablating.AblateConfig.budget`, with the seeds that are done.
+        data: what was trained on, :meth:`train.sources.Data.described`.
+        pairs: names of the pairs that were scored, by set.
+        values: means of each variant and seed.
+        losses: the validation loss at the end of stage II, likewise.
+
+    Raises:
+        InputError: they cannot be written.
+    """
+    found = orders(values)
+    content = {
+        "date": provenance.today(),
+        "budget": budget,
+        "data": data,
+        "pairs": pairs,
+        "versions": provenance.versions(*provenance.NETWORK, *provenance.SCORING),
+        "means": {
+            variant: [
+                {n: {m: strict(x) for m, x in row.items()} for n, row in one.items()} for one in of
+            ]
+            for variant, of in values.items()
+        },
+        "validation_loss": {variant: [strict(x) for x in of] for variant, of in losses.items()},
+        "orders": found,
+    }
+    counts = ", ".join(f"{kind}: {number}" for kind, number in found.items())
+    scored = ", ".join(f"{SETS[name].title} {len(of)}" for name, of in pairs.items())
+    text = "\n\n".join(
+        [
+            "# Ablations",
+            f"{budget['steps']} steps of each stage ({budget['batch']} crops of {budget['crop']}×"
+            f"{budget['crop']}, rate {budget['lr']:g}), {budget['seeds']} seeds; pairs scored: "
+            f"{scored}. *Here*: mean over the paper's sets and metrics of a variant's mean over "
+            f"FNet's (CE inverted) with its 95 % interval over the seeds; below 1, the variant is "
+            f"worse. The loss is that of stage II on the pairs kept for validation, where it has "
+            f"all terms. AE11, which has no stage I, takes half as many steps in all.",
+            summary(values, losses),
+            f"The paper's orders between an experiment and FNet, cell by cell: {counts}. If "
+            f"nothing made a difference, chance alone would decide about one in twenty.",
+            "Each cell: here, and below it the paper's number.",
+            cells(values),
+        ]
+    )
+    texts = {
+        "ablations.json": json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        "ablations.md": text + "\n",
+    }
+    for name, body in texts.items():
+        with writable(out / name, remedy="give another --out"):
+            replace_text(out / name, body)
 
 
 def _printed(interval: Interval, form: str = ".3f") -> str:
