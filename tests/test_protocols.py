@@ -71,6 +71,14 @@ def test_problems_are_kept(data):
     assert "vi/02.png: has no partner" in line
 
 
+def test_pairs_are_spread_over_the_set(tmp_path):
+    lay(tmp_path / "TNO", *(f"{kind}/{i}" for kind in ("vi", "ir") for i in range(9)), "vi/alone")
+    found = locate(tmp_path)["tno"]
+    assert list(found.spread(3).pairs) == ["1", "4", "7"]
+    assert found.spread(100).pairs == found.pairs
+    assert found.spread(1).problems == found.problems != ()
+
+
 def test_nothing_found_names_the_folders(tmp_path):
     with pytest.raises(InputError, match=r"holds none of the sets; .* TNO, RoadScene, .*MRI_SPECT"):
         locate(tmp_path)

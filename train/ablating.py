@@ -176,7 +176,13 @@ def run(config: AblateConfig) -> int:
     from train.loop import Diverged
 
     keep_programs()
-    located = {name: _spread(found, config.pairs) for name, found in locate(config.test).items()}
+    located = locate(config.test)
+    for problem in (line for found in located.values() for line in found.problems):
+        print(problem, file=sys.stderr)
+    located = {
+        name: dataclasses.replace(found.spread(config.pairs), problems=())
+        for name, found in located.items()
+    }
     config, data = _prepared(config)
     values: dict[str, list[dict[str, dict[str, float]]]] = {name: [] for name in config.names()}
     losses: dict[str, list[float]] = {name: [] for name in config.names()}
@@ -299,14 +305,3 @@ def final_loss(folder: Path) -> float:
 
     course = validation_course(folder / "stage2")
     return course[max(course)] if course else math.nan
-
-
-def _spread(found: "Located", number: int) -> "Located":
-    """A set with as many of its pairs, evenly spread over their names in order."""
-    names = sorted(found.pairs)
-    count = min(number, len(names))
-    chosen = [names[(2 * i + 1) * len(names) // (2 * count)] for i in range(count)]
-    for problem in found.problems:
-        print(problem, file=sys.stderr)
-    chosen_pairs = {name: found.pairs[name] for name in chosen}
-    return dataclasses.replace(found, pairs=chosen_pairs, problems=())

@@ -1,5 +1,6 @@
 """The eight sets of the paper's Table I: how each is fused, and where it lies in a data folder."""
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -35,6 +36,13 @@ class Located:
     folder: Path
     pairs: Mapping[str, Pair]
     problems: tuple[str, ...]
+
+    def spread(self, number: int) -> "Located":
+        """The set with ``number`` ≥ 1 of its pairs, evenly spread over their names; or all."""
+        names = sorted(self.pairs)
+        count = min(number, len(names))
+        chosen = [names[(2 * i + 1) * len(names) // (2 * count)] for i in range(count)]
+        return dataclasses.replace(self, pairs={name: self.pairs[name] for name in chosen})
 
 
 PROTOCOLS = {

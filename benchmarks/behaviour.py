@@ -1,0 +1,181 @@
+"""``python -m benchmarks.behaviour``: does FNet behave as the paper says, with any weights?
+
+Explains pairs of TNO and of the Harvard CT-MRI set, fused as the paper fuses them, and prints what
+the claims of the paper's sections III-B and IV-C to IV-E can be held against: the thresholds and
+the nulls they add, what u1, u2 and c resemble, what each adds to the fused image and to its fine
+detail, how many features are used, and how the estimate changes from iteration to iteration. Of
+each number it prints the mean over the pairs, and in brackets the least and the largest; numbers
+of k = 0…N stand beside each other, as means. docs/explain.md discusses and defines them.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+from scipy.special import expit
+from tqdm import tqdm
+
+from fnet_jax import Fuser, checkpoints, images
+from fnet_jax.benchmark.protocols import PROTOCOLS, locate
+from fnet_jax.commands.console import finish
+from fnet_jax.commands.flags import CKPT, flag, parse, positive
+from fnet_jax.compilation import keep_programs
+from fnet_jax.explain.explanation import Explanation, explain, plain
+from fnet_jax.files import replace_text
+from fnet_jax.layouts import SETS
+from fnet_jax.memory import use_huge_pages
+from fnet_jax.pairs import Pair
+from fnet_jax.tables import markdown_table
+from fnet_jax.whatif import CODES
+
+OF = ("tno", "harvard_ct")
+DETAIL = 2.0  # standard deviation, in pixels, of the Gaussian that takes fine detail away
+OTHERS = ("I1", "I2", "edges of I1", "edges of I2", "energy of u1", "energy of u2")
+
+Figures = dict[str, dict[str, Any]]
+"""By what they are and by code: a number, one for each k = 0…N, or None where undefined."""
+
+
+@dataclass(frozen=True)
+class BehaviourConfig:
+    """What the command does; each field is a flag."""
+
+    data: Path = flag("folder that holds TNO or MRI_CT, or both", metavar="FOLDER")
+    ckpt: Path | None = flag(CKPT, default=None, metavar="FOLDER")
+    pairs: int | None = flag(
+        "pairs of each set, evenly spread (default: all)", default=None, metavar="N", parse=positive
+    )
+    json: Path | None = flag("file for the figures of every pair", default=None, metavar="FILE")
+
+
+def schedule(explanation: Explanation, fuser: Fuser) -> Figures:
+    """What the thresholds are; the same for every pair."""
+    theta = {code: block.theta for code, block in explanation.blocks.items()}
+    rows: Figures = {"θᵏ": theta, "ρᵏ": {c: b.rho for c, b in explanation.blocks.items()}}
+    network = fuser.network
+    if network.threshold == "sigmoidal":
+        rows["lost by large values, αθᴺ"] = {c: network.alpha * x[-1] for c, x in theta.items()}
+        rows["factor at 0, σ(−γθᴺ)"] = {c: expit(-network.gamma * x[-1]) for c, x in theta.items()}
+    return rows
+
+
+def figures(explanation: Explanation) -> Figures:
+    """What one pair shows."""
+    numbers = explanation.numbers()
+    blocks, alike = numbers["blocks"], numbers["correlation"]
+
+    def of_blocks(figure: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+        return {code: figure(block) for code, block in blocks.items()}
+
+    rows: Figures = {
+        "nulls added by the last threshold, %": of_blocks(
+            lambda block: block["null_increase_percent"][-1]
+        ),
+        "largest magnitude after it": {
+            code: block.histogram.edges[-1] for code, block in explanation.blocks.items()
+        },
+        "features per pixel that are not null": of_blocks(lambda x: x["nonzeros_per_pixel"]),
+        "energy in the strongest feature, %": of_blocks(
+            lambda block: 100 * block["features_by_energy"][0]["energy"]
+        ),
+        "‖uᵏ − uᵏ⁻¹‖ / ‖uᵏ‖": of_blocks(lambda block: block["relative_step"]),
+        "residual, seen": of_blocks(lambda block: block["seen"]),
+        "residual, decoded": of_blocks(lambda block: block["decoded"]),
+        "share of the fused image, %": {
+            code: None if x is None else 100 * x for code, x in numbers["shares"]["mean"].items()
+        },
+        "share of its fine detail, %": detail(explanation.images),
+    }
+    for other in OTHERS:
+        title = f"correlation of the energy with {other.replace('energy', 'that')}"
+        rows[title] = {code: alike[f"energy of {code}"].get(other) for code in CODES}
+    for other in ("I1", "I2"):
+        rows[f"correlation of G u with {other}"] = {c: alike[f"If_{c}"][other] for c in CODES}
+    return rows
+
+
+def detail(found: Mapping[str, np.ndarray]) -> dict[str, float | None]:
+    """Per cent of the fine detail of the fused image that each part adds or takes away.
+
+    Fine detail is what a Gaussian of σ = 2 pixels takes away; its size is the sum of magnitudes.
+    """
+    parts = {code: found[f"If_{code}"] for code in CODES}
+    sizes = {c: float(np.abs(x - gaussian_filter(x, DETAIL)).sum()) for c, x in parts.items()}
+    total = sum(sizes.values())
+    return {code: 100 * size / total if total else None for code, size in sizes.items()}
+
+
+def explained(fuser: Fuser, pairs: Mapping[str, Pair], color: str) -> Iterator[Explanation]:
+    """Explains pairs, one after the other."""
+    for pair in pairs.values():
+        i1 = images.read(pair.i1, grey=color == "grey")
+        yield explain(fuser, i1, images.read(pair.i2, grey=True), color=color)
+
+
+def table(of_pairs: Sequence[Figures]) -> str:
+    """Figures of pairs as Markdown; what is undefined in a pair is left out."""
+    rows = [
+        [name, *(_cell([pair[name][code] for pair in of_pairs]) for code in CODES)]
+        for name in of_pairs[0]
+    ]
+    return markdown_table(["", *CODES], rows)
+
+
+def _cell(values: Sequence[Any]) -> str:
+    columns = np.array([np.atleast_1d(value) for value in values], np.float64).T
+    defined = [column[np.isfinite(column)] for column in columns]
+    means = [_printed(column.mean()) if column.size else "–" for column in defined]
+    if len(means) > 1:
+        return ", ".join(means)
+    (column,) = defined
+    spread = column.size > 1 and column.min() < column.max()
+    ends = f" ({_printed(column.min())} to {_printed(column.max())})" if spread else ""
+    return means[0] + ends
+
+
+def _printed(number: float) -> str:
+    return f"{number:.0f}" if abs(number) >= 99.5 else f"{number:.3g}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    config = parse(
+        BehaviourConfig, argv, prog="python -m benchmarks.behaviour", description=__doc__
+    )
+    return finish(lambda: run(config), stopped="nothing was written")
+
+
+def run(config: BehaviourConfig) -> int:
+    """Prints the tables and writes the figures.
+
+    Raises:
+        InputError: the weights, the data or an image cannot be used.
+    """
+    located = locate(config.data, OF)
+    keep_programs()
+    fuser = Fuser.from_checkpoint(config.ckpt or checkpoints.PRETRAINED)
+    every: dict[str, dict[str, Figures]] = {}
+    for name, found in located.items():
+        pairs = found.spread(config.pairs or len(found.pairs)).pairs
+        of_set = every[name] = {}
+        color = PROTOCOLS[name].color
+        bar = tqdm(explained(fuser, pairs, color), total=len(pairs), desc=name, disable=None)
+        for pair, explanation in zip(pairs, bar, strict=True):
+            if not every[name] and len(every) == 1:
+                print(table([schedule(explanation, fuser)]), end="\n\n")
+            of_set[pair] = figures(explanation)
+        print(f"{SETS[name].title}, {len(pairs)} pair{'s' * (len(pairs) != 1)}, {color}:\n")
+        print(table(list(of_set.values())), end="\n\n", flush=True)
+    if config.json:
+        replace_text(config.json, json.dumps(plain(every), indent=1, ensure_ascii=False) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    use_huge_pages()
+    sys.exit(main())
