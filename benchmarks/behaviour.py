@@ -83,12 +83,15 @@ def figures(explanation: Explanation) -> Figures:
         "energy in the strongest feature, %": of_blocks(
             lambda block: 100 * block["features_by_energy"][0]["energy"]
         ),
+        "part of the light in the strongest feature, %": {
+            code: 100 * block.contribution.max() for code, block in explanation.blocks.items()
+        },
         "‖uᵏ − uᵏ⁻¹‖ / ‖uᵏ‖": of_blocks(lambda block: block["relative_step"]),
         "residual, seen": of_blocks(lambda block: block["seen"]),
         "residual, decoded": of_blocks(lambda block: block["decoded"]),
-        "share of the fused image, %": {
-            code: None if x is None else 100 * x for code, x in numbers["shares"]["mean"].items()
-        },
+        "share of the light of the fused image, %": dict(
+            zip(CODES, 100 * explanation.light, strict=True)
+        ),
         "share of its fine detail, %": detail(explanation.images),
     }
     for other in OTHERS:

@@ -5,7 +5,7 @@ iteration is u − ∇(u), and:
 
 - ``"nesterov"`` (eq. 20): v − ∇(v) at v = u + ρ(u − u'), with filters W'_u, W'_d of its own for
   what comes of u', the estimate before u;
-- ``"polyak"`` (Polyak, 1964): u − ∇(u) + ρ(u − u');
+- ``"polyak"`` (Polyak, 1964): u − ∇(u) + ρ(u − u'), with u' = 0 at k = 1, as the paper has it;
 - ``"quasi-hyperbolic"`` (Ma and Yarats, 2019): u − (1 − ν)∇(u) − ν g with the average of gradients
   g = ρ g' + (1 − ρ)∇(u) and the ν = 0.7 that they recommend.
 
@@ -77,12 +77,14 @@ def polyak(
         W_e: filters of W_eᵏ.
         rho: ρᵏ.
         down: d = W_dᵏ uᵏ⁻¹.
-        u_before: u' = uᵏ⁻²; None where there is none (k = 1), or no momentum.
+        u_before: u' = uᵏ⁻²; None at k = 1, where it is 0.
 
     Returns:
         The values before the threshold, shape (N, H, W, K).
     """
-    total = u if u_before is None else (1 + rho) * u - rho * u_before
+    total = (1 + rho) * u
+    if u_before is not None:
+        total -= rho * u_before
     inputs, filters = jnp.concatenate([down, e], axis=3), jnp.concatenate([-W_u, W_e], axis=2)
     return total + correlate(inputs, filters)
 

@@ -8,7 +8,6 @@ Two kinds of change, which do not mean the same:
 - Scaling the thresholds changes what is *found*: everything is computed anew.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -23,6 +22,7 @@ from fnet_jax.fusion import Fuser
 from fnet_jax.lzsc import Intermediates
 
 CODES = ("u1", "u2", "c")
+LARGEST = 1e6  # scale, with which float32 still holds the products of several
 
 _correlate = jax.jit(correlate)
 
@@ -64,8 +64,10 @@ class Edit:
         scales = {name: getattr(self, name) for name in (*CODES, "theta_scale")}
         scales |= {f"{code}:{number}": scale for code, number, scale in self.features}
         for name, scale in scales.items():
-            if not math.isfinite(scale):
-                raise InputError(f"the scale of {name} is {scale}; give a finite number")
+            if not abs(scale) <= LARGEST:
+                raise InputError(
+                    f"the scale of {name} is {scale:g}; give a number of at most {LARGEST:g}"
+                )
         if self.theta_scale < 0:
             raise InputError(f"the scale of theta is {self.theta_scale:g}; give 0 or more")
         for code, number, _ in self.features:

@@ -51,7 +51,7 @@ def variant(p, e, iterations, *, momentum="nesterov", shared=False, threshold=si
         if momentum == "none":
             value = now - gradient
         elif momentum == "polyak":
-            value = now - gradient + (rho[k] * (now - before) if k > 1 else 0)
+            value = now - gradient + rho[k] * (now - (before if k > 1 else 0))
         elif momentum == "quasi-hyperbolic":
             average = rho[k] * average + (1 - rho[k]) * gradient
             value = now - (0.3 * gradient + 0.7 * average)

@@ -1,5 +1,6 @@
 import numpy as np
 import oracle
+import pytest
 
 from fnet_jax.explain.convergence import convergence
 
@@ -23,11 +24,21 @@ def test_it_equals_the_definitions(rng):
     np.testing.assert_allclose(found.relative_step, steps / np.array([*map(norm, u)]), rtol=1e-5)
     decoded = [norm(e - oracle.correlate(x[None], D)[0]) / norm(e) for x in u]
     np.testing.assert_allclose(found.decoded, decoded, rtol=1e-5)
-    seen = [
-        norm(e - oracle.correlate(x[None], W)[0]) / norm(e) for x, W in zip(u, W_d, strict=False)
-    ]
+    for k, (x, W) in enumerate(zip(u, W_d, strict=False), 1):
+        read = np.asarray(oracle.correlate(x[None], W)[0])
+        cosine = (e * read).sum() / norm(e) / norm(read)  # the best multiple leaves the sine
+        assert found.seen[k] == pytest.approx(np.sqrt(1 - cosine**2), rel=1e-5)
     assert np.isnan(found.seen[0])
-    np.testing.assert_allclose(found.seen[1:], seen, rtol=1e-5)
+
+
+def test_what_is_seen_is_the_same_however_the_filters_mix_the_channels(rng):
+    e, u, W_d, _ = arrays(rng, channels=2)
+    A = np.array([[2.0, -1.0], [0.5, 3.0]], np.float32)
+    one, other = convergence(e, u, W_d).seen, convergence(e, u, [W @ A for W in W_d]).seen
+    np.testing.assert_allclose(one, other, rtol=1e-5)
+    told = [e @ A] * 3  # as codes that a filter of one pixel decodes
+    only = convergence(e, told, [np.eye(2, dtype=np.float32)[None, None]] * 2)
+    np.testing.assert_allclose(only.seen[1:], 0, atol=1e-5)
 
 
 def test_without_a_decoder(rng):

@@ -1,7 +1,10 @@
 """The files of an explanation."""
 
+import base64
+import io
 import json
 
+import browser
 import numpy as np
 import pytest
 from PIL import Image
@@ -63,6 +66,15 @@ def test_figures_can_be_read(written):
     assert len(page.all("img")) == 4 + report.COUNT + 1
 
 
+def test_a_browser_shows_it(written, tmp_path):
+    shown, height, asked, console = browser.look(written / "report.html", tmp_path / "seen.png")
+    (written / "probed-report.html").unlink()
+    assert shown  # every image
+    assert height > 5000
+    assert asked == 0
+    assert console == []
+
+
 def test_what_is_there_is_kept_or_replaced(explained, tmp_path, monkeypatch):
     monkeypatch.setattr(report, "drawings", lambda explanation: iter(()))
     folder = tmp_path / "street"
@@ -73,21 +85,33 @@ def test_what_is_there_is_kept_or_replaced(explained, tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"street: is there already; give --overwrite"):
         report.check(folder, overwrite=False)
     report.check(folder, overwrite=True)
-    (folder / "old.txt").write_text("of the old report")
+    (folder / "arrays.npz").write_bytes(b"of the old report")
     report.write(folder, "street", explained, {})
-    assert not (folder / "old.txt").exists()
-    assert (folder / "report.html").is_file()
+    assert (folder / "arrays.npz").stat().st_size > 1000
     assert [path.name for path in tmp_path.iterdir()] == ["street"]
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_other_things_are_never_replaced(tmp_path, overwrite):
+def test_other_things_are_never_replaced(explained, tmp_path, overwrite):
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures/holiday.jpg").write_bytes(b"precious")
     (tmp_path / "file").write_bytes(b"precious")
-    for name in ("pictures", "file"):
-        with pytest.raises(InputError, match=f"{name}: is there already and is no report"):
+    for name in ("report.html", "numbers.json", "notes.txt"):
+        (tmp_path / "report").mkdir(exist_ok=True)
+        (tmp_path / "report" / name).write_bytes(b"precious")
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page/report.html").write_bytes(b"precious")
+    for name in ("pictures", "file", "report", "page"):
+        with pytest.raises(InputError, match=f"{name}: is there already and is not a report alone"):
             report.check(tmp_path / name, overwrite=overwrite)
+        with pytest.raises(InputError, match=f"{name}: is there already"):
+            report.write(tmp_path / name, name, explained, {})
+    assert (tmp_path / "report/notes.txt").read_bytes() == b"precious"
+
+
+def test_a_folder_that_cannot_be_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"xxx: cannot be written \(File name too long\)"):
+        report.check(tmp_path / ("x" * 300), overwrite=False)
 
 
 def test_a_report_is_written_whole_or_not_at_all(explained, tmp_path, monkeypatch):
@@ -104,7 +128,13 @@ def test_sixteen_bits_are_shown_at_eight(small_network, tmp_path, monkeypatch):
     monkeypatch.setattr(report, "drawings", lambda explanation: iter(()))
     i1 = np.linspace(0, 65535, 72).reshape(8, 9).astype(np.uint16)
     report.write(tmp_path / "a", "a", explain(Fuser(*small_network), i1, i1), {})
-    assert images.read(tmp_path / "a/fused.png").dtype == np.uint16
+    fused = images.read(tmp_path / "a/fused.png")
+    assert fused.dtype == np.uint16
+    page = Elements((tmp_path / "a/report.html").read_text())
+    source = next(img["src"] for img in page.all("img") if img["alt"] == "fused")
+    with Image.open(io.BytesIO(base64.b64decode(source.partition("base64,")[2]))) as image:
+        assert image.mode == "L"
+        np.testing.assert_array_equal(image, np.rint(fused / 257))
 
 
 def test_origin_names_weights_and_images(small_network, tmp_path):
@@ -112,9 +142,10 @@ def test_origin_names_weights_and_images(small_network, tmp_path):
         images.write(tmp_path / f"{name}.png", np.full((3, 3), level, np.uint8))
     fuser = Fuser(*small_network)
     one, other = (
-        report.origin_of(fuser, Pair(tmp_path / "a.png", tmp_path / f"{name}.png"))
+        report.origin_of(fuser, Pair(tmp_path / "a.png", tmp_path / f"{name}.png"), color="full")
         for name in ("a", "b")
     )
     differ = {name for name in one if one[name] != other[name]}
-    assert differ == {"I1 and I2 (SHA-256)"}
+    assert differ == {"I2", "I1 and I2 (SHA-256)"}
+    assert (one["I1"], one["colour"]) == ("a.png", "full")
     assert "matplotlib" in one["versions"]

@@ -88,6 +88,26 @@ def test_features_are_sorted_by_use(explained, found):
         assert [row["feature"] for row in listed] == list(order)
 
 
+def test_filters_go_by_the_use_of_the_features_they_lead_to_or_from(explained, found):
+    for code, block in explained.blocks.items():
+        iterates = found[f"lzsc_{code}"]["u"]
+        for name, k in (("W_e_0", 0), ("W_e_2", 2), ("W_d_1", 0), ("W_d_2", 1), ("G", 2)):
+            energies = (iterates[k].astype(np.float64) ** 2).sum(axis=(0, 1))
+            use = block.use_of(name)
+            np.testing.assert_allclose(use.energy, energies / energies.sum(), rtol=1e-5)
+            frequency = (np.abs(iterates[k]) >= block.epsilon).mean(axis=(0, 1))
+            np.testing.assert_array_equal(use.frequency, frequency)
+        assert block.use_of("W_e") is block.use_of("D") is block.use
+        energies = explained.arrays()[f"{code}_feature_energy"]
+        np.testing.assert_array_equal(energies[1], block.use_of("W_e_1").energy)
+
+
+def test_shares_of_light(explained):
+    light = np.array([np.abs(explained.images[f"If_{code}"]).sum() for code in CODES])
+    shown = explained.numbers()["shares"]["of_light"]
+    np.testing.assert_allclose([shown[code] for code in CODES], light / light.sum(), rtol=1e-5)
+
+
 def test_dictionaries_are_the_parameters(explained, fuser):
     parameters = fuser.params["params"]
     for code, block in explained.blocks.items():
@@ -140,9 +160,10 @@ def test_other_blocks_are_explained(pair, settings):
         if code != "c":
             e = explained.images[code.replace("u", "I")][..., None]
             W_d = filters.get("W_d", filters.get("W_d_2"))
-            left = e - np.asarray(correlate(iterates["u"][1][None], W_d))[0]
-            seen = np.linalg.norm(left) / np.linalg.norm(e)
-            assert block.convergence.seen[2] == pytest.approx(seen, rel=1e-5)
+            read = np.asarray(correlate(iterates["u"][1][None], W_d))[0]
+            told = (e * read).sum() / np.linalg.norm(e) / np.linalg.norm(read)
+            assert block.convergence.seen[2] == pytest.approx(np.sqrt(1 - told**2), rel=1e-4)
+            assert block.use_of("W_d_2" if "W_d_2" in filters else "W_d").energy.sum() > 0.99
     json.dumps(explained.numbers(), allow_nan=False)
     figure = curves.schedule(explained)
     assert len(figure.axes) == 2
@@ -202,6 +223,7 @@ def test_any_size_and_black_images(fuser, size):
     found = explain(fuser, black, black, edit=Edit(c=2))
     assert not found.fused.any()
     assert found.numbers()["shares"] == {
+        "of_light": dict.fromkeys(CODES),
         "mean": dict.fromkeys(CODES),
         "undefined": 1.0,
     }

@@ -1,4 +1,5 @@
 import numpy as np
+import oracle
 
 from fnet_jax.explain import features
 
@@ -26,3 +27,18 @@ def test_a_code_of_zeros():
     assert not use.energy.any()
     assert not use.frequency.any()
     np.testing.assert_array_equal(use.order, range(4))
+
+
+def test_contribution_is_of_what_each_feature_draws(rng):
+    code = rng.normal(size=(6, 7, 3)).astype(np.float32)
+    G = rng.normal(size=(3, 3, 3, 1)).astype(np.float32)
+    G[:, :, 1] = 0  # strong, but draws nothing
+    code[..., 1] *= 10
+    light = []
+    for j in range(3):
+        one = code * (np.arange(3) == j)
+        light.append(np.abs(oracle.correlate(one[None], G)).sum())
+    found = features.contribution(code, G)
+    np.testing.assert_allclose(found, np.array(light) / sum(light), rtol=1e-5)
+    assert found[1] == 0
+    assert not features.contribution(0 * code, G).any()

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from fnet_jax.explain import nulls
 
@@ -37,6 +38,12 @@ def test_histograms_hold_everything_once(rng):
         assert counted_after[k] == inside.sum()
     part = nulls.histogram(before, after, bins=5, upper=0.5)
     assert part.before.sum() == (np.abs(before) <= 0.5).sum()
+
+
+def test_the_enlarged_histogram_ends_beyond_the_transition():
+    assert nulls.near(0.002, gamma=100) == pytest.approx(0.052)  # σ(γ(0.052 − θ)) = 0.993
+    assert nulls.near(0.02, gamma=100) == 0.08
+    assert nulls.near(0.002, gamma=None) == 0.008
 
 
 def test_a_histogram_of_zeros():

@@ -1,6 +1,6 @@
 import numpy as np
 
-from fnet_jax.explain.shares import VISIBLE, mean, shares
+from fnet_jax.explain.shares import VISIBLE, mean, of_light, shares
 
 
 def test_shares_sum_to_one_and_ignore_signs(rng):
@@ -23,3 +23,10 @@ def test_where_nothing_is_seen_there_are_no_shares():
     np.testing.assert_array_equal(np.isnan(found[0, :, 0]), [False, True, False])
     np.testing.assert_array_equal(mean(found), [1, 0, 0])
     assert np.isnan(mean(shares(0 * u1, 0 * u1, 0 * u1))).all()
+
+
+def test_bright_pixels_count_for_more_of_the_light():
+    u1, u2 = np.array([[0.9, 0.0]]), np.array([[0.0, -0.1]])
+    np.testing.assert_allclose(of_light(u1, u2, 0 * u1), [0.9, 0.1, 0])
+    np.testing.assert_array_equal(mean(shares(u1, u2, 0 * u1)), [0.5, 0.5, 0])
+    assert np.isnan(of_light(0 * u1, 0 * u1, 0 * u1)).all()

@@ -24,10 +24,10 @@ MAX_PIXELS = 500_000
 STRONGEST = 5
 
 DESCRIPTION = """\
-Show what FNet finds in pairs of images on the way to the fused one: the features u1 (of I1 alone),
-u2 (of I2 alone) and c (common) as maps, the three reconstructions whose sum is the fused image, who
-contributed what to each pixel, what the thresholds do, how the estimate changes from iteration to
-iteration, and the dictionaries, sorted by use.
+Show what FNet finds in pairs of images on the way to the fused one: the features u1 (from I1), u2
+(from I2) and c (from what these leave of both) as maps, the three reconstructions whose sum is the
+fused image, who contributed what to each pixel, what the thresholds do, how the estimate changes
+from iteration to iteration, and the dictionaries, sorted by use.
 
 Images are read and paired as by the command that fuses. Each pair gets a folder of its own:
 report.html (for any browser, needs nothing else), figures/ (PNG and SVG), numbers.json, arrays.npz,
@@ -169,6 +169,7 @@ def run(config: ExplainConfig) -> int:
     from fnet_jax import checkpoints  # JAX is slow to import: after --help
     from fnet_jax.compilation import keep_programs
     from fnet_jax.explain import report
+    from fnet_jax.files import writable
     from fnet_jax.fusion import Fuser
     from fnet_jax.whatif import Edit, Feature
 
@@ -180,6 +181,8 @@ def run(config: ExplainConfig) -> int:
     keep_programs()
     fuser = Fuser.from_checkpoint(config.ckpt or checkpoints.PRETRAINED)
     edit.check(fuser.network.features)
+    with writable(config.out, remedy=report.ELSEWHERE):  # before the work, not after
+        config.out.mkdir(parents=True, exist_ok=True)
     steps = report.COUNT + (edit != Edit()) + 1
     explained = 0
     with tqdm(
@@ -234,4 +237,5 @@ def _explain(
             raise
         raise InputError(f"{pair.i1}: not enough memory to explain it; shrink it") from error
     advance()
-    report.write(folder, pair.name, explanation, report.origin_of(fuser, pair), advance=advance)
+    origin = report.origin_of(fuser, pair, color=config.color)
+    report.write(folder, pair.name, explanation, origin, advance=advance)

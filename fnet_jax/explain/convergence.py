@@ -3,8 +3,11 @@
 LZSC has no decoder of its own that would tell how well uᵏ explains its input e, so two fits stand
 beside each other, both relative to ‖e‖:
 
-- ``seen``: ‖e − W_dᵏ uᵏ⁻¹‖, what iteration k takes for the residual of the estimate before it (eq.
-  20). All blocks have it; it compares different filters, since each iteration has learned its own.
+- ``seen``: min_A ‖e − A W_dᵏ uᵏ⁻¹‖, how much of e cannot be told from what iteration k reads of the
+  estimate before it (eq. 20). All blocks have it. A mixes the C channels (it is one number for u1
+  and u2), because the network stays the same if W_dᵏ is followed by any A and W_uᵏ preceded by its
+  inverse. Every iteration reads with filters of its own, so that this is no residual that an
+  algorithm would make smaller.
 - ``decoded``: ‖e − D uᵏ‖ with the one decoder D that was learned for the last estimate. u1 and u2
   have it; what it leaves is not an error but the image Î that is left for the common features. c
   has none: the network uses no D_c1 and D_c2.
@@ -27,7 +30,8 @@ class Convergence(NamedTuple):
     Attributes:
         step: ‖uᵏ − uᵏ⁻¹‖₂ over all pixels and features, with u⁻¹ = 0.
         relative_step: the same over ‖uᵏ‖₂; NaN where that is 0.
-        seen: ‖e − W_dᵏ uᵏ⁻¹‖₂ / ‖e‖₂; NaN at k = 0, where there is no estimate before, or e = 0.
+        seen: min_A ‖e − A W_dᵏ uᵏ⁻¹‖₂ / ‖e‖₂ in [0, 1]; NaN at k = 0, where there is no estimate
+            before, or e = 0.
         decoded: ‖e − D uᵏ‖₂ / ‖e‖₂; NaN for a block without D, or where e is 0.
     """
 
@@ -54,16 +58,28 @@ def convergence(
     """
     norms = np.array([_norm(x) for x in u])
     step = np.array([norms[0], *(_norm(x - y) for x, y in zip(u[1:], u[:-1], strict=True))])
-    seen = [np.nan, *(_residual(e, x, W) for x, W in zip(u[:-1], W_d, strict=True))]
-    decoded = [np.nan if D is None else _residual(e, x, D) for x in u]
+    seen = [np.nan, *(_untold(e, _decoded(x, W)) for x, W in zip(u[:-1], W_d, strict=True))]
+    decoded = [np.nan if D is None else _relative(e - _decoded(x, D), e) for x in u]
     relative = step / np.where(norms > 0, norms, np.nan)
     return Convergence(step, relative, np.array(seen), np.array(decoded))
 
 
-def _residual(e: np.ndarray, u: np.ndarray, filters: np.ndarray) -> float:
-    """‖e − filters u‖ / ‖e‖."""
+def _decoded(u: np.ndarray, filters: np.ndarray) -> np.ndarray:
+    return np.asarray(_correlate(u[None], filters))[0]
+
+
+def _untold(e: np.ndarray, read: np.ndarray) -> float:
+    """What no mixture of the channels of ``read`` tells of e, relative to e."""
+    channels = e.shape[2]
+    told, known = e.reshape(-1, channels), read.reshape(-1, channels)
+    A, *_ = np.linalg.lstsq(known, told, rcond=None)
+    return _relative(told - known @ A, e)
+
+
+def _relative(rest: np.ndarray, e: np.ndarray) -> float:
+    """‖rest‖ / ‖e‖, NaN where e is 0."""
     size = _norm(e)
-    return _norm(e - np.asarray(_correlate(u[None], filters))[0]) / size if size else np.nan
+    return _norm(rest) / size if size else np.nan
 
 
 def _norm(x: np.ndarray) -> float:

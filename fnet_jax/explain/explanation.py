@@ -12,7 +12,7 @@ from fnet_jax.explain import features, nulls
 from fnet_jax.explain.convergence import Convergence, convergence
 from fnet_jax.explain.likeness import edges, likeness
 from fnet_jax.explain.nulls import Histogram
-from fnet_jax.explain.shares import mean, shares
+from fnet_jax.explain.shares import mean, of_light, shares
 from fnet_jax.fusion import Fuser
 from fnet_jax.lzsc import Intermediates
 from fnet_jax.whatif import CODES, Edit
@@ -26,7 +26,9 @@ class Block:
 
     Attributes:
         energy: of the code, ``Σ_j u_j²``, shape (H, W).
-        use: of the code's K features.
+        uses: of the K features of each uᵏ; ``use`` is that of the code, uᴺ.
+        contribution: share of each feature in the light of the code's reconstruction, shape (K,);
+            see :func:`fnet_jax.explain.features.contribution`.
         strongest: maps of the features of most energy, strongest first, shape (H, W, strongest).
         theta: θᵏ, shape (N + 1,); of an LCSC block, which has one θ for each feature and all k, the
             mean over its features.
@@ -35,14 +37,15 @@ class Block:
         nulls_after: the same after it.
         epsilon: a value is null if its magnitude is below this.
         histogram: of the magnitudes before and after the last threshold.
-        near: the same up to four times the last threshold.
+        near: the same up to where the last threshold no longer matters.
         convergence: of the iterates.
         dictionaries: the filters that lead to the features or from them, by the paper's names, each
             of shape (K, C, size, size), in the features' own order.
     """
 
     energy: np.ndarray
-    use: features.Use
+    uses: tuple[features.Use, ...]
+    contribution: np.ndarray
     strongest: np.ndarray
     theta: np.ndarray
     rho: np.ndarray
@@ -53,6 +56,22 @@ class Block:
     near: Histogram
     convergence: Convergence
     dictionaries: dict[str, np.ndarray]
+
+    @property
+    def use(self) -> features.Use:
+        """How the code uᴺ uses its features."""
+        return self.uses[-1]
+
+    def use_of(self, dictionary: str) -> features.Use:
+        """Of the features that the filters of that name lead to or from.
+
+        ``W_e_k`` leads to uᵏ and ``W_d_k`` from uᵏ⁻¹; ``D``, ``G``, and filters that all iterations
+        share, count for uᴺ.
+        """
+        name, _, k = dictionary.rpartition("_")
+        if not k.isdecimal():
+            return self.use
+        return self.uses[int(k) - (name == "W_d")]
 
     @property
     def null_increase(self) -> np.ndarray:
@@ -86,6 +105,11 @@ class Explanation:
     edited: np.ndarray
     edit: Edit
 
+    @property
+    def light(self) -> np.ndarray:
+        """Shares of u1, u2 and c in the light of the fused image, shape (3,)."""
+        return of_light(*(self.images[f"If_{code}"] for code in CODES))
+
     def numbers(self) -> dict[str, Any]:
         """What is no map, of plain Python types; what is undefined is None."""
         parts = {name: self.images[name] for name in ("If_u1", "If_u2", "If_c")}
@@ -101,6 +125,7 @@ class Explanation:
                 "width": width,
                 "blocks": {code: _numbers(block) for code, block in self.blocks.items()},
                 "shares": {
+                    "of_light": dict(zip(CODES, self.light, strict=True)),
                     "mean": dict(zip(CODES, mean(self.shares), strict=True)),
                     "undefined": np.isnan(self.shares[..., 0]).mean(),
                 },
@@ -128,9 +153,10 @@ class Explanation:
                 "epsilon": np.array(block.epsilon),
                 "nulls_before": block.nulls_before,
                 "nulls_after": block.nulls_after,
-                "feature_energy": block.use.energy,
-                "feature_frequency": block.use.frequency,
-                "feature_order": block.use.order,
+                "feature_energy": np.stack([use.energy for use in block.uses]),
+                "feature_frequency": np.stack([use.frequency for use in block.uses]),
+                "feature_order": np.stack([use.order for use in block.uses]),
+                "feature_contribution": block.contribution,
                 **{f"histogram_{x}": y for x, y in block.histogram._asdict().items()},
                 **{f"near_{x}": y for x, y in block.near._asdict().items()},
                 **block.convergence._asdict(),
@@ -182,14 +208,13 @@ def explain(
     images = {"I1": I1, "I2": I2} | {
         name: found[name][..., 0] for name in ("I1_hat", "I2_hat", "If_u1", "If_u2", "If_c", "If")
     }
-    parameters = fuser.params["params"]
     inputs = {
         "u1": I1[..., None],
         "u2": I2[..., None],
         "c": np.concatenate([found["I1_hat"], found["I2_hat"]], axis=2),
     }
     blocks = {
-        code: _block(code, e, found, parameters, strongest=strongest, epsilon=epsilon)
+        code: _block(code, e, found, fuser, strongest=strongest, epsilon=epsilon)
         for code, e in inputs.items()
     }
     if edit.theta_scale != 1:
@@ -233,23 +258,25 @@ def _block(
     code: str,
     e: np.ndarray,
     found: Intermediates,
-    parameters: Any,
+    fuser: Fuser,
     *,
     strongest: int,
     epsilon: float | None,
 ) -> Block:
+    network, parameters = fuser.network, fuser.params["params"]
     block, filters = found[f"lzsc_{code}"], parameters[f"lzsc_{code}"]
     before, after = block["before_threshold"], block["u"]
     epsilon = epsilon or nulls.epsilon(after[-1])
-    use = features.use(after[-1], epsilon)
+    uses = tuple(features.use(u, epsilon) for u in after)
     steps = range(1, len(after))
     theta, rho = block["theta"], block.get("rho", np.zeros(len(after), np.float32))
     if "free_theta" in filters:  # LCSC
         theta = np.full(len(after), theta.mean())
     return Block(
         energy=features.energy(after[-1]),
-        use=use,
-        strongest=after[-1][..., use.order[:strongest]],
+        uses=uses,
+        contribution=features.contribution(after[-1], parameters[f"G_{code}"]),
+        strongest=after[-1][..., uses[-1].order[:strongest]],
         theta=theta,
         rho=rho,
         nulls_before=nulls.count(before, epsilon),
@@ -260,7 +287,9 @@ def _block(
             before[-1],
             after[-1],
             bins=nulls.NEAR_BINS,
-            upper=nulls.NEAR * float(theta[-1]),
+            upper=nulls.near(
+                float(theta[-1]), gamma=network.gamma if network.threshold == "sigmoidal" else None
+            ),
         ),
         convergence=convergence(
             e,
@@ -283,7 +312,12 @@ def _numbers(block: Block) -> dict[str, Any]:
         "nonzeros_per_pixel": block.nonzeros,
         **block.convergence._asdict(),
         "features_by_energy": [
-            {"feature": j, "energy": block.use.energy[j], "frequency": block.use.frequency[j]}
+            {
+                "feature": j,
+                "energy": block.use.energy[j],
+                "frequency": block.use.frequency[j],
+                "contribution": block.contribution[j],
+            }
             for j in block.use.order
         ],
     }

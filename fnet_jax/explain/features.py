@@ -2,7 +2,12 @@
 
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import lax
+
+from fnet_jax.conv import correlate
 
 
 class Use(NamedTuple):
@@ -43,3 +48,26 @@ def use(code: np.ndarray, epsilon: float) -> Use:
     shares = energies / max(energies.sum(), np.finfo(np.float64).tiny)
     frequency = (np.abs(code) >= epsilon).mean(axis=(0, 1))
     return Use(shares, frequency, np.argsort(-shares, kind="stable"))
+
+
+def contribution(code: np.ndarray, G: np.ndarray) -> np.ndarray:
+    """Share of each feature in all the light that they add or take away, ``Σ|G_j u_j|``.
+
+    A strong feature whose atom is weak, or cancels itself, contributes little.
+
+    Args:
+        code: features, shape (H, W, K).
+        G: the filters that draw them, shape (size, size, K, 1).
+
+    Returns:
+        Array (K,), which sums to 1, or is 0 where the code is.
+    """
+    maps = np.moveaxis(code, 2, 0)[:, None, :, :, None]
+    sizes = np.asarray(_light(maps, np.moveaxis(G, 2, 0)[..., None]), np.float64)
+    return sizes / max(sizes.sum(), np.finfo(np.float64).tiny)
+
+
+@jax.jit
+def _light(maps: jax.Array, filters: jax.Array) -> jax.Array:
+    """Σ|G_j u_j| of one feature after the other, (K,)."""
+    return lax.map(lambda one: jnp.abs(correlate(*one)).sum(), (maps, filters))

@@ -15,6 +15,7 @@ import numpy as np
 PART = 1000  # of the largest magnitude, below which a value is null
 BINS = 200
 NEAR, NEAR_BINS = 4, 60  # thresholds that the enlarged histogram reaches to, and its bins
+GATE = 5  # widths 1/γ of the sigmoid beyond θ, where it is 0.993 and the enlarged one ends earliest
 
 
 class Histogram(NamedTuple):
@@ -48,6 +49,16 @@ def increase(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """
     before, after = np.asarray(before, np.float64), np.asarray(after, np.float64)
     return 100 * (after - before) / np.where(before > 0, before, np.nan)
+
+
+def near(theta: float, *, gamma: float | None) -> float:
+    """Where the enlarged histogram ends: 4θ, but beyond the sigmoid of width 1/γ if there is one.
+
+    Args:
+        theta: the threshold.
+        gamma: γ of the sigmoidal threshold; None of the others, which have no transition.
+    """
+    return max(NEAR * theta, theta + GATE / gamma if gamma else 0.0)
 
 
 def histogram(

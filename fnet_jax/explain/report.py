@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PAGE, NUMBERS, ARRAYS, FIGURES = "report.html", "numbers.json", "arrays.npz", "figures"
+RESULTS = ("fused.png", "edited.png")
 ELSEWHERE = "give another --out"
 DOTS = 150  # per inch, of PNG files and of pictures inside SVG files
 COUNT = 12  # figures without an edit; one more with one
@@ -31,20 +32,31 @@ COUNT = 12  # figures without an edit; one more with one
 
 def check(folder: Path, *, overwrite: bool) -> None:
     """Raises InputError unless a report may be put at ``folder``, which need not exist."""
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    if not (folder / PAGE).is_file():
-        raise InputError(f"{folder}: is there already and is no report; {ELSEWHERE}")
+    with writable(folder, remedy=ELSEWHERE):
+        if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+            return
+        names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if not {PAGE, NUMBERS} <= names <= {PAGE, NUMBERS, ARRAYS, FIGURES, *RESULTS}:
+        raise InputError(f"{folder}: is there already and is not a report alone; {ELSEWHERE}")
     if not overwrite:
         raise InputError(f"{folder}: is there already; give --overwrite to replace the report")
 
 
-def origin_of(fuser: Fuser, pair: Pair) -> dict[str, str]:
-    """What an explanation came from: checksums of weights and images, date and versions."""
+def origin_of(fuser: Fuser, pair: Pair, *, color: str) -> dict[str, str]:
+    """What an explanation came from: images, weights and how, date and versions.
+
+    Args:
+        fuser: the network.
+        pair: the images.
+        color: the mode in which they were fused.
+    """
     versions = provenance.versions(*provenance.NETWORK, "matplotlib")
     return {
-        "weights (SHA-256)": provenance.fingerprint_of(checksums(fuser.params)),
+        "I1": pair.i1.name,
+        "I2": pair.i2.name,
         "I1 and I2 (SHA-256)": provenance.fingerprint([("I1", pair.i1), ("I2", pair.i2)]),
+        "colour": color,
+        "weights (SHA-256)": provenance.fingerprint_of(checksums(fuser.params)),
         "date": provenance.today(),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
     }
@@ -61,15 +73,16 @@ def write(
     """Writes a report, whole or not at all.
 
     Args:
-        folder: where it goes; a report that is there is replaced.
+        folder: where it goes; a report that is there is replaced, anything else is not.
         name: of the pair.
         explanation: what is reported, of images that are uint8 or uint16.
         origin: of :func:`origin_of`.
         advance: is called after each figure.
 
     Raises:
-        InputError: something cannot be written.
+        InputError: something cannot be written, or something else is there.
     """
+    check(folder, overwrite=True)
     with writable(folder, remedy=ELSEWHERE):
         folder.parent.mkdir(parents=True, exist_ok=True)
         new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -115,12 +128,10 @@ def _fill(
         for title, image in ((x, explanation.images[x]) for x in ("I1", "I2"))
     ]
     edit = described(explanation.edit)
-    results = [("fused", "", explanation.fused)]
-    if edit:
-        results.append(("edited", edit, explanation.edited))
-    for result, caption, image in results:
-        images.write(folder / f"{result}.png", image)
-        pictures.append(Shown(result, caption, _png(image)))
+    results = [("", explanation.fused), (edit, explanation.edited)]
+    for result, (caption, image) in zip(RESULTS, results[: 1 + bool(edit)], strict=False):
+        images.write(folder / result, image)
+        pictures.append(Shown(Path(result).stem, caption, _png(image)))
     numbers = explanation.numbers()
     with (folder / ARRAYS).open("wb") as file_of_arrays:
         np.savez_compressed(file_of_arrays, **explanation.arrays())  # type: ignore[arg-type]

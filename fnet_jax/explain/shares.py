@@ -26,6 +26,23 @@ def shares(If_u1: np.ndarray, If_u2: np.ndarray, If_c: np.ndarray) -> np.ndarray
     return parts / np.where(total >= VISIBLE, total, np.nan)
 
 
+def of_light(If_u1: np.ndarray, If_u2: np.ndarray, If_c: np.ndarray) -> np.ndarray:
+    """The share of each reconstruction in all the light of the image, Σ|If_x| / Σ_x Σ|If_x|.
+
+    Bright pixels count for more than dark ones, which all count alike in :func:`mean`.
+
+    Args:
+        If_u1: reconstruction from u1, shape (H, W), units of the image in [0, 1].
+        If_u2: reconstruction from u2, the same shape.
+        If_c: reconstruction from c, the same shape.
+
+    Returns:
+        Array (3,) of shares that sum to 1; NaN where there is no light.
+    """
+    light = np.abs(np.stack([If_u1, If_u2, If_c])).sum(axis=(1, 2), dtype=np.float64)
+    return light / (light.sum() or np.nan)
+
+
 def mean(of_pixels: np.ndarray) -> np.ndarray:
     """Mean shares over the pixels where they are defined, shape (3,); NaN where there are none."""
     defined = of_pixels[~np.isnan(of_pixels[..., 0])]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 WIDTH = 12.0  # inches
 SIGNED = "RdBu_r"  # told apart by all kinds of colour vision, as is the next
 POSITIVE = "cividis"
+NARROW = 0.2  # sides of an image, one over the other, below which it has no colour bar
 
 
 @contextmanager
@@ -51,6 +52,8 @@ def picture(
 ) -> None:
     """Draws an image (H, W), or (H, W, 3) in colour, with a colour bar unless ``scale`` is False.
 
+    Beside images that are too narrow for a bar, its limits stand in the title.
+
     Args:
         axes: where.
         image: values.
@@ -63,9 +66,10 @@ def picture(
     if high <= low:
         high = low + 1e-6  # a constant image
     shown = axes.imshow(image, cmap=colours, vmin=low, vmax=high)
-    axes.set_title(title)
     axes.set_axis_off()
-    if scale and axes.figure:
+    narrow = min(image.shape[:2]) < NARROW * max(image.shape[:2])
+    axes.set_title(f"{title}\n{low:.2g} to {high:.2g}" if scale and narrow else title)
+    if scale and not narrow and axes.figure:
         bar = axes.figure.colorbar(shown, cax=axes.inset_axes((1.03, 0, 0.04, 1)))
         bar.ax.tick_params(labelsize=7)
         bar.ax.locator_params(nbins=5)

@@ -23,15 +23,16 @@ SCHEDULE = (
 )
 NULLS = (
     "Magnitudes of a block's values before and after its last threshold: above all of them, below "
-    "those up to 4 θ (θ is the dashed line). The titles tell the increase of the nulls, which are "
-    "below each code's ε. Beyond the threshold both histograms should be alike."
+    "the smaller ones (the dashed line is θ). The titles tell the increase of the nulls, which are "
+    "below each code's ε. From a few 1/γ beyond θ on, both histograms should be alike."
 )
 CONVERGENCE = (
-    "Nulls: how many more values are below ε after a threshold than before. Residual seen: "
-    "‖e − W_dᵏ uᵏ⁻¹‖ / ‖e‖, what iteration k takes for the error of the estimate before it (each "
-    "iteration has filters of its own). Residual decoded: ‖Ii − D_ui uiᵏ‖ / ‖Ii‖ with the one "
-    "decoder that was learned for the last estimate; it leaves what is common, and c has no such "
-    "decoder. The change of the estimate starts from u⁻¹ = 0."
+    "Nulls: how many more values are below ε after a threshold than before. Residual seen: how "
+    "much of the input e cannot be told from what iteration k reads of the estimate before it, "
+    "‖e − A W_dᵏ uᵏ⁻¹‖ / ‖e‖ with the best A (each iteration has filters of its own, so that it "
+    "need not fall). Residual decoded: ‖Ii − D_ui uiᵏ‖ / ‖Ii‖ with the one decoder that was "
+    "learned for the last estimate; it leaves what is common, and c has no such decoder. The "
+    "change of the estimate starts from u⁻¹ = 0."
 )
 
 

@@ -11,8 +11,9 @@ from fnet_jax.explain.figures.canvas import SIGNED, canvas
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-GAP = 1  # pixels between atoms
+GAP, LINES = 1, 5  # pixels between atoms beside each other; below each other, for what they say
 COLUMNS, PITCH = 16, 1.42  # atoms beside each other; from one row to the next, in widths of one
+SHEETS_IN_A_ROW = 4
 
 ATOMS = (
     "The filters G, which draw each feature into the fused image, by falling energy of their "
@@ -21,9 +22,10 @@ ATOMS = (
     "positive, blue negative."
 )
 SHEETS = (
-    "Every filter of the block that leads to features (W_eᵏ) or from them (W_dᵏ, D, G), in the "
-    "same order as above, row by row, each in a scale of its own. Filters of c see or make two "
-    "images, and have a sheet for each."
+    "Every filter of the block, each in a scale of its own, by falling energy of the features that "
+    "it leads to (W_eᵏ: uᵏ) or from (W_dᵏ: uᵏ⁻¹; D, G: the last). Below each, the number of the "
+    "feature, its share of the energy and of the pixels where it is not null, in per cent. Filters "
+    "of c see or make two images, and have a sheet for each."
 )
 
 
@@ -53,21 +55,35 @@ def sheets(explanation: Explanation, *, code: str) -> "Figure":
     """All dictionaries of a block, a sheet each."""
     block = explanation.blocks[code]
     titled = [
-        (f"{name}{f', image {channel + 1}' if filters.shape[1] > 1 else ''}", filters[:, channel])
+        (name, f"{name}{f', image {channel + 1}' if filters.shape[1] > 1 else ''}", channel)
         for name, filters in block.dictionaries.items()
         for channel in range(filters.shape[1])
     ]
-    columns = 6 if len(titled) <= 12 else 7
-    rows = math.ceil(len(titled) / columns)
-    with canvas(rows * (12 / columns + 0.3)) as figure:
-        panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    rows = math.ceil(len(titled) / SHEETS_IN_A_ROW)
+    shape = sheet(next(iter(block.dictionaries.values()))[:, 0]).shape
+    with canvas(rows * (12 / SHEETS_IN_A_ROW * shape[0] / shape[1] + 0.3)) as figure:
+        panels = figure.subplots(rows, SHEETS_IN_A_ROW, squeeze=False).ravel()
         for axes in panels:
             axes.set_axis_off()
-        for axes, (title, filters) in zip(panels, titled, strict=False):
-            image = sheet(filters[block.use.order])
+        for axes, (name, title, channel) in zip(panels, titled, strict=False):
+            use, filters = block.use_of(name), block.dictionaries[name][:, channel]
+            image = sheet(filters[use.order])
             axes.imshow(image, cmap=SIGNED, vmin=-1, vmax=1, interpolation="nearest")
             axes.set_title(title)
+            for i, j in enumerate(use.order):
+                top, left = place(i, filters.shape)
+                text = f"{j}\n{_short(use.energy[j])} · {_short(use.frequency[j])}"
+                x, y = left + filters.shape[2] / 2 - 0.5, top + filters.shape[1] - 0.3
+                # Not laid out, which would take most of the time: the sheet has room for it.
+                axes.text(x, y, text, ha="center", va="top", fontsize=3.8).set_in_layout(False)
     return figure
+
+
+def place(i: int, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Row and column of the first pixel of the i-th filter in a sheet of filters of that shape."""
+    count, height, width = shape
+    side = math.ceil(math.sqrt(count))
+    return i // side * (height + LINES), i % side * (width + GAP)
 
 
 def sheet(filters: np.ndarray) -> np.ndarray:
@@ -77,18 +93,24 @@ def sheet(filters: np.ndarray) -> np.ndarray:
         filters: shape (K, size, size).
 
     Returns:
-        Array (rows, columns) of values in [−1, 1], NaN between the filters and where there is none.
+        Array (rows, columns) of values in [−1, 1], NaN between and below the filters and where
+        there is none.
     """
-    side, pitch = math.ceil(math.sqrt(len(filters))), filters.shape[1] + GAP
-    rows = math.ceil(len(filters) / side)
-    drawn = np.full((rows * pitch - GAP, side * pitch - GAP), np.nan, np.float32)
+    count, height, width = filters.shape
+    side = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / side) * (height + LINES)
+    drawn = np.full((rows, side * (width + GAP) - GAP), np.nan, np.float32)
     for i, kernel in enumerate(filters):
-        top, left = i // side * pitch, i % side * pitch
-        size = len(kernel)
+        top, left = place(i, filters.shape)
         largest = np.abs(kernel).max() or 1.0
-        drawn[top : top + size, left : left + size] = kernel / largest
+        drawn[top : top + height, left : left + width] = kernel / largest
     return drawn
 
 
+def _short(share: float) -> str:
+    """Per cent without a sign, of at most three characters."""
+    return f"{100 * share:.0f}" if share >= 0.0995 else f"{100 * share:.1f}"
+
+
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share >= 0.0995 else f"{100 * share:.1f} %"
+    return f"{_short(share)} %"

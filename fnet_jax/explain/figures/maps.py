@@ -18,7 +18,7 @@ from fnet_jax.whatif import CODES
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-OF = {"u1": "of I1 alone", "u2": "of I2 alone", "c": "of both"}
+OF = {"u1": "from I1", "u2": "from I2", "c": "from what is left of both"}
 
 FEATURES = (
     "Left, the root of each code's energy over its features, √Σ u². Then its strongest feature "

@@ -18,18 +18,19 @@ if TYPE_CHECKING:
 SHARES = (
     "The share of a part in a pixel is |If_x| / (|If_u1| + |If_u2| + |If_c|): how much of all the "
     "light that was added or taken away came from it. Above, the fused image and the shares as "
-    "mixtures of three colours, orange (I1 alone), sky blue (I2 alone) and black (both), "
-    "which differ for all kinds of colour vision; white where there is nothing to see (less than "
-    "half a grey level). Below, each share for itself."
+    "mixtures of three colours, orange (u1), sky blue (u2) and black (c), which differ for all "
+    "kinds of colour vision; white where there is nothing to see (less than half a grey level). "
+    "Below, each share for itself; their means count dark and bright pixels alike."
 )
 SIDE = 160  # pixels of the legend
+LEAST = 5.2  # inches of height, for the legend
 
 
 def shares(explanation: Explanation) -> "Figure":
     """The shares in one picture with its legend, and one by one."""
     image, of_pixels = explanation.images["If"], explanation.shares
     means = mean(of_pixels)
-    with canvas(height_of(image, columns=3, rows=2)) as figure:
+    with canvas(max(height_of(image, columns=3, rows=2), LEAST)) as figure:
         panels = figure.subplots(2, 3)
         picture(panels[0, 0], image, "If", limits=(0.0, 1.0), scale=False)
         picture(panels[0, 1], colours.mixed(of_pixels), "who contributed", scale=False)
@@ -52,10 +53,12 @@ def _legend(axes: "Axes") -> None:
     picture_of = colours.mixed(np.where(outside, np.nan, mixture))
     axes.imshow(picture_of, extent=(0, 1, 0, np.sqrt(3) / 2), interpolation="nearest")
     axes.set_xlim(-0.45, 1.45)
-    axes.set_ylim(-0.3, np.sqrt(3) / 2 + 0.25)
+    axes.set_ylim(-0.45, np.sqrt(3) / 2 + 0.25)
     axes.set_axis_off()
     axes.set_title("legend")
     for place, code in (((0, -0.05), "u1"), ((1, -0.05), "u2"), ((0.5, 0.92), "c")):
         vertical = "bottom" if code == "c" else "top"
         text = f"{code}, {OF[code]}\n({colours.COLOURS[code][0]})"
         axes.text(place[0], place[1], text, ha="center", va=vertical, fontsize=8)
+    nothing = "white: less than half a grey level"
+    axes.text(0.5, -0.34, nothing, ha="center", va="top", fontsize=8)
