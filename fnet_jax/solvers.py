@@ -80,8 +80,8 @@ def iht(
         D: decoder filters, shape (size, size, K, C), size odd.
         penalty: λ ≥ 0, scalar, or one for each image, shape (N,).
         iterations: number of iterations N.
-        step: step size μ > 0, scalar or (N,); None is 1/‖D‖² with
-            :func:`fnet_jax.conv.operator_norm`, below which μ is safe.
+        step: step size μ > 0, scalar or (N,); None is 1/‖D‖², up to which μ is safe, with
+            :func:`fnet_jax.conv.operator_norm` for images of this size.
         start: u⁰, shape (N, H, W, K); None is 0.
         keep: return all iterates, which take ``iterations + 1`` times the memory of u.
 
@@ -237,7 +237,9 @@ def _solve(
     D = jnp.asarray(D, e.dtype)
     each = functools.partial(jnp.broadcast_to, shape=(count,))
     penalty = each(jnp.asarray(penalty, e.dtype))
-    step = each(jnp.asarray(1 / operator_norm(D) ** 2 if step is None else step, e.dtype))
+    if step is None:
+        step = 1 / operator_norm(D, side=max(e.shape[1:3])) ** 2
+    step = each(jnp.asarray(step, e.dtype))
     shape = (*e.shape[:3], D.shape[2])
     if start is not None and start.shape != shape:
         raise ValueError(f"start must have shape {shape}: got {start.shape}")
@@ -310,7 +312,7 @@ def _normalised(
     empty = ~support.any(axis=(1, 2, 3))
     on_support = jnp.where(support | _each(empty), g, 0)
     best = _squares(on_support) / _squares(correlate(on_support, D))
-    best = jnp.where(jnp.isfinite(best), best, step)
+    best = jnp.maximum(jnp.where(jnp.isfinite(best), best, step), step)  # it may overflow
 
     def attempt(mu: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         u = thresholds.hard(state.u + _each(mu) * g, _each(jnp.sqrt(2 * penalty * mu)))
