@@ -6,6 +6,8 @@ import pytest
 
 from fnet_jax import initial
 from fnet_jax.fnet import FNet
+from fnet_jax.ifnet import IFNet
+from fnet_jax.losses import stage1
 from train import steps
 from train.ablations import ABLATIONS, ablation
 from train.stages import STAGES, inverse
@@ -13,6 +15,7 @@ from train.stages import STAGES, inverse
 IMAGE = np.zeros((1, 8, 8, 1), np.float32)
 BLOCK = 81 * 64
 DECODERS = 5 * BLOCK
+SMALL = {"features": 4, "kernel_size": 3, "iterations": 1}
 # Per channel of a block's input: filters; then scalars. FNet's blocks read four channels together.
 PARAMETERS = {
     "AE1": 4 * 2 * BLOCK + 3 * 64 + DECODERS,
@@ -85,6 +88,36 @@ def test_steps_lower_the_loss(name, stage, rng):
         state, metrics = step(state, *pair)
         losses.append(float(metrics["loss"]))
     assert losses[-1] < losses[0]
+
+
+def losses(stage, name, params, pair):
+    """The metrics of a stage's loss on one pair, of an experiment or of FNet."""
+    change = ablation(name)
+    fnet = FNet(**{**SMALL, **change.network})
+    return STAGES[stage].loss(fnet, change)(params, *pair)[1]
+
+
+def test_the_change_of_an_experiment_reaches_its_loss(rng):
+    pair = [np.float32(rng.random((1, 16, 16, 1))) for _ in range(2)]
+    fnet, ifnet = (
+        net.init(jax.random.key(1), *images)
+        for net, images in ((FNet(**SMALL), pair), (inverse(FNet(**SMALL)), pair[:1]))
+    )
+    complete = losses("stage2", None, {"fnet": fnet}, pair)
+    terms = {f"loss/{term}" for term in ("intensity", "gradient", "ssim")}
+    assert terms <= complete.keys()
+    for name, term in (("AE13", "intensity"), ("AE14", "gradient"), ("AE15", "ssim")):
+        found = losses("stage2", name, {"fnet": fnet}, pair)
+        assert terms - found.keys() == {f"loss/{term}"}
+        rest = complete["loss"] - complete[f"loss/{term}"]
+        np.testing.assert_allclose(found["loss"], rest, rtol=1e-5)
+    # AE12: FNet's own fused image, and an IFNet of the same parameters with soft thresholds.
+    If, _ = FNet(**SMALL).apply(fnet, *pair)
+    again, _ = IFNet(**SMALL, threshold="soft").apply(ifnet, If)
+    expected = float(stage1(*pair, *again)[0])
+    both = {"fnet": fnet, "ifnet": ifnet}
+    assert losses("stage1", "AE12", both, pair)["loss"] == pytest.approx(expected, rel=1e-5)
+    assert losses("stage1", None, both, pair)["loss"] != pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.parametrize("name", ["AE1", "AE3"])

@@ -330,8 +330,12 @@ def test_an_ablation_goes_on_with_its_networks(tmp_path):
     assert train(tmp_path / "AE5", "--ablation AE5 --steps 1") == 0
     with pytest.raises(InputError, match="--ablation: was AE5, is not given"):
         train(tmp_path / "AE5", "--steps 2 --resume")
-    with pytest.raises(InputError, match="has momentum polyak, not none; leave --ablation AE4 out"):
-        train(tmp_path / "AE5", "--ablation AE4 --steps 1", "stage2")
+    for name, flag in (("AE4", "--ablation AE4"), ("FNet", ""), ("AE13", "--ablation AE13")):
+        message = f"was trained as AE5, and {name} begins otherwise; give --ablation AE5"
+        with pytest.raises(InputError, match=message):
+            train(tmp_path / "AE5", f"{flag} --steps 1", "stage2")
+    with pytest.raises(InputError, match="was trained as AE12, and FNet begins otherwise"):
+        train(tmp_path / "AE12", "--steps 1", "stage2")
     assert train(tmp_path / "AE5", "--ablation AE5 --steps 1", "stage2") == 0
     network, _, _ = checkpoints.load(tmp_path / "AE5/stage2")
     assert network.momentum == "polyak"
@@ -339,6 +343,6 @@ def test_an_ablation_goes_on_with_its_networks(tmp_path):
 
 @pytest.mark.parametrize("name", ["AE11", "AE12"])
 def test_an_ablation_of_the_beginning_does_not_begin_as_fnet(whole, tmp_path, name):
-    with pytest.raises(InputError, match=f"was trained as FNet; --ablation {name} begins otherw"):
+    with pytest.raises(InputError, match=f"was trained as FNet, and {name} begins otherwise"):
         train(tmp_path, f"--ablation {name} --init {whole}", "stage2")
     assert not (tmp_path / "stage2").exists()

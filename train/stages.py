@@ -130,11 +130,7 @@ def start(stage: Stage, config: TrainConfig) -> tuple[FNet, steps.Params, str]:
         assert isinstance(loaded, FNet)
         fnet = loaded
         trained_as = meta["source"].get("config", {}).get("ablation")
-        if (change.ifnet or not change.stage1) and trained_as != config.ablation:
-            raise InputError(
-                f"{path}: was trained as {trained_as or 'FNet'}; --ablation {config.ablation} "
-                f"begins otherwise: leave --init out, or give a checkpoint of {config.ablation}"
-            )
+        _check_beginning(path, trained_as, config.ablation)
         for name, value in settings_of(config).items():
             if (found := getattr(fnet, name)) != value:
                 given = name not in change.network
@@ -147,6 +143,21 @@ def start(stage: Stage, config: TrainConfig) -> tuple[FNet, steps.Params, str]:
         params["fnet"] = values
         line = f"from {path}{_unfinished(meta)}"
     return fnet, params, line
+
+
+def _check_beginning(path: Path, trained_as: str | None, named: str | None) -> None:
+    """Raises InputError unless an experiment begins as the one that a checkpoint is of.
+
+    Only those that change nothing but the loss of stage II begin as FNet.
+    """
+    before, now = ablation(trained_as), ablation(named)
+    begin = dataclasses.replace(now, title=before.title, without=())
+    if trained_as != named and before != begin:
+        flag = f"--ablation {trained_as}" if trained_as else "no --ablation"
+        raise InputError(
+            f"{path}: was trained as {trained_as or 'FNet'}, and {named or 'FNet'} begins "
+            f"otherwise; give {flag}, or another --init"
+        )
 
 
 def network(settings: dict[str, Any]) -> FNet:
