@@ -1,6 +1,7 @@
 """``python -m eval.ablate`` at toy size: trained, scored, resumed."""
 
 import json
+import shutil
 from pathlib import Path
 
 import command
@@ -52,6 +53,7 @@ def test_the_tables_are_written(folder):
     text = (folder / "out/ablations.md").read_text()
     for what in (
         "| AE13, no intensity loss |",
+        "Trained on 18 of 20 pairs of",
         "2 steps of each stage",
         "scored: TNO 1.",
         "cannot tell",
@@ -77,6 +79,46 @@ def test_a_second_run_computes_nothing(folder):
     assert (folder / "out/ablations.json").read_text() == before
 
 
+def test_fewer_seeds_or_experiments_do_not_replace_the_tables(folder):
+    path = folder / "out/ablations.json"
+    before = path.read_text()
+    content = json.loads(before)
+    content["means"]["AE4"] = content["means"]["AE13"]
+    try:
+        path.write_text(json.dumps(content))
+        done = command.run("eval.ablate", *FLAGS, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        assert "out/ablations.md: has more seeds or experiments and is kept" in done.stdout
+        assert json.loads(path.read_text()) == content
+    finally:
+        path.write_text(before)
+
+
+def test_what_starts_from_a_training_that_diverged_is_told(folder):
+    done = command.run(
+        "eval.ablate", *FLAGS, "--lr=1e20", "--out=diverged", "--seeds=1", cwd=folder
+    )
+    assert done.returncode == 1
+    assert "error: diverged/runs/FNet/seed0/stage1" in done.stderr
+    assert "AE13/seed0/stage2: cannot begin, as FNet's stage I did not reach" in done.stderr
+    assert "| AE13, no intensity loss | – |" in (folder / "diverged/ablations.md").read_text()
+
+
+def test_bad_files_are_named_before_anything_is_trained(folder, tmp_path):
+    shutil.copytree(folder / "test", tmp_path / "test")
+    path = tmp_path / "test/TNO/ir/1.png"
+    path.write_bytes(path.read_bytes()[:60])
+    flags = (f"--test={tmp_path / 'test'}", f"--out={tmp_path / 'out'}")
+    done = command.run("eval.ablate", *FLAGS, *flags, cwd=folder)
+    assert done.returncode == 1
+    assert "ir/1.png: damaged or cut short" in done.stderr
+    (tmp_path / "file").touch()
+    done = command.run("eval.ablate", *FLAGS, f"--out={tmp_path / 'file/out'}", cwd=folder)
+    assert done.returncode == 1
+    assert "file/out: cannot be written" in done.stderr
+    assert [path.name for path in tmp_path.rglob("runs")] == []
+
+
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
@@ -100,7 +142,8 @@ def test_a_training_that_diverges_leaves_its_cells_empty(tmp_path, monkeypatch, 
         return True
 
     score = {"tno": dict.fromkeys(ablating.METRICS, 0.5)}
-    monkeypatch.setattr(ablating, "_prepared", lambda config: (config, {}))
+    data = {"title": "20 pairs", "train_pairs": 18}
+    monkeypatch.setattr(ablating, "_prepared", lambda config: (config, data))
     monkeypatch.setattr(ablating, "trained", trained)
     monkeypatch.setattr(ablating, "scored", lambda folder, located: score)
     monkeypatch.setattr(ablating, "final_loss", lambda folder: 1.0)

@@ -6,7 +6,7 @@ import pytest
 from fnet_jax import images
 from fnet_jax.errors import InputError
 from fnet_jax.synthetic import night_street
-from train import sources
+from train import datasets, sources
 from train.datasets import prepare
 
 
@@ -72,6 +72,19 @@ def test_a_folder_of_images_is_prepared_in_the_workdir_once(folder, tmp_path):
     assert list((tmp_path / "runs/data").iterdir())
     (folder / "I1/0.png").unlink()  # a run keeps what it started with
     assert find(str(folder), tmp_path).fingerprint == first.fingerprint
+
+
+def test_what_was_killed_while_it_was_prepared_is_prepared_anew(folder, tmp_path, monkeypatch):
+    def killed(*arguments, **options):
+        (options["data_dir"] / ".preparing-1/half").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(datasets, "prepare", killed)
+    with pytest.raises(KeyboardInterrupt):
+        find(str(folder), tmp_path)
+    monkeypatch.undo()
+    assert len(find(str(folder), tmp_path).train) > 0
+    assert not list((tmp_path / "runs").rglob(".preparing-*"))
 
 
 def test_each_folder_of_images_is_a_set_of_its_own(folder, tmp_path):

@@ -1,5 +1,6 @@
 """Table III again: intervals, what an experiment is worth, and verdicts on the paper's orders."""
 
+import json
 import math
 
 import numpy as np
@@ -46,9 +47,42 @@ def means(mi, ce):
 
 
 def test_less_is_better_counts_the_other_way():
-    assert table3.worth(means(1.0, 2.0), means(2.0, 1.0)) == pytest.approx((0.5 + 0.5) / 2)
+    assert table3.worth(means(1.0, 2.0), means(2.0, 1.0)) == pytest.approx(0.5)
     assert table3.worth(means(2.0, 1.0), means(2.0, 1.0)) == 1
-    assert table3.worth({"tno": {"MI": 3.0}}, means(2.0, 1.0)) == 1.5  # cells of both alone
+    only = table3.worth({"tno": {"MI": 3.0}}, means(2.0, 1.0))  # cells of both alone
+    assert only == pytest.approx(1.5)
+
+
+def test_what_differs_by_chance_alone_is_worth_1(rng):
+    """Exchanging the networks turns a worth into its inverse, and so its interval."""
+    one, other = ([means(*pair) for pair in rng.uniform(1, 3, (4, 2))] for _ in range(2))
+    there, back = (
+        Interval.of_ratios([table3.worth(a, b) for a, b in zip(x, y, strict=True)])
+        for x, y in ((one, other), (other, one))
+    )
+    np.testing.assert_allclose(
+        (there.mean, there.low, there.high), (1 / back.mean, 1 / back.high, 1 / back.low)
+    )
+    assert 0 < there.low < there.mean < there.high
+    assert Interval.of_ratios([2.0]) == Interval(pytest.approx(2.0), -math.inf, math.inf)
+
+
+def test_larger_tables_are_known(tmp_path):
+    budget = {"steps": 2, "seeds": 2}
+    holds = lambda variants=("FNet", "AE1"), **other: table3.holds_more(
+        tmp_path, budget | other, variants
+    )
+    assert not holds()
+    content = {"budget": budget, "means": {"FNet": [], "AE1": []}}
+    (tmp_path / "ablations.json").write_text(json.dumps(content))
+    assert not holds()
+    assert holds(seeds=1)
+    assert holds(("FNet",))
+    assert not holds(seeds=3)
+    assert not holds(("FNet", "AE2"), seeds=1)
+    assert not holds(seeds=1, steps=3)
+    (tmp_path / "ablations.json").write_text("[]")
+    assert not holds(seeds=1)
 
 
 def test_the_papers_means_are_of_the_same_cells():

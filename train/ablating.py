@@ -28,13 +28,15 @@ CLIP = {"stage1": 2.0, "stage2": 50.0}
 DESCRIPTION = """\
 Train and score FNet and the fifteen experiments of the paper's Table III under one budget: --steps
 steps of stage I (but for AE11, which has none) and as many of stage II, on the same batches, for
-each of --seeds seeds; then fuse and score some pairs of each test set that --test holds (TNO,
-RoadScene, NIR, MRI_CT …, as python -m eval.benchmark finds them).
+each of --seeds seeds, with gradients clipped to 2 in stage I and to 50 in stage II; then fuse and
+score some pairs of each test set that --test holds (TNO, RoadScene, NIR, MRI_CT …, as python -m
+eval.benchmark finds them).
 
 --out gets runs/ (every training), ablations.json (all means) and ablations.md: Table III's form
 with 95 % intervals over the seeds, the paper's number under each, and which of its orders are
-confirmed. What was trained and scored is not computed again; an interrupted command goes on. The
-tables are written after each seed. A training that diverges is told, and its cells stay empty.
+confirmed. What was trained and scored is not computed again; an interrupted command goes on, if
+--out is where it was. The tables are written after each seed, unless there are such of more seeds
+or experiments. A training that diverges is told, and its cells stay empty.
 """
 
 EXAMPLES = """\
@@ -108,7 +110,7 @@ class AblateConfig:
     def budget(self) -> dict[str, Any]:
         """The flags that say how much each is trained."""
         names = ("steps", "seeds", "batch", "crop", "lr", "features", "kernel_size", "split")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in names} | {"clip": CLIP}
 
     def folder(self, name: str, seed: int) -> Path:
         """Where a variant is trained with a seed."""
@@ -170,12 +172,16 @@ def run(config: AblateConfig) -> int:
     """
     import jax  # slow to import: after --help
 
+    from fnet_jax import images
     from fnet_jax.benchmark.protocols import locate
     from fnet_jax.compilation import keep_programs
+    from fnet_jax.files import writable
     from train import table3
     from train.loop import Diverged
 
     keep_programs()
+    with writable(config.out, remedy="give another --out"):
+        config.out.mkdir(parents=True, exist_ok=True)
     located = locate(config.test)
     for problem in (line for found in located.values() for line in found.problems):
         print(problem, file=sys.stderr)
@@ -183,6 +189,9 @@ def run(config: AblateConfig) -> int:
         name: dataclasses.replace(found.spread(config.pairs), problems=())
         for name, found in located.items()
     }
+    for pair in (pair for found in located.values() for pair in found.pairs.values()):
+        for path in (pair.i1, pair.i2):
+            images.read(path)  # so that a damaged file is named before anything is trained
     config, data = _prepared(config)
     values: dict[str, list[dict[str, dict[str, float]]]] = {name: [] for name in config.names()}
     losses: dict[str, list[float]] = {name: [] for name in config.names()}
@@ -204,7 +213,10 @@ def run(config: AblateConfig) -> int:
         if number % len(values) == 0:
             budget = config.budget() | {"seeds": seed + 1}
             pairs = {name: sorted(found.pairs) for name, found in located.items()}
-            table3.write(config.out, budget, data, pairs, values, losses)
+            if table3.holds_more(config.out, budget, values):
+                say(f"{config.out / 'ablations.md'}: has more seeds or experiments and is kept")
+            else:
+                table3.write(config.out, budget, data, pairs, values, losses)
     say(table3.summary(values, losses))
     say(f"{config.out / 'ablations.md'}")
     return failed
@@ -242,15 +254,17 @@ def trained(config: AblateConfig, name: str, seed: int, data: dict[str, Any]) ->
 
     Raises:
         InputError: a training cannot run, or what is there was trained in another way.
-        Diverged: its loss became NaN or infinite.
+        Diverged: its loss became NaN or infinite, or that of FNet's stage I, from which it goes on.
     """
     from fnet_jax import checkpoints
     from train.folder import check_data, previous
-    from train.loop import train
+    from train.loop import Diverged, train
     from train.stages import STAGES, resolved
 
     for stage, how in config.stages(name, seed):
         folder = how.workdir / stage
+        if how.init and how.steps not in checkpoints.steps(Path(how.init) / checkpoints.RUN_FOLDER):
+            raise Diverged(f"{folder}: cannot begin, as FNet's stage I did not reach its end")
         before = previous(folder, resolved(STAGES[stage], how))
         if before is not None:
             check_data(folder, before, data)

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import operator
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -194,7 +195,7 @@ def open_or_prepare(which: str, data_dir: Path, workdir: Path) -> "PreparedSet":
     Raises:
         InputError: there is no such set, or it is damaged.
     """
-    from train.prepared import INFO, VERSION, open_set
+    from train.prepared import INFO, VERSION, folder_of, open_set
 
     folder = Path(which).expanduser()
     is_prepared = any((place / INFO).is_file() for place in (folder, folder / VERSION))
@@ -207,7 +208,7 @@ def open_or_prepare(which: str, data_dir: Path, workdir: Path) -> "PreparedSet":
     inside = workdir / "data" / hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
     dataset = layouts.guess(folder)
     name = None if dataset != "own" else "pairs"
-    if inside.exists():
+    if folder_of(inside, name or dataset).exists():
         try:
             return open_set(name or dataset, data_dir=inside)
         except InputError as error:
@@ -216,6 +217,7 @@ def open_or_prepare(which: str, data_dir: Path, workdir: Path) -> "PreparedSet":
                 f"it is prepared anew"
             ) from error
     logger.info("preparing %s inside %s", folder, inside)
+    shutil.rmtree(inside, ignore_errors=True)  # what a run left that was killed here
     try:
         return datasets.prepare(
             dataset,

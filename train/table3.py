@@ -1,8 +1,9 @@
 """The paper's Table III again: what each experiment costs, with intervals, beside the paper's."""
 
+import dataclasses
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,14 @@ class Interval:
         half = error * float(stats.t.ppf((1 + LEVEL) / 2, len(values) - 1))
         return cls(mean, mean - half, mean + half)
 
+    @classmethod
+    def of_ratios(cls, ratios: Sequence[float]) -> "Interval":
+        """Of one ratio per seed: of their logarithms, so that r and 1/r are equally far from 1."""
+        found = cls.of(np.log(ratios).tolist())
+        if not math.isfinite(found.low):
+            return dataclasses.replace(found, mean=math.exp(found.mean))
+        return cls(*(math.exp(x) for x in (found.mean, found.low, found.high)))
+
     def side(self, of: float) -> int:
         """-1 if all of it lies below a value, 1 if above, 0 if it cannot tell."""
         return int(self.low > of) - int(self.high < of)
@@ -55,20 +64,21 @@ class Interval:
 def worth(means: Means, complete: Means) -> float:
     """Mean over sets and metrics of a variant's mean over FNet's, inverted where less is better.
 
-    Below 1, the variant is worse than the complete FNet.
+    Below 1, the variant is worse than the complete FNet. The mean is geometric: the arithmetic one
+    would be above 1 for networks that differ by chance alone.
 
     Args:
         means: of the variant.
-        complete: of FNet, of the same pairs; only cells whose ratio is a number count.
+        complete: of FNet, of the same pairs; only cells whose ratio is a number above 0 count.
     """
-    ratios = []
+    logarithms = []
     for name, row in means.items():
         for metric, value in row.items():
             ratio = (value, complete.get(name, {}).get(metric, math.nan))
             above, below = ratio if METRICS[metric].arrow == "↑" else ratio[::-1]
-            if below and math.isfinite(above / below):
-                ratios.append(above / below)
-    return float(np.mean(ratios)) if ratios else math.nan
+            if below and 0 < above / below < math.inf:
+                logarithms.append(math.log(above / below))
+    return math.exp(np.mean(logarithms)) if logarithms else math.nan
 
 
 def paper_means(column: str, *, like: Means) -> dict[str, dict[str, float]]:
@@ -107,7 +117,7 @@ def worths(values: Mapping[str, Sequence[Means]]) -> dict[str, Interval]:
         return {n: {metric: means[n][metric] for metric in row} for n, row in printed.items()}
 
     return {
-        name: Interval.of([worth(among(x), y) for x, y in zip(of, complete, strict=True)])
+        name: Interval.of_ratios([worth(among(x), y) for x, y in zip(of, complete, strict=True)])
         for name, of in values.items()
         if name != COMPLETE
     }
@@ -184,6 +194,19 @@ def orders(values: Mapping[str, Sequence[Means]]) -> dict[str, int]:
     return found
 
 
+def holds_more(out: Path, budget: Mapping[str, Any], variants: Collection[str]) -> bool:
+    """Whether tables in ``out`` have more seeds or experiments of the same budget, and no fewer."""
+    try:
+        before = json.loads((out / "ablations.json").read_text())
+        seeds, names = before["budget"]["seeds"], set(before["means"])
+        same = before["budget"] | {"seeds": budget["seeds"]} == dict(budget)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return bool(same and names >= set(variants) and seeds >= budget["seeds"]) and (
+        names != set(variants) or seeds != budget["seeds"]
+    )
+
+
 def write(
     out: Path,
     budget: Mapping[str, Any],
@@ -226,12 +249,16 @@ def write(
     text = "\n\n".join(
         [
             "# Ablations",
-            f"{budget['steps']} steps of each stage ({budget['batch']} crops of {budget['crop']}×"
-            f"{budget['crop']}, rate {budget['lr']:g}), {budget['seeds']} seeds; pairs scored: "
-            f"{scored}. *Here*: mean over the paper's sets and metrics of a variant's mean over "
+            f"Trained on {data['train_pairs']} of {data['title']}, the others being kept for "
+            f"validation: {budget['steps']} steps of each stage ({budget['batch']} "
+            f"crops of {budget['crop']}×{budget['crop']}, rate {budget['lr']:g} after a tenth of "
+            f"warm-up, falling as a cosine, gradients clipped to {budget['clip']['stage1']:g} and "
+            f"{budget['clip']['stage2']:g}), {budget['seeds']} seeds; pairs scored: {scored}. "
+            f"*Here*: geometric mean over the paper's sets and metrics of a variant's mean over "
             f"FNet's (CE inverted) with its 95 % interval over the seeds; below 1, the variant is "
-            f"worse. The loss is that of stage II on the pairs kept for validation, where it has "
-            f"all terms. AE11, which has no stage I, takes half as many steps in all.",
+            f"worse. All rows are compared with the same trainings of FNet. The loss is that of "
+            f"stage II on the pairs kept for validation, where it has all terms. AE11, which has "
+            f"no stage I, takes half as many steps in all.",
             summary(values, losses),
             f"The paper's orders between an experiment and FNet, cell by cell: {counts}. If "
             f"nothing made a difference, chance alone would decide about one in twenty.",
