@@ -4,12 +4,13 @@ Images are made of random codes by a random dictionary, plus noise. Figures are 
 of the code ``‖û − u‖/‖u‖``, of the image without noise ``‖D û − D u‖/‖D u‖``, and F1, the harmonic
 mean of precision and recall, of the entries with ``|û| > ε`` against those that are not 0.
 
-What has to be chosen, is chosen on validation images of their own, for each solver, each iteration
-and each figure: λ, and ε for F1. So every solver is shown at its best.
+What has to be chosen, is chosen on validation images of their own, for each solver and iteration:
+λ for the code, whose image is then looked at, and λ and ε for F1. So every solver is shown at its
+best.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,9 +149,9 @@ class Bench:
             progress: called after each λ.
 
         Returns:
-            ``code``, ``image`` and ``f1``, each a list for :func:`seen` iterations; ``penalty``,
-            the λ chosen for the last code; and ``objective`` with it, for iterations 0, 1, …,
-            relative to that of the true code.
+            ``code``, ``image`` (of the same codes) and ``f1``, each a list for :func:`seen`
+            iterations; ``penalty``, the λ chosen for the last code; and ``objective`` with it, for
+            iterations 0, 1, …, relative to that of the true code.
         """
         solve, power = SOLVERS[name]
         curves, runs = [], []
@@ -162,38 +163,61 @@ class Bench:
             progress()
         stacked = jax.tree.map(lambda *x: np.stack(x), *(_transposed(curve) for curve in curves))
         validation, test = stacked  # each figure: (λ, iteration), F1 (λ, iteration, ε)
-        best, best_image = (validation[name].argmin(axis=0) for name in ("code", "image"))
+        best = validation["code"].argmin(axis=0)
         k = np.arange(len(best))
         counts = validation["f1"].transpose(1, 0, 2).reshape(len(k), -1).argmax(axis=1)
         return {
             "code": test["code"][best, k].tolist(),
-            "image": test["image"][best_image, k].tolist(),
+            "image": test["image"][best, k].tolist(),
             "f1": test["f1"].transpose(1, 0, 2).reshape(len(k), -1)[k, counts].tolist(),
             "objective": runs[best[-1]].tolist(),
             "penalty": float(PENALTIES[power][best[-1]]),
         }
 
     def _objective(self, run: solvers.Coded, penalty: float, power: int) -> np.ndarray:
-        image = correlate(self.u, self.D)
-        truth = solvers.objective(self.e, image, self.u, penalty, power=power)
+        truth = self._of(self.u, penalty, power)
         n = self.problem.validation
         return np.asarray((run.objective / truth[:, None])[n:].mean(axis=0))
 
-    def lzsc(self, *, progress: Callable[[], object]) -> dict[str, dict[str, float]]:
-        """Figures of LZSC before and after it is trained, with ``progress`` called in each step."""
-        optimizer, code, step = learner(self.problem)
+    def _of(self, u: jax.Array, penalty: float, power: int) -> jax.Array:
+        """The objective of codes of all images."""
+        return solvers.objective(self.e, correlate(u, self.D), u, penalty, power=power)
+
+    def lzsc(
+        self, *, penalty: float, progress: Callable[[], object]
+    ) -> dict[str, dict[str, list[float]]]:
+        """Figures of LZSC before and after it is trained.
+
+        Args:
+            penalty: λ of eq. 4 with which its objective is told.
+            progress: called after each step of training.
+
+        Returns:
+            ``untrained`` and ``trained``, each with ``code``, ``image``, ``f1`` and ``objective``,
+            lists of a number for each of u⁰…uᴺ. The objective is of the entries above the ε that
+            is chosen for F1, relative to that of the true code.
+        """
+        optimizer, codes, step = learner(self.problem)
         params = start(self.problem, self.D)
-        before = self._chosen(code(params, self.e))
+        before = self._chosen(codes(params, self.e), penalty)
         state = optimizer.init(params)
         for i in range(self.problem.steps):
             params, state = step(params, state, self.D, jax.random.fold_in(self._train, i))
             progress()
-        return {"untrained": before, "trained": self._chosen(code(params, self.e))}
+        return {"untrained": before, "trained": self._chosen(codes(params, self.e), penalty)}
 
-    def _chosen(self, found: jax.Array) -> dict[str, float]:
-        validation, test = self.score(found)
-        f1 = test["f1"][validation["f1"].argmax()]
-        return {"code": float(test["code"]), "image": float(test["image"]), "f1": float(f1)}
+    def _chosen(self, found: Sequence[jax.Array], penalty: float) -> dict[str, list[float]]:
+        rows: dict[str, list[float]] = {name: [] for name in ("code", "image", "f1", "objective")}
+        n = self.problem.validation
+        for u in found:
+            validation, test = self.score(u)
+            chosen = validation["f1"].argmax()
+            kept = jnp.where(jnp.abs(u) > EPSILONS[chosen], u, 0)
+            objective = self._of(kept, penalty, 0) / self._of(self.u, penalty, 0)
+            values = (test["code"], test["image"], test["f1"][chosen], objective[n:].mean())
+            for row, value in zip(rows.values(), values, strict=True):
+                row.append(float(value))
+        return rows
 
 
 def _transposed(curve: list[tuple[dict[str, Any], dict[str, Any]]]) -> Any:
@@ -216,24 +240,28 @@ def start(problem: Problem, D: jax.Array) -> dict[str, jax.Array]:
 @functools.cache
 def learner(
     problem: Problem,
-) -> tuple[optax.GradientTransformation, Callable[..., jax.Array], Callable[..., tuple[Any, Any]]]:
-    """``(optimizer, code, step)``, compiled once for a problem, whatever the dictionary.
+) -> tuple[
+    optax.GradientTransformation,
+    Callable[..., tuple[jax.Array, ...]],
+    Callable[..., tuple[Any, Any]],
+]:
+    """``(optimizer, codes, step)``, compiled once for a problem, whatever the dictionary.
 
-    ``code(params, e)`` is LZSC's code. ``step(params, state, D, key)`` is a step of Adam on the
+    ``codes(params, e)`` are LZSC's u⁰…uᴺ. ``step(params, state, D, key)`` is a step of Adam on the
     squared error of the codes of new images, relative to the codes' squares.
     """
     network = network_of(problem)
     optimizer = optax.adam(optax.cosine_decay_schedule(problem.rate, problem.steps))
 
-    def code(params: Any, e: jax.Array) -> jax.Array:
-        return network.apply({"params": params}, e)[0]
+    def codes(params: Any, e: jax.Array) -> tuple[jax.Array, ...]:
+        return network.apply({"params": params}, e)[1]["u"]
 
     def loss(params: Any, u: jax.Array, e: jax.Array) -> jax.Array:
-        return jnp.mean((code(params, e) - u) ** 2) / jnp.mean(u**2)
+        return jnp.mean((codes(params, e)[-1] - u) ** 2) / jnp.mean(u**2)
 
     def step(params: Any, state: Any, D: jax.Array, key: jax.Array) -> tuple[Any, Any]:
         gradient = jax.grad(loss)(params, *draw(problem, key, D, problem.batch))
         updates, state = optimizer.update(gradient, state)
         return optax.apply_updates(params, updates), state
 
-    return optimizer, jax.jit(code), jax.jit(step, donate_argnums=1)
+    return optimizer, jax.jit(codes), jax.jit(step, donate_argnums=1)

@@ -10,6 +10,7 @@ Try a setting of your own: more atoms (--features), denser codes (--density), mo
 a longer training (--steps). docs/sparse_coding.md discusses the defaults.
 """
 
+import argparse
 import functools
 import json
 import sys
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.recovery import PENALTIES, SOLVERS, Bench, Problem, seen
-from fnet_jax.commands.flags import flag, parse, positive
+from fnet_jax.commands.flags import flag, not_negative, number, parse, positive
 from fnet_jax.files import replace_text
 from fnet_jax.memory import use_huge_pages
 
@@ -41,6 +42,21 @@ FIGURES = {
 OBJECTIVE = "objective: 1 is that of the true code"
 
 
+def share(text: str) -> float:
+    """A number above 0 and below 1."""
+    value = number(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 1")
+    return value
+
+
+def odd(text: str) -> int:
+    """A positive odd number."""
+    if positive(text) % 2 == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not odd")
+    return int(text)
+
+
 @dataclass(frozen=True)
 class SparseCodingConfig:
     """What the command does; each field is a flag."""
@@ -52,11 +68,15 @@ class SparseCodingConfig:
         parse=positive,
     )
     features: int = flag("atoms of the dictionary (default 16)", default=16, parse=positive)
-    size: int = flag("side of an atom in pixels, odd (default 5)", default=5, parse=positive)
+    size: int = flag("side of an atom in pixels, odd (default 5)", default=5, parse=odd)
     side: int = flag("side of an image in pixels (default 32)", default=32, parse=positive)
-    density: float = flag("share of a code's entries that are not 0 (default 0.005)", default=0.005)
+    density: float = flag(
+        "share of a code's entries that are not 0 (default 0.005)", default=0.005, parse=share
+    )
     noise: float = flag(
-        "standard deviation of the noise; that of images is about 0.3 (default 0.02)", default=0.02
+        "standard deviation of the noise; that of images is about 0.3 (default 0.02)",
+        default=0.02,
+        parse=not_negative,
     )
     iterations: int = flag("iterations of the solvers (default 100)", default=100, parse=positive)
     modules: int = flag("iterations of LZSC (default 4)", default=4, parse=positive)
@@ -74,7 +94,8 @@ def experiment(
     """Figures of each solver and of LZSC, by name, for one random problem."""
     bench = Bench(problem, seed)
     found = {name: bench.solve(name, progress=progress) for name in SOLVERS}
-    return found | {"LZSC": bench.lzsc(progress=progress)}
+    penalty = found["normalised IHT"]["penalty"]
+    return found | {"LZSC": bench.lzsc(penalty=penalty, progress=progress)}
 
 
 def reached(curve: list[float], ks: list[int], error: float) -> float:
@@ -108,12 +129,13 @@ def table(found: list[dict[str, dict[str, Any]]], problem: Problem) -> str:
                 ("image", last),
             )
         ]
-        equal = [reached(seed[name]["code"], ks, seed["LZSC"]["trained"]["code"]) for seed in found]
+        ends = [seed["LZSC"]["trained"]["code"][-1] for seed in found]
+        equal = [reached(seed[name]["code"], ks, x) for seed, x in zip(found, ends, strict=True)]
         cells.append(spread(equal, ".0f") if max(equal) < float("inf") else f"more than {last}")
         lines.append(f"| {name} | {' | '.join(cells)} |")
     for state in ("untrained", "trained"):
         code, f1, image = (
-            spread([seed["LZSC"][state][figure] for seed in found])
+            spread([seed["LZSC"][state][figure][-1] for seed in found])
             for figure in ("code", "f1", "image")
         )
         lines.append(f"| LZSC, {state} | {code} | {f1} | | | (after {few}) {image} | |")
@@ -138,20 +160,14 @@ def draw(found: list[dict[str, dict[str, Any]]], problem: Problem, path: Path) -
             ax.fill_between(
                 k, values.min(axis=0), values.max(axis=0), color=COLORS[name], alpha=0.2, lw=0
             )
-    for ax, what in zip(axes, FIGURES, strict=False):
+    for ax, what in zip(axes, (*FIGURES, "objective"), strict=True):
         values = np.array([seed["LZSC"]["trained"][what] for seed in found])
-        distance = [[values.mean() - values.min()], [values.max() - values.mean()]]
-        ax.axhline(values.mean(), color=COLORS["LZSC"], lw=1, ls=":")
-        ax.errorbar(
-            problem.modules + 1,
-            values.mean(),
-            yerr=distance,
-            color=COLORS["LZSC"],
-            fmt="*",
-            markersize=15,
-            capsize=3,
-            label="LZSC, trained",
-        )
+        k = list(range(1, values.shape[1] + 1))
+        mean, style = values.mean(axis=0), {"color": COLORS["LZSC"]}
+        ax.plot(k, mean, marker="*", markersize=11, label="LZSC, trained", zorder=3, **style)
+        ax.fill_between(k, values.min(axis=0), values.max(axis=0), alpha=0.2, lw=0, **style)
+        if what != "objective":
+            ax.axhline(mean[-1], lw=1, ls=":", **style)
     for ax, title in zip(axes, (*FIGURES.values(), OBJECTIVE), strict=True):
         ax.set_xscale("log")
         ticks = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500) if k <= ax.get_xlim()[1]]

@@ -1,20 +1,25 @@
 """The sparse-coding experiment at toy size: its form, its choices, and what its page promises."""
 
+import dataclasses
 import json
 import re
 
 import command
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import recovery
+from benchmarks import recovery, sparse_coding
 from benchmarks.recovery import SOLVERS, Bench, Problem
 from benchmarks.sparse_coding import reached, spread
-from fnet_jax.conv import operator_norm
+from fnet_jax import solvers
+from fnet_jax.conv import correlate, operator_norm
 from fnet_jax.lzsc import LZSC
+from fnet_jax.solvers import Coded
 
 TOY = Problem(features=3, size=3, side=12, iterations=4, modules=1, steps=30, density=0.03)
+PARTS = ("validation", "test")
 PAGE = (command.ROOT / "docs/sparse_coding.md").read_text()
 
 
@@ -61,6 +66,81 @@ def test_a_solver_has_a_figure_for_each_iteration(bench, name):
     assert all(0 <= value <= 1 for value in found["f1"])
 
 
+def test_what_is_chosen_is_chosen_on_validation_images(monkeypatch):
+    """A solver whose codes are known: after k iterations and with λ, w times the true code.
+
+    Of validation images w is 1 (the best) for another λ than of test images, and for another λ at
+    each k. One entry that should be 0 is as large as λ, which tells which ε is chosen for F1.
+    """
+    problem = dataclasses.replace(TOY, iterations=3)
+    bench, n = Bench(problem, 1), problem.validation
+    penalties = np.array([1.0, 2.0, 3.0])
+    spare = tuple(np.argwhere((bench.u == 0).all(axis=0))[0])
+
+    def scale(penalty, k, part):
+        best = 1 + (k + (part == "test")) % 3
+        return 1 + 0.1 * abs(penalty - best) * (1 if part == "validation" else 2)
+
+    def solve(e, D, penalty, *, iterations, keep):
+        iterates = []
+        for k in range(iterations + 1):
+            w = np.where(np.arange(len(e)) < n, *(scale(penalty, k, x) for x in PARTS))
+            u = np.array(bench.u) * w[:, None, None, None]
+            u[(..., *spare)] = 0.06 * penalty
+            iterates.append(u)
+        objective = np.tile(penalty * np.arange(iterations + 1.0), (len(e), 1))
+        return Coded(iterates[-1], jnp.array(objective), None, jnp.stack(iterates))
+
+    monkeypatch.setitem(SOLVERS, "ISTA", (solve, 1))
+    monkeypatch.setitem(recovery.PENALTIES, 1, penalties)
+    found = bench.solve("ISTA", progress=lambda: None)
+    chosen = [
+        penalties[np.argmin([scale(x, k, "validation") for x in penalties])] for k in (1, 2, 3)
+    ]
+    assert chosen == [2.0, 3.0, 1.0]
+    test, D = np.array(bench.u[n:]), bench.D
+    for i, (k, penalty) in enumerate(zip((1, 2, 3), chosen, strict=True)):
+        u = test * scale(penalty, k, "test")
+        u[(..., *spare)] = 0.06 * penalty
+        error = np.linalg.norm(u - test) / np.linalg.norm(test)
+        assert found["code"][i] == pytest.approx(error, rel=1e-4)
+        image, true_image = (np.asarray(correlate(jnp.array(x), D)) for x in (u, test))
+        error = np.linalg.norm(image - true_image) / np.linalg.norm(true_image)
+        assert found["image"][i] == pytest.approx(error, rel=1e-4)  # of the same code
+        assert found["f1"][i] == 1  # the spare entries are below the ε that is chosen
+    assert found["penalty"] == 1.0
+    truth = solvers.objective(bench.e, correlate(bench.u, D), bench.u, 1.0, power=1)[n:]
+    expected = [float(jnp.mean(k / truth)) for k in range(4)]
+    np.testing.assert_allclose(found["objective"], expected, rtol=1e-5)
+
+
+def test_f1_is_of_the_threshold_that_is_best_on_validation_images(bench, monkeypatch):
+    n, size = TOY.validation, 0.3
+    assert size in recovery.EPSILONS
+    u = np.array(bench.u)
+    zeros = u == 0
+    u[:n][zeros[:n]] = 0.9 * size  # wrong entries: cut by ε ≥ 0.3
+    u[n:][zeros[n:]] = 1.1 * size  # not cut by that, but by more
+    (row,) = bench._chosen([jnp.array(u)], 0.1)["f1"]
+    wrong, right = zeros[n:].sum(), (~zeros[n:]).sum()
+    assert row == pytest.approx(2 * right / (wrong + 2 * right), rel=1e-4)
+
+
+def test_the_objective_of_lzsc_is_of_what_counts_as_found(bench):
+    rows = bench._chosen([bench.u, bench.u + 0.01 * (bench.u == 0)], 0.1)
+    assert rows["f1"] == [1, 1]
+    np.testing.assert_allclose(rows["objective"], 1, rtol=1e-5)
+
+
+def test_density_and_noise_are_those_asked_for(bench):
+    problem = dataclasses.replace(TOY, side=40, density=0.1, noise=0.2)
+    u, e = recovery.draw(problem, jax.random.key(2), bench.D, 8)
+    count, share = u.size, np.count_nonzero(u) / u.size
+    assert abs(share - 0.1) < 5 * np.sqrt(0.1 * 0.9 / count)  # five standard deviations
+    noise = np.asarray(e - correlate(u, bench.D))
+    assert np.std(noise) == pytest.approx(0.2, rel=5 / np.sqrt(2 * noise.size))
+
+
 def test_lzsc_starts_as_steps_of_accelerated_iht_and_learns(bench):
     params = recovery.start(TOY, bench.D)
     np.testing.assert_array_equal(params["W_d_1"], bench.D)
@@ -68,8 +148,12 @@ def test_lzsc_starts_as_steps_of_accelerated_iht_and_learns(bench):
     np.testing.assert_allclose(operator_norm(params["W_e_0"]) * norm, 1, rtol=1e-5)
     u, _ = LZSC(features=3, iterations=1, kernel_size=3).apply({"params": params}, bench.e)
     assert u.shape == bench.u.shape
-    found = bench.lzsc(progress=lambda: None)
-    assert found["trained"]["code"] < found["untrained"]["code"]
+    found = bench.lzsc(penalty=0.02, progress=lambda: None)
+    assert found["trained"]["code"][-1] < found["untrained"]["code"][-1]
+    assert {len(row) for of in found.values() for row in of.values()} == {2}  # u⁰ and u¹
+    error = np.linalg.norm(u[TOY.validation :] - bench.u[TOY.validation :])
+    error /= np.linalg.norm(bench.u[TOY.validation :])
+    assert found["untrained"]["code"][-1] == pytest.approx(error, rel=1e-4)
 
 
 def test_iterations_seen():
@@ -101,6 +185,21 @@ def test_the_command_prints_and_writes(tmp_path):
     assert found["problem"]["features"] == 2
     assert [seed.keys() for seed in found["seeds"]] == [{*SOLVERS, "LZSC"}]
     assert (tmp_path / "out/sparse_coding.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--density=0", "'0' is not between 0 and 1"),
+        ("--noise=-1", "'-1' is less than 0"),
+        ("--size=4", "'4' is not odd"),
+    ],
+)
+def test_settings_that_make_no_problem_are_refused(flag, message, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["benchmarks.sparse_coding", "--out", "out", flag])
+    with pytest.raises(SystemExit):
+        sparse_coding.main()
+    assert message in capsys.readouterr().err
 
 
 def test_help_teaches(tmp_path):

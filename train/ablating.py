@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fnet_jax.commands.console import finish, say
-from fnet_jax.commands.flags import flag, parse, positive
+from fnet_jax.commands.flags import above_zero, flag, parse, positive
 from fnet_jax.errors import InputError
 from train.ablations import ABLATIONS, ablation
-from train.config import DATA_DIR, TrainConfig, above_zero
+from train.config import DATA_DIR, TrainConfig
 
 if TYPE_CHECKING:
     from fnet_jax.benchmark.protocols import Located

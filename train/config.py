@@ -2,12 +2,11 @@
 
 import argparse
 import dataclasses
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fnet_jax.commands.flags import flag, positive
+from fnet_jax.commands.flags import above_zero, flag, not_negative, positive
 from fnet_jax.errors import InputError
 from train.ablations import ABLATIONS
 
@@ -24,25 +23,6 @@ def seed(text: str) -> int:
     number = natural(text)
     if number >= 2**32:
         raise argparse.ArgumentTypeError(f"{text!r} is not below {2**32}")
-    return number
-
-
-def above_zero(text: str) -> float:
-    """A finite number above 0, for :func:`flag`'s ``parse``."""
-    number = not_negative(text)
-    if number == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return number
-
-
-def not_negative(text: str) -> float:
-    """A finite number of at least 0, for :func:`flag`'s ``parse``."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not (math.isfinite(number) and number >= 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
     return number
 
 

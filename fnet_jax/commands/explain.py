@@ -1,7 +1,6 @@
 """Explains how pairs of images are fused: figures, numbers, and what an edit would change."""
 
 import argparse
-import math
 import re
 import sys
 import time
@@ -12,7 +11,16 @@ from typing import TYPE_CHECKING
 
 from fnet_jax import color, images
 from fnet_jax.commands.console import finish, say
-from fnet_jax.commands.flags import CKPT, flag, parse, parser_of, positive
+from fnet_jax.commands.flags import (
+    CKPT,
+    above_zero,
+    flag,
+    not_negative,
+    number,
+    parse,
+    parser_of,
+    positive,
+)
 from fnet_jax.errors import InputError, first_line
 from fnet_jax.pairs import SAMPLES, Pair, match
 
@@ -50,33 +58,6 @@ examples:
 
 The exit status is 0 if everything was explained, 1 if anything failed, 2 if an option is wrong.
 """
-
-
-def number(text: str) -> float:
-    """A finite number."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
-    return value
-
-
-def not_negative(text: str) -> float:
-    """A finite number that is 0 or more."""
-    value = number(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is less than 0")
-    return value
-
-
-def above_zero(text: str) -> float:
-    """A finite number above 0."""
-    value = number(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
-    return value
 
 
 def feature(text: str) -> tuple[str, int, float]:
