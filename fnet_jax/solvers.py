@@ -83,13 +83,15 @@ def iht(
         step: step size μ > 0, scalar or (N,); None is 1/‖D‖², up to which μ is safe, with
             :func:`fnet_jax.conv.operator_norm` for images of this size.
         start: u⁰, shape (N, H, W, K); None is 0.
-        keep: return all iterates, which take ``iterations + 1`` times the memory of u.
+        keep: return all iterates, which take ``iterations + 1`` times the memory of u, and twice
+            that on the way.
 
     Returns:
         A :class:`Coded`.
 
     Raises:
-        ValueError: the shapes or types of ``e``, ``D`` and ``start`` do not fit.
+        ValueError: the shapes or types of ``e``, ``D`` and ``start`` do not fit, or ``iterations``
+            is negative. Values are not looked at: NaN in ``e`` or λ makes the objective NaN.
     """
     move = functools.partial(_proximal, power=0)
     return _solve(e, D, penalty, move, 0, iterations, step, start, keep)
@@ -235,6 +237,11 @@ def _solve(
     check_images(e=e)
     count = e.shape[0]
     D = jnp.asarray(D, e.dtype)
+    if D.ndim != 4 or iterations < 0:
+        raise ValueError(
+            f"D must have shape (size, size, K, C) and iterations be at least 0: "
+            f"got {D.shape} and {iterations}"
+        )
     each = functools.partial(jnp.broadcast_to, shape=(count,))
     penalty = each(jnp.asarray(penalty, e.dtype))
     if step is None:

@@ -229,6 +229,9 @@ def test_arguments(solve):
         solve(jnp.zeros((1, 4, 4, 1)), jnp.zeros((4, 4, 5, 1)), 0.1)
     with pytest.raises(ValueError, match=r"start must have shape \(3, 4, 4, 5\)"):
         solve(jnp.zeros((3, 4, 4, 1)), jnp.zeros((3, 3, 5, 1)), 0.1, start=jnp.zeros((1, 4, 4, 5)))
+    for D, iterations in ((jnp.zeros((3, 3, 5)), 1), (jnp.zeros((3, 3, 5, 1)), -1)):
+        with pytest.raises(ValueError, match="D must have shape .* iterations be at least 0"):
+            solve(jnp.zeros((1, 4, 4, 1)), D, 0.1, iterations=iterations)
     with pytest.raises(ValueError, match="e must have shape"):
         solve(jnp.zeros((4, 4, 1)), jnp.zeros((3, 3, 5, 1)), 0.1)
 
