@@ -26,7 +26,7 @@ from fnet_jax.commands.console import finish
 from fnet_jax.commands.flags import CKPT, flag, parse, positive
 from fnet_jax.compilation import keep_programs
 from fnet_jax.explain.explanation import Explanation, explain, plain
-from fnet_jax.files import replace_text
+from fnet_jax.files import replace_text, writable
 from fnet_jax.layouts import SETS
 from fnet_jax.memory import use_huge_pages
 from fnet_jax.pairs import Pair
@@ -76,7 +76,7 @@ def figures(explanation: Explanation) -> Figures:
         "nulls added by the last threshold, %": of_blocks(
             lambda block: block["null_increase_percent"][-1]
         ),
-        "largest magnitude after it": {
+        "largest magnitude before or after it": {
             code: block.histogram.edges[-1] for code, block in explanation.blocks.items()
         },
         "features per pixel that are not null": of_blocks(lambda x: x["nonzeros_per_pixel"]),
@@ -175,7 +175,9 @@ def run(config: BehaviourConfig) -> int:
         print(f"{SETS[name].title}, {len(pairs)} pair{'s' * (len(pairs) != 1)}, {color}:\n")
         print(table(list(of_set.values())), end="\n\n", flush=True)
     if config.json:
-        replace_text(config.json, json.dumps(plain(every), indent=1, ensure_ascii=False) + "\n")
+        with writable(config.json, remedy="give another --json"):
+            text = json.dumps(plain(every), indent=1, ensure_ascii=False)
+            replace_text(config.json, text + "\n")
     return 0
 
 
