@@ -11,6 +11,7 @@ import zipfile
 import pytest
 from command import ROOT
 
+from benchmarks.behaviour import BehaviourConfig
 from fnet_jax import checkpoints, images
 from fnet_jax.checkpoints import PRETRAINED
 from fnet_jax.commands import benchmark, explain, flags, fuse, import_official, score
@@ -155,6 +156,7 @@ def test_make_fuse_fuses(tmp_path, small_checkpoint):
 
 def test_commands_of_the_readme_are_understood():
     configs = {
+        "benchmarks.behaviour": BehaviourConfig,
         "eval.ablate": AblateConfig,
         "eval.benchmark": benchmark.BenchmarkConfig,
         "eval.explain": explain.ExplainConfig,
