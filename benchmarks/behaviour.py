@@ -10,6 +10,7 @@ of k = 0…N stand beside each other, as means. docs/explain.md discusses and de
 
 import json
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +30,12 @@ from fnet_jax.explain.explanation import Explanation, explain, plain
 from fnet_jax.files import replace_text, writable
 from fnet_jax.layouts import SETS
 from fnet_jax.memory import use_huge_pages
-from fnet_jax.pairs import Pair
+from fnet_jax.pairs import Pair, named
 from fnet_jax.tables import markdown_table
 from fnet_jax.whatif import CODES
 
 OF = ("tno", "harvard_ct")
+ELSEWHERE = "give another --json"
 DETAIL = 2.0  # standard deviation, in pixels, of the Gaussian that takes fine detail away
 OTHERS = ("I1", "I2", "edges of I1", "edges of I2", "energy of u1", "energy of u2")
 
@@ -83,7 +85,7 @@ def figures(explanation: Explanation) -> Figures:
         "energy in the strongest feature, %": of_blocks(
             lambda block: 100 * block["features_by_energy"][0]["energy"]
         ),
-        "part of the light in the strongest feature, %": {
+        "light in the feature that adds most, %": {
             code: 100 * block.contribution.max() for code, block in explanation.blocks.items()
         },
         "‖uᵏ − uᵏ⁻¹‖ / ‖uᵏ‖": of_blocks(lambda block: block["relative_step"]),
@@ -114,10 +116,13 @@ def detail(found: Mapping[str, np.ndarray]) -> dict[str, float | None]:
 
 
 def explained(fuser: Fuser, pairs: Mapping[str, Pair], color: str) -> Iterator[Explanation]:
-    """Explains pairs, one after the other."""
+    """Explains pairs, one after the other; raises InputError, which names a file."""
     for pair in pairs.values():
         i1 = images.read(pair.i1, grey=color == "grey")
-        yield explain(fuser, i1, images.read(pair.i2, grey=True), color=color)
+        i2 = images.read(pair.i2, grey=True)
+        with named(pair):
+            explanation = explain(fuser, i1, i2, color=color)
+        yield explanation
 
 
 def table(of_pairs: Sequence[Figures]) -> str:
@@ -160,11 +165,20 @@ def run(config: BehaviourConfig) -> int:
         InputError: the weights, the data or an image cannot be used.
     """
     located = locate(config.data, OF)
+    for problem in (line for found in located.values() for line in found.problems):
+        print(problem, file=sys.stderr)
+    chosen = {
+        name: found.spread(config.pairs or len(found.pairs)).pairs
+        for name, found in located.items()
+    }
+    if config.json:
+        with writable(config.json, remedy=ELSEWHERE):  # before the work, not after
+            config.json.parent.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=config.json.parent).close()
     keep_programs()
     fuser = Fuser.from_checkpoint(config.ckpt or checkpoints.PRETRAINED)
     every: dict[str, dict[str, Figures]] = {}
-    for name, found in located.items():
-        pairs = found.spread(config.pairs or len(found.pairs)).pairs
+    for name, pairs in chosen.items():
         of_set = every[name] = {}
         color = PROTOCOLS[name].color
         bar = tqdm(explained(fuser, pairs, color), total=len(pairs), desc=name, disable=None)
@@ -174,10 +188,10 @@ def run(config: BehaviourConfig) -> int:
             of_set[pair] = figures(explanation)
         print(f"{SETS[name].title}, {len(pairs)} pair{'s' * (len(pairs) != 1)}, {color}:\n")
         print(table(list(of_set.values())), end="\n\n", flush=True)
-    if config.json:
-        with writable(config.json, remedy="give another --json"):
-            text = json.dumps(plain(every), indent=1, ensure_ascii=False)
-            replace_text(config.json, text + "\n")
+        if config.json:
+            with writable(config.json, remedy=ELSEWHERE):
+                text = json.dumps(plain(every), indent=1, ensure_ascii=False)
+                replace_text(config.json, text + "\n")
     return 0
 
 

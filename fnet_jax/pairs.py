@@ -2,13 +2,14 @@
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from fnet_jax import images
-from fnet_jax.errors import InputError
+from fnet_jax.errors import InputError, first_line
 
 Key = TypeVar("Key", str, tuple[str, ...])
 
@@ -33,6 +34,24 @@ class Pair:
     def name(self) -> str:
         """What the result is named: ``called``, or the stem of I1's file name."""
         return self.called or self.i1.stem
+
+
+@contextmanager
+def named(pair: Pair) -> Iterator[None]:
+    """Turns an error in work on a pair into an InputError that names its files.
+
+    It names I1 where memory does not suffice, the device's included.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{pair.i1} and {pair.i2}: {error}") from error
+    except MemoryError as error:
+        raise InputError(f"{pair.i1}: {first_line(error)}; shrink it") from error
+    except RuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise InputError(f"{pair.i1}: not enough memory for it; shrink it") from error
 
 
 def match(i1: Path, i2: Path) -> tuple[list[Pair], list[str]]:

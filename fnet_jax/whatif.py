@@ -62,11 +62,14 @@ class Edit:
     def check(self, features: int) -> None:
         """Raises InputError, naming what is wrong, unless it fits a network of so many features."""
         scales = {name: getattr(self, name) for name in (*CODES, "theta_scale")}
-        scales |= {f"{code}:{number}": scale for code, number, scale in self.features}
+        for code, number, scale in self.features:
+            name = f"{code}:{number}"
+            scales[name] = scales.get(name, 1.0) * scale
         for name, scale in scales.items():
             if not abs(scale) <= LARGEST:
                 raise InputError(
-                    f"the scale of {name} is {scale:g}; give a number of at most {LARGEST:g}"
+                    f"the scale of {name} is {scale:g}; give a number from {-LARGEST:g} to "
+                    f"{LARGEST:g}"
                 )
         if self.theta_scale < 0:
             raise InputError(f"the scale of theta is {self.theta_scale:g}; give 0 or more")

@@ -88,7 +88,7 @@ def test_fewer_seeds_or_experiments_do_not_replace_the_tables(folder):
         path.write_text(json.dumps(content))
         done = command.run("eval.ablate", *FLAGS, cwd=folder)
         assert done.returncode == 0, done.stderr
-        assert "out/ablations.md: has more seeds or experiments and is kept" in done.stdout
+        assert "out/ablations.md: has seeds, experiments or pairs that these lack" in done.stdout
         assert json.loads(path.read_text()) == content
     finally:
         path.write_text(before)
@@ -112,6 +112,11 @@ def test_bad_files_are_named_before_anything_is_trained(folder, tmp_path):
     done = command.run("eval.ablate", *FLAGS, *flags, cwd=folder)
     assert done.returncode == 1
     assert "ir/1.png: damaged or cut short" in done.stderr
+    for image in path.parent.iterdir():
+        image.rename(image.with_name(f"other-{image.name}"))
+    done = command.run("eval.ablate", *FLAGS, *flags, cwd=folder)
+    assert done.returncode == 1
+    assert "vi/1.png: has no partner" in done.stderr
     (tmp_path / "file").touch()
     done = command.run("eval.ablate", *FLAGS, f"--out={tmp_path / 'file/out'}", cwd=folder)
     assert done.returncode == 1

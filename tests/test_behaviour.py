@@ -76,6 +76,14 @@ def test_the_command(small_checkpoint, tmp_path):
     assert done.stdout.count("θᵏ") == 1
     found = json.loads((tmp_path / "found.json").read_text())
     assert list(found["tno"]) == ["0", "2"]
+    (tmp_path / "file").touch()
+    bad = command.run("benchmarks.behaviour", *flags[:-1], "file/found.json", cwd=tmp_path)
+    assert (bad.returncode, bad.stdout) == (1, "")
+    assert "file/found.json: cannot be written" in bad.stderr
+    images.write(tmp_path / "data/TNO/ir/1.png", np.zeros((9, 9), np.uint8), overwrite=True)
+    bad = command.run("benchmarks.behaviour", *flags[:4], cwd=tmp_path)
+    assert bad.returncode == 1
+    assert "vi/1.png and data/TNO/ir/1.png: " in bad.stderr
     bad = command.run("benchmarks.behaviour", "--data", "nowhere", cwd=tmp_path)
     assert (bad.returncode, bad.stdout) == (1, "")
     assert bad.stderr.startswith("error: nowhere")

@@ -336,6 +336,8 @@ def test_an_ablation_goes_on_with_its_networks(tmp_path):
             train(tmp_path / "AE5", f"{flag} --steps 1", "stage2")
     with pytest.raises(InputError, match="was trained as AE12, and FNet begins otherwise"):
         train(tmp_path / "AE12", "--steps 1", "stage2")
+    assert train(tmp_path / "AE13", "--ablation AE13 --steps 1") == 0  # as FNet's: a loss of II
+    assert train(tmp_path / "AE13", "--steps 1", "stage2") == 0
     assert train(tmp_path / "AE5", "--ablation AE5 --steps 1", "stage2") == 0
     network, _, _ = checkpoints.load(tmp_path / "AE5/stage2")
     assert network.momentum == "polyak"

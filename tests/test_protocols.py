@@ -77,6 +77,9 @@ def test_pairs_are_spread_over_the_set(tmp_path):
     assert list(found.spread(3).pairs) == ["1", "4", "7"]
     assert found.spread(100).pairs == found.pairs
     assert found.spread(1).problems == found.problems != ()
+    lay(tmp_path / "alone/TNO", "vi/1", "ir/2")
+    with pytest.raises(InputError, match="TNO: .*vi/1.png: has no partner"):
+        locate(tmp_path / "alone")["tno"].spread(1)
 
 
 def test_nothing_found_names_the_folders(tmp_path):

@@ -84,7 +84,6 @@ def test_what_was_killed_while_it_was_prepared_is_prepared_anew(folder, tmp_path
         find(str(folder), tmp_path)
     monkeypatch.undo()
     assert len(find(str(folder), tmp_path).train) > 0
-    assert not list((tmp_path / "runs").rglob(".preparing-*"))
 
 
 def test_each_folder_of_images_is_a_set_of_its_own(folder, tmp_path):

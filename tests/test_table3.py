@@ -53,6 +53,12 @@ def test_less_is_better_counts_the_other_way():
     assert only == pytest.approx(1.5)
 
 
+@pytest.mark.parametrize("bad", [0.0, math.nan])
+def test_a_network_that_collapsed_is_not_judged_by_the_rest(bad):
+    assert math.isnan(table3.worth(means(bad, 2.0), means(2.0, 1.0)))
+    assert math.isnan(table3.worth(means(2.0, 2.0), means(2.0, bad)))
+
+
 def test_what_differs_by_chance_alone_is_worth_1(rng):
     """Exchanging the networks turns a worth into its inverse, and so its interval."""
     one, other = ([means(*pair) for pair in rng.uniform(1, 3, (4, 2))] for _ in range(2))
@@ -68,21 +74,24 @@ def test_what_differs_by_chance_alone_is_worth_1(rng):
 
 
 def test_larger_tables_are_known(tmp_path):
-    budget = {"steps": 2, "seeds": 2}
-    holds = lambda variants=("FNet", "AE1"), **other: table3.holds_more(
-        tmp_path, budget | other, variants
-    )
+    def holds(variants=("FNet", "AE1"), *, seeds=2, pairs=("a", "b")):
+        return table3.holds_more(tmp_path, seeds, {"tno": pairs}, variants)
+
     assert not holds()
-    content = {"budget": budget, "means": {"FNet": [], "AE1": []}}
+    content = {
+        "budget": {"seeds": 2},
+        "means": {"FNet": [], "AE1": []},
+        "pairs": {"tno": ["a", "b"]},
+    }
     (tmp_path / "ablations.json").write_text(json.dumps(content))
     assert not holds()
-    assert holds(seeds=1)
-    assert holds(("FNet",))
-    assert not holds(seeds=3)
-    assert not holds(("FNet", "AE2"), seeds=1)
-    assert not holds(seeds=1, steps=3)
-    (tmp_path / "ablations.json").write_text("[]")
-    assert not holds(seeds=1)
+    assert not holds(("FNet", "AE1", "AE2"), seeds=3, pairs=("a", "b", "c"))
+    assert holds(seeds=1, pairs=("a", "b", "c"))
+    assert holds(("FNet", "AE2"), seeds=3)
+    assert holds(seeds=3, pairs=("a", "c"))
+    for damaged in ("[]", "{", "{}", '{"budget": {"seeds": 2}, "means": [], "pairs": 1}'):
+        (tmp_path / "ablations.json").write_text(damaged)
+        assert not holds(seeds=3)
 
 
 def test_the_papers_means_are_of_the_same_cells():

@@ -113,6 +113,8 @@ def test_thresholds_above_everything_leave_nothing(fuser, pair):
         (Edit(features=(Feature("u1", -1, 0),)), "no feature u1:-1"),
         (Edit(features=(Feature("x1", 0, 0),)), "no feature x1:0"),
         (Edit(features=(Feature("c", 0, np.inf),)), "the scale of c:0 is inf"),
+        (Edit(u1=-2e6), r"the scale of u1 is -2e\+06; give a number from -1e\+06 to 1e\+06"),
+        (Edit(features=(Feature("c", 0, 1e4), Feature("c", 0, 1e3))), r"of c:0 is 1e\+07"),
     ],
 )
 def test_edits_that_do_not_fit(fuser, pair, found, edit, message):

@@ -35,8 +35,8 @@ eval.benchmark finds them).
 --out gets runs/ (every training), ablations.json (all means) and ablations.md: Table III's form
 with 95 % intervals over the seeds, the paper's number under each, and which of its orders are
 confirmed. What was trained and scored is not computed again; an interrupted command goes on, if
---out is where it was. The tables are written after each seed, unless there are such of more seeds
-or experiments. A training that diverges is told, and its cells stay empty.
+--out is where it was. The tables are written after each seed, but replace none that have a seed, an
+experiment or a pair that they lack. A training that diverges is told, and its cells stay empty.
 """
 
 EXAMPLES = """\
@@ -195,6 +195,7 @@ def run(config: AblateConfig) -> int:
     config, data = _prepared(config)
     values: dict[str, list[dict[str, dict[str, float]]]] = {name: [] for name in config.names()}
     losses: dict[str, list[float]] = {name: [] for name in config.names()}
+    kept = False
     jobs, failed = [(s, name) for s in range(config.seeds) for name in config.names()], 0
     for number, (seed, name) in enumerate(jobs, 1):
         print(f"{number} of {len(jobs)}: {name}, seed {seed}", file=sys.stderr)
@@ -213,12 +214,12 @@ def run(config: AblateConfig) -> int:
         if number % len(values) == 0:
             budget = config.budget() | {"seeds": seed + 1}
             pairs = {name: sorted(found.pairs) for name, found in located.items()}
-            if table3.holds_more(config.out, budget, values):
-                say(f"{config.out / 'ablations.md'}: has more seeds or experiments and is kept")
-            else:
+            kept = table3.holds_more(config.out, seed + 1, pairs, values)
+            if not kept:
                 table3.write(config.out, budget, data, pairs, values, losses)
     say(table3.summary(values, losses))
-    say(f"{config.out / 'ablations.md'}")
+    more = ": has seeds, experiments or pairs that these lack, and is kept; move it to replace it"
+    say(f"{config.out / 'ablations.md'}{more if kept else ''}")
     return failed
 
 

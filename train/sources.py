@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import operator
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -217,7 +216,6 @@ def open_or_prepare(which: str, data_dir: Path, workdir: Path) -> "PreparedSet":
                 f"it is prepared anew"
             ) from error
     logger.info("preparing %s inside %s", folder, inside)
-    shutil.rmtree(inside, ignore_errors=True)  # what a run left that was killed here
     try:
         return datasets.prepare(
             dataset,

@@ -130,7 +130,7 @@ def start(stage: Stage, config: TrainConfig) -> tuple[FNet, steps.Params, str]:
         assert isinstance(loaded, FNet)
         fnet = loaded
         trained_as = meta["source"].get("config", {}).get("ablation")
-        _check_beginning(path, trained_as, config.ablation)
+        _check_beginning(path, meta["source"].get("stage"), trained_as, config.ablation)
         for name, value in settings_of(config).items():
             if (found := getattr(fnet, name)) != value:
                 given = name not in change.network
@@ -145,12 +145,16 @@ def start(stage: Stage, config: TrainConfig) -> tuple[FNet, steps.Params, str]:
     return fnet, params, line
 
 
-def _check_beginning(path: Path, trained_as: str | None, named: str | None) -> None:
+def _check_beginning(
+    path: Path, stage: str | None, trained_as: str | None, named: str | None
+) -> None:
     """Raises InputError unless an experiment begins as the one that a checkpoint is of.
 
     Only those that change nothing but the loss of stage II begin as FNet.
     """
     before, now = ablation(trained_as), ablation(named)
+    if stage == "stage1":  # which has no loss that an experiment changes
+        before = dataclasses.replace(before, without=())
     begin = dataclasses.replace(now, title=before.title, without=())
     if trained_as != named and before != begin:
         flag = f"--ablation {trained_as}" if trained_as else "no --ablation"

@@ -69,15 +69,19 @@ def worth(means: Means, complete: Means) -> float:
 
     Args:
         means: of the variant.
-        complete: of FNet, of the same pairs; only cells whose ratio is a number above 0 count.
+        complete: of FNet, of the same pairs; cells that only one of them has do not count.
+
+    Returns:
+        The mean; NaN where there is no cell, or one that is not above 0.
     """
     logarithms = []
     for name, row in means.items():
-        for metric, value in row.items():
-            ratio = (value, complete.get(name, {}).get(metric, math.nan))
+        for metric in row.keys() & complete.get(name, {}).keys():
+            ratio = (row[metric], complete[name][metric])
+            if not min(ratio) > 0:
+                return math.nan
             above, below = ratio if METRICS[metric].arrow == "↑" else ratio[::-1]
-            if below and 0 < above / below < math.inf:
-                logarithms.append(math.log(above / below))
+            logarithms.append(math.log(above / below))
     return math.exp(np.mean(logarithms)) if logarithms else math.nan
 
 
@@ -194,17 +198,26 @@ def orders(values: Mapping[str, Sequence[Means]]) -> dict[str, int]:
     return found
 
 
-def holds_more(out: Path, budget: Mapping[str, Any], variants: Collection[str]) -> bool:
-    """Whether tables in ``out`` have more seeds or experiments of the same budget, and no fewer."""
+def holds_more(
+    out: Path, seeds: int, pairs: Mapping[str, Collection[str]], variants: Collection[str]
+) -> bool:
+    """Whether tables in ``out`` have a seed, an experiment or a pair that others would not have.
+
+    Args:
+        out: where tables may be.
+        seeds: of the others.
+        pairs: names of the pairs that they are of, by set.
+        variants: FNet and the experiments that they have.
+    """
     try:
         before = json.loads((out / "ablations.json").read_text())
-        seeds, names = before["budget"]["seeds"], set(before["means"])
-        same = before["budget"] | {"seeds": budget["seeds"]} == dict(budget)
-    except (OSError, ValueError, KeyError, TypeError):
+        return (
+            before["budget"]["seeds"] > seeds
+            or not before["means"].keys() <= set(variants)
+            or any(set(names) - set(pairs.get(name, ())) for name, names in before["pairs"].items())
+        )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return False
-    return bool(same and names >= set(variants) and seeds >= budget["seeds"]) and (
-        names != set(variants) or seeds != budget["seeds"]
-    )
 
 
 def write(

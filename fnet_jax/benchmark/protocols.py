@@ -38,8 +38,14 @@ class Located:
     problems: tuple[str, ...]
 
     def spread(self, number: int) -> "Located":
-        """The set with ``number`` ≥ 1 of its pairs, evenly spread over their names; or all."""
+        """The set with ``number`` ≥ 1 of its pairs, evenly spread over their names; or all.
+
+        Raises:
+            InputError: it has none.
+        """
         names = sorted(self.pairs)
+        if not names:
+            raise InputError(f"{self.folder}: {'; '.join(self.problems) or 'has no pairs'}")
         count = min(number, len(names))
         chosen = [names[(2 * i + 1) * len(names) // (2 * count)] for i in range(count)]
         return dataclasses.replace(self, pairs={name: self.pairs[name] for name in chosen})

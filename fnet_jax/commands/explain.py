@@ -21,8 +21,8 @@ from fnet_jax.commands.flags import (
     parser_of,
     positive,
 )
-from fnet_jax.errors import InputError, first_line
-from fnet_jax.pairs import SAMPLES, Pair, match
+from fnet_jax.errors import InputError
+from fnet_jax.pairs import SAMPLES, Pair, match, named
 
 if TYPE_CHECKING:
     from fnet_jax.fusion import Fuser
@@ -199,7 +199,7 @@ def _explain(
     report.check(folder, overwrite=config.overwrite)
     i1 = images.read(pair.i1, grey=config.color == "grey", max_pixels=config.max_pixels)
     i2 = images.read(pair.i2, grey=True, max_pixels=config.max_pixels)
-    try:
+    with named(pair):
         explanation = explain(
             fuser,
             i1,
@@ -209,14 +209,6 @@ def _explain(
             strongest=config.strongest,
             epsilon=config.epsilon,
         )
-    except InputError as error:
-        raise InputError(f"{pair.i1} and {pair.i2}: {error}") from error
-    except MemoryError as error:
-        raise InputError(f"{pair.i1}: {first_line(error)}; shrink it") from error
-    except RuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
-            raise
-        raise InputError(f"{pair.i1}: not enough memory to explain it; shrink it") from error
     advance()
     origin = report.origin_of(fuser, pair, color=config.color)
     report.write(folder, pair.name, explanation, origin, advance=advance)

@@ -5,9 +5,9 @@ beside each other, both relative to ‖e‖:
 
 - ``seen``: min_A ‖e − A W_dᵏ uᵏ⁻¹‖, how much of e cannot be told from what iteration k reads of the
   estimate before it (eq. 20). All blocks have it. A mixes the C channels (it is one number for u1
-  and u2), because the network stays the same if W_dᵏ is followed by any A and W_uᵏ preceded by its
-  inverse. Every iteration reads with filters of its own, so that this is no residual that an
-  algorithm would make smaller.
+  and u2), because an LZSC block stays the same if W_dᵏ is followed by any invertible A and W_uᵏ
+  preceded by its inverse. Every iteration reads with filters of its own, so that this is no
+  residual that an algorithm would make smaller.
 - ``decoded``: ‖e − D uᵏ‖ with the one decoder D that was learned for the last estimate. u1 and u2
   have it; what it leaves is not an error but the image Î that is left for the common features. c
   has none: the network uses no D_c1 and D_c2.

@@ -22,8 +22,9 @@ ATOMS = (
     "positive, blue negative."
 )
 SHEETS = (
-    "Every filter of the block, each in a scale of its own, by falling energy of the features that "
-    "it leads to (W_eᵏ: uᵏ) or from (W_dᵏ: uᵏ⁻¹; D, G: the last). Below each, the number of the "
+    "The filters W_eᵏ, W_dᵏ, D and G, each in a scale of its own, by falling energy of the "
+    "features that it leads to (W_eᵏ: uᵏ) or from (W_dᵏ: uᵏ⁻¹; D, G and filters that all "
+    "iterations share: those of the last). Below each, the number of the "
     "feature, its share of the energy and of the pixels where it is not null, in per cent. Filters "
     "of c see or make two images, and have a sheet for each."
 )
