@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from command import ROOT
 from scipy import stats
 
 from train import table3
@@ -159,3 +160,11 @@ def test_the_tables_name_experiments_sets_and_verdicts(values):
     assert (
         "| TNO | MI ↑ | 2.51 ± 0.02<br>2.57 | 2.51 ± 0.02<br>2.35 | 1.51 ± 0.02<br>1.83 |" in text
     )
+
+
+def test_the_published_tables_are_of_the_published_means():
+    found = json.loads((ROOT / "docs/ablations.json").read_text())
+    text = (ROOT / "docs/ablations.md").read_text()
+    assert table3.summary(found["means"], found["validation_loss"]) in text
+    assert table3.cells(found["means"]) in text
+    assert table3.orders(found["means"]) == found["orders"]
