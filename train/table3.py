@@ -76,8 +76,10 @@ def worth(means: Means, complete: Means) -> float:
     """
     logarithms = []
     for name, row in means.items():
-        for metric in row.keys() & complete.get(name, {}).keys():
-            ratio = (row[metric], complete[name][metric])
+        for metric, value in row.items():
+            if metric not in complete.get(name, {}):
+                continue
+            ratio = (value, complete[name][metric])
             if not min(ratio) > 0:
                 return math.nan
             above, below = ratio if METRICS[metric].arrow == "↑" else ratio[::-1]
