@@ -21,18 +21,19 @@ from scipy.ndimage import gaussian_filter
 from scipy.special import expit
 from tqdm import tqdm
 
-from fnet_jax import Fuser, checkpoints, images
-from fnet_jax.benchmark.protocols import PROTOCOLS, locate
-from fnet_jax.commands.console import finish
-from fnet_jax.commands.flags import CKPT, flag, parse, positive
-from fnet_jax.compilation import keep_programs
+from fnet_jax import Fuser, images
+from fnet_jax.artifacts.files import replace_text, writable
+from fnet_jax.cli.console import finish
+from fnet_jax.cli.flags import CKPT, flag, parse, positive
 from fnet_jax.explain.explanation import Explanation, explain, plain
-from fnet_jax.files import replace_text, writable
-from fnet_jax.layouts import SETS
-from fnet_jax.memory import use_huge_pages
-from fnet_jax.pairs import Pair, named
-from fnet_jax.tables import markdown_table
-from fnet_jax.whatif import CODES
+from fnet_jax.fusing.edits import CODES
+from fnet_jax.pairs.match import Pair, named
+from fnet_jax.pairs.public_sets import SETS
+from fnet_jax.paper.protocols import PROTOCOLS, locate
+from fnet_jax.runtime.compilation import keep_programs
+from fnet_jax.runtime.memory import use_huge_pages
+from fnet_jax.scoring.tables import markdown_table
+from fnet_jax.weights import checkpoints
 
 OF = ("tno", "harvard_ct")
 ELSEWHERE = "give another --json"

@@ -13,13 +13,14 @@ import numpy as np
 
 from benchmarks.networks import SIDE, forward_program, step_program
 from benchmarks.timing import Row, in_turn
-from fnet_jax import checkpoints, images
-from fnet_jax.padding import Size, area
+from fnet_jax import images
+from fnet_jax.fusing.shapes import Size, area
 from fnet_jax.synthetic import random_scene
+from fnet_jax.weights import checkpoints
 from train.config import TrainConfig
-from train.data import batches
-from train.sources import Lumas, Scenes
-from train.stages import STAGES, start
+from train.data.batches import batches
+from train.data.sources import Lumas, Scenes
+from train.run.stages import STAGES, start
 
 ROOT = Path(__file__).parents[1]
 BATCH, CROP = 16, 128  # of the paper's training

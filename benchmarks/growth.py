@@ -16,13 +16,13 @@ from pathlib import Path
 
 from benchmarks.networks import forward_program, step_program
 from benchmarks.timing import in_turn
-from fnet_jax import checkpoints
-from fnet_jax.benchmark import costs
-from fnet_jax.commands.flags import flag, parse, positive
-from fnet_jax.files import replace_text
-from fnet_jax.memory import use_huge_pages
+from fnet_jax.artifacts.files import replace_text
+from fnet_jax.cli.flags import flag, parse, positive
+from fnet_jax.paper import costs
+from fnet_jax.runtime.memory import use_huge_pages
+from fnet_jax.weights import checkpoints
 from train.config import TrainConfig
-from train.stages import STAGES, start
+from train.run.stages import STAGES, start
 
 
 @dataclass(frozen=True)

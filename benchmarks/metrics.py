@@ -16,9 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from fnet_jax import color, images, scoring
-from fnet_jax.commands.flags import flag, parse, positive
+from fnet_jax import images
+from fnet_jax.cli.flags import flag, parse, positive
+from fnet_jax.images import color
 from fnet_jax.metrics import evaluate
+from fnet_jax.scoring import run
 from fnet_jax.synthetic import random_scene
 
 HEIGHT, WIDTH = 480, 640
@@ -115,9 +117,9 @@ def all_cores(plain: Mapping[str, Formula], config: MetricsConfig) -> Row:
             paths = [Path(name) / f"{number:03}-{which}.png" for which in ("I1", "I2", "If")]
             for path, image in zip(paths, triple, strict=True):
                 images.write(path, image)
-            scenes.append(scoring.Scene(f"{number:03}", paths[0], paths[1], {"mean": paths[2]}))
-        found = scoring.score(scenes, metrics=list(plain)).values[0]
-        ours = seconds(lambda: scoring.score(scenes, metrics=list(plain)), config.repeat)
+            scenes.append(run.Scene(f"{number:03}", paths[0], paths[1], {"mean": paths[2]}))
+        found = run.score(scenes, metrics=list(plain)).values[0]
+        ours = seconds(lambda: run.score(scenes, metrics=list(plain)), config.repeat)
     return Row(oracle, ours, relative(found, np.array(expected)))
 
 
@@ -145,7 +147,7 @@ def main() -> int:
     for name, formula in plain.items():
         add(name, one_metric(name, formula, triple, config.repeat))
     add(f"all {len(plain)}", all_metrics(dict(rows), triple, config.repeat))
-    cores = min(scoring.cores(), config.pairs)
+    cores = min(run.cores(), config.pairs)
     add(f"all {len(plain)}, {config.pairs} pairs, {cores} processes", all_cores(plain, config))
     if config.json:
         figures = {name: vars(row) for name, row in rows.items()}

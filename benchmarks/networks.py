@@ -12,11 +12,11 @@ import jax
 import numpy as np
 
 from benchmarks.timing import Row, against_ceiling, bytes_held, compiled, in_turn
-from fnet_jax.compilation import options
-from fnet_jax.network import filter_products
+from fnet_jax.networks.network import filter_products
+from fnet_jax.runtime.compilation import options
 from train.config import TrainConfig
-from train.stages import STAGES, start
-from train.steps import create, learning_rate, make_optimizer, make_step
+from train.run.stages import STAGES, start
+from train.run.steps import create, learning_rate, make_optimizer, make_step
 
 SIDE = 320
 

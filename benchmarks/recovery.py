@@ -19,9 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from fnet_jax import solvers
-from fnet_jax.conv import adjoint, correlate, operator_norm
-from fnet_jax.lzsc import LZSC
+from fnet_jax.sparse_coding import solvers
+from fnet_jax.sparse_coding.correlation import adjoint, correlate, operator_norm
+from fnet_jax.sparse_coding.lzsc import LZSC
 
 SOLVERS: dict[str, tuple[Callable[..., solvers.Coded], int]] = {
     "IHT": (solvers.iht, 0),

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.recovery import PENALTIES, SOLVERS, Bench, Problem, seen
-from fnet_jax.commands.flags import flag, not_negative, number, parse, positive
-from fnet_jax.files import replace_text
-from fnet_jax.memory import use_huge_pages
+from fnet_jax.artifacts.files import replace_text
+from fnet_jax.cli.flags import flag, not_negative, number, parse, positive
+from fnet_jax.runtime.memory import use_huge_pages
 
 COLORS = {  # Okabe and Ito's, which colour-blind people tell apart
     "IHT": "#E69F00",

@@ -17,9 +17,9 @@ import jax
 
 from benchmarks import commands, networks
 from benchmarks.timing import Row
-from fnet_jax.commands.flags import flag, parse, positive
-from fnet_jax.files import replace_text
-from fnet_jax.memory import use_huge_pages
+from fnet_jax.artifacts.files import replace_text
+from fnet_jax.cli.flags import flag, parse, positive
+from fnet_jax.runtime.memory import use_huge_pages
 
 PARTS = ("forward", "others", "training", "data", "start", "pair", "folder", "large")
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from fnet_jax.benchmark.protocols import paper
 from fnet_jax.metrics import METRICS
-from fnet_jax.tables import markdown_table
+from fnet_jax.paper.protocols import paper
+from fnet_jax.scoring.tables import markdown_table
 
 
 def ratios(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, dict[str, float]]:

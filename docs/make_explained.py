@@ -5,7 +5,7 @@ from pathlib import Path
 from fnet_jax import Fuser, images
 from fnet_jax.explain.explanation import explain
 from fnet_jax.explain.figures import drawings
-from fnet_jax.pairs import SAMPLES
+from fnet_jax.pairs.match import SAMPLES
 
 NAMES = ("features", "shares")
 DOTS = 72  # per inch

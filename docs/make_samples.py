@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from fnet_jax import images
-from fnet_jax.pairs import SAMPLES
+from fnet_jax.pairs.match import SAMPLES
 from fnet_jax.synthetic import night_street, phantom
 
 

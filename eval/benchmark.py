@@ -2,8 +2,8 @@
 
 import sys
 
-from fnet_jax.commands.benchmark import main
-from fnet_jax.memory import use_huge_pages
+from fnet_jax.cli.benchmark import main
+from fnet_jax.runtime.memory import use_huge_pages
 
 if __name__ == "__main__":
     use_huge_pages()

@@ -2,7 +2,7 @@
 
 import sys
 
-from fnet_jax.commands.import_official import main
+from fnet_jax.cli.import_official import main
 
 if __name__ == "__main__":
     sys.exit(main(prog="python -m eval.import_official"))

@@ -2,7 +2,7 @@
 
 import sys
 
-from fnet_jax.commands.score import main
+from fnet_jax.cli.score import main
 
 if __name__ == "__main__":
     sys.exit(main(prog="python -m eval.score"))

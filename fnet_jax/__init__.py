@@ -11,17 +11,17 @@ from fnet_jax.version import __version__
 
 if TYPE_CHECKING:
     from fnet_jax.errors import InputError
-    from fnet_jax.fnet import FNet
-    from fnet_jax.fusion import Fuser
-    from fnet_jax.ifnet import IFNet
-    from fnet_jax.lzsc import LZSC
+    from fnet_jax.fusing.fuser import Fuser
+    from fnet_jax.networks.fnet import FNet
+    from fnet_jax.networks.ifnet import IFNet
+    from fnet_jax.sparse_coding.lzsc import LZSC
 
 __all__ = ["LZSC", "FNet", "Fuser", "IFNet", "InputError", "__version__"]
 
 _HOME = {
-    "FNet": "fnet",
-    "Fuser": "fusion",
-    "IFNet": "ifnet",
+    "FNet": "networks.fnet",
+    "Fuser": "fusing.fuser",
+    "IFNet": "networks.ifnet",
     "InputError": "errors",
     "LZSC": "lzsc",
 }

@@ -20,8 +20,8 @@ import jax
 import numpy as np
 import pytest
 
-from fnet_jax import checkpoints
-from fnet_jax.fnet import FNet
+from fnet_jax.networks.fnet import FNet
+from fnet_jax.weights import checkpoints
 
 SMALL = {"features": 4, "iterations": 2, "kernel_size": 5}
 

@@ -12,14 +12,15 @@ import pytest
 from command import ROOT
 
 from benchmarks.behaviour import BehaviourConfig
-from fnet_jax import checkpoints, images
-from fnet_jax.checkpoints import PRETRAINED
-from fnet_jax.commands import benchmark, explain, flags, fuse, import_official, score
-from fnet_jax.fnet import FNet
-from fnet_jax.pairs import SAMPLES
+from eval.ablation.run import AblateConfig
+from fnet_jax import images
+from fnet_jax.cli import benchmark, explain, flags, fuse, import_official, score
+from fnet_jax.networks.fnet import FNet
+from fnet_jax.pairs.match import SAMPLES
 from fnet_jax.synthetic import night_street
 from fnet_jax.version import __version__
-from train.ablating import AblateConfig
+from fnet_jax.weights import checkpoints
+from fnet_jax.weights.checkpoints import PRETRAINED
 from train.config import TrainConfig
 from train.prepare import PrepareConfig
 from train.recipe import RecipeConfig
@@ -54,7 +55,7 @@ def test_the_wheel_holds_the_library_only(tmp_path):
     }
     modules = {p.relative_to(ROOT).as_posix() for p in (ROOT / "fnet_jax").rglob("*.py")}
     assert modules <= set(names)
-    data = {"py.typed", "templates/scores.html", "templates/explain.html", "benchmark/table1.json"}
+    data = {"py.typed", "scoring/scores.html", "explain/explain.html", "paper/table1.json"}
     data |= {path.relative_to(ROOT / "fnet_jax").as_posix() for path in shipped_files()}
     data |= {path.relative_to(ROOT / "fnet_jax").as_posix() for path in SAMPLES.rglob("*.png")}
     assert {f"fnet_jax/{name}" for name in data} <= set(names)

@@ -44,10 +44,10 @@ ABLATIONS: dict[str, Ablation] = {
     "AE14": Ablation("no gradient loss", without=("gradient",)),
     "AE15": Ablation("no SSIM loss", without=("ssim",)),
 }
-"""By the paper's names. The equations stand where the settings are: :class:`fnet_jax.lcsc.LCSC`
-(AE1), :func:`fnet_jax.thresholds.soft` (AE2, AE12), :class:`fnet_jax.lzsc.LZSC` (AE3, AE9, AE10),
-:mod:`fnet_jax.momentum` (AE4 to AE6), :func:`fnet_jax.thresholds.sigmoidal` (AE7, AE8) and
-:func:`fnet_jax.losses.stage2` (AE13 to AE15)."""
+"""By the paper's names. The equations stand where the settings are, in
+:mod:`fnet_jax.sparse_coding`: ``lcsc`` (AE1), ``thresholds`` (AE2, AE7, AE8, AE12), ``lzsc`` (AE3,
+AE9, AE10), ``momentum`` (AE4 to AE6); and in :func:`fnet_jax.networks.losses.stage2` (AE13 to
+AE15)."""
 
 COMPLETE = Ablation("FNet as it is")
 

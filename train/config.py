@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fnet_jax.commands.flags import above_zero, flag, not_negative, positive
+from fnet_jax.cli.flags import above_zero, flag, not_negative, positive
 from fnet_jax.errors import InputError
 from train.ablations import ABLATIONS
 

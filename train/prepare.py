@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fnet_jax.commands.console import finish, say
-from fnet_jax.commands.flags import flag, parse
-from fnet_jax.layouts import SETS, ImageSet, described
+from fnet_jax.cli.console import finish, say
+from fnet_jax.cli.flags import flag, parse
+from fnet_jax.pairs.public_sets import SETS, ImageSet, described
 from train.config import DATA_DIR
 
 DESCRIPTION = """\
@@ -80,8 +80,8 @@ def run(config: PrepareConfig) -> int:
     """
     from tqdm import tqdm
 
-    from train import datasets  # TFDS is slow to import: after --help and its errors
-    from train.prepared import default_data_dir
+    from train.data import sets  # TFDS is slow to import: after --help and its errors
+    from train.data.prepared import default_data_dir
 
     problems = 0
 
@@ -93,7 +93,7 @@ def run(config: PrepareConfig) -> int:
     def progress(items: Sequence[Any], doing: str) -> Iterable[Any]:
         return tqdm(items, desc=doing, unit="pair", leave=False, disable=None)
 
-    prepared = datasets.prepare(
+    prepared = sets.prepare(
         config.dataset,
         config.source,
         data_dir=config.data_dir or default_data_dir(),

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fnet_jax.commands.console import finish, say
-from fnet_jax.commands.flags import flag, parse, positive
+from fnet_jax.cli.console import finish, say
+from fnet_jax.cli.flags import flag, parse, positive
 from fnet_jax.errors import InputError
-from fnet_jax.memory import use_huge_pages
+from fnet_jax.runtime.memory import use_huge_pages
 from train.config import DATA_DIR, MAY_CHANGE, TrainConfig
 
 EVERY: dict[str, Any] = {"split": "train", "batch": 4, "crop": 64, "cosine": True, "resume": True}
@@ -146,11 +146,11 @@ def run(config: RecipeConfig) -> int:
     Raises:
         InputError: the weights could not be written where they should go, or a stage cannot run.
     """
-    from fnet_jax import checkpoints  # JAX and Orbax are slow to import: after --help
-    from train import sources
-    from train.loop import train
-    from train.prepared import default_data_dir
-    from train.stages import STAGES
+    from fnet_jax.weights import checkpoints  # JAX and Orbax are slow to import: after --help
+    from train.data import sources
+    from train.data.prepared import default_data_dir
+    from train.run.loop import train
+    from train.run.stages import STAGES
 
     checkpoints.check_place(config.out, overwrite=config.overwrite)
     if Path(config.data).is_dir():  # once for all rounds, which have workdirs of their own
@@ -184,7 +184,7 @@ def run(config: RecipeConfig) -> int:
 
 def _recorded(config: RecipeConfig, name: str) -> dict[str, Any]:
     """What was done in a round, without the names of anybody's folders, as JSON values."""
-    from train.reporting import validation_course
+    from train.run.curves import validation_course
 
     done = dataclasses.replace(config, workdir=Path("runs"), data="MSRS/", data_dir=None).round(
         name
@@ -204,8 +204,8 @@ def best_checkpoint(folder: Path) -> tuple[Path, dict[int, float]]:
     Raises:
         InputError: no checkpoint has one.
     """
-    from fnet_jax import checkpoints
-    from train.reporting import validation_course
+    from fnet_jax.weights import checkpoints
+    from train.run.curves import validation_course
 
     course = validation_course(folder)
     saved = checkpoints.steps(folder / checkpoints.RUN_FOLDER)

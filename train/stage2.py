@@ -2,8 +2,8 @@
 
 import sys
 
-from fnet_jax.memory import use_huge_pages
-from train.command import main
+from fnet_jax.runtime.memory import use_huge_pages
+from train.run.command import main
 
 if __name__ == "__main__":
     use_huge_pages()

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fnet_jax.commands.console import finish, say
-from fnet_jax.commands.flags import flag, parse, positive
+from fnet_jax.cli.console import finish, say
+from fnet_jax.cli.flags import flag, parse, positive
 from train.config import DATA_DIR
 
 DESCRIPTION = """\
@@ -76,11 +76,11 @@ def run(config: ValidateConfig) -> int:
     Raises:
         InputError: a checkpoint or the data cannot be used.
     """
-    from fnet_jax import checkpoints  # JAX and TFDS are slow to import: after --help
-    from fnet_jax.fnet import FNet
-    from train import sources
-    from train.reporting import validator
-    from train.stages import STAGES
+    from fnet_jax.networks.fnet import FNet
+    from fnet_jax.weights import checkpoints  # JAX and TFDS are slow to import: after --help
+    from train.data import sources
+    from train.run.curves import validator
+    from train.run.stages import STAGES
 
     loaded = [(path, *checkpoints.load(path)) for path in config.ckpt or (checkpoints.PRETRAINED,)]
     data = sources.find(

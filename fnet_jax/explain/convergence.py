@@ -19,7 +19,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from fnet_jax.conv import correlate
+from fnet_jax.sparse_coding.correlation import correlate
 
 _correlate = jax.jit(correlate)
 

@@ -5,17 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from fnet_jax import color as colors
-from fnet_jax import whatif
 from fnet_jax.errors import InputError
 from fnet_jax.explain import features, nulls
 from fnet_jax.explain.convergence import Convergence, convergence
 from fnet_jax.explain.likeness import edges, likeness
 from fnet_jax.explain.nulls import Histogram
 from fnet_jax.explain.shares import mean, of_light, shares
-from fnet_jax.fusion import Fuser
-from fnet_jax.lzsc import Intermediates
-from fnet_jax.whatif import CODES, Edit
+from fnet_jax.fusing import edits
+from fnet_jax.fusing.edits import CODES, Edit
+from fnet_jax.fusing.fuser import Fuser
+from fnet_jax.images import color as colors
+from fnet_jax.sparse_coding.lzsc import Intermediates
 
 STRONGEST = 5
 
@@ -93,7 +93,7 @@ class Explanation:
             ``If_edited``, each of shape (H, W), not clipped.
         blocks: by the name of their code: ``u1``, ``u2``, ``c``.
         shares: of u1, u2 and c in each pixel, shape (H, W, 3); see :mod:`fnet_jax.explain.shares`.
-        fused: the fused image as :class:`~fnet_jax.fusion.Fuser` gives it, in the type of I1.
+        fused: the fused image as :class:`~fnet_jax.fusing.fuser.Fuser` gives it, in the type of I1.
         edited: the same after ``edit``.
         edit: what was changed in ``If_edited``.
     """
@@ -180,9 +180,9 @@ def explain(
 
     Args:
         fuser: the network.
-        i1: as for :meth:`fnet_jax.fusion.Fuser.fuse`.
-        i2: as for :meth:`fnet_jax.fusion.Fuser.fuse`.
-        color: as for :meth:`fnet_jax.fusion.Fuser.fuse`.
+        i1: as for :meth:`fnet_jax.fusing.fuser.Fuser.fuse`.
+        i2: as for :meth:`fnet_jax.fusing.fuser.Fuser.fuse`.
+        color: as for :meth:`fnet_jax.fusing.fuser.Fuser.fuse`.
         edit: a change of which the result is shown; None for no change. Everything else is of the
             network without it.
         strongest: how many feature maps of each code to keep; of fewer, all.
@@ -220,7 +220,7 @@ def explain(
     if edit.theta_scale != 1:
         del found  # as large as what is found next
         found = fuser.decompose(i1, i2, color=color, theta_scale=edit.theta_scale)
-    images["If_edited"] = whatif.decode(found, fuser.params, edit)[..., 0]
+    images["If_edited"] = edits.decode(found, fuser.params, edit)[..., 0]
     # Copies, because views would keep all of the network's arrays.
     images = {name: np.array(image) for name, image in images.items()}
     kind = np.asarray(i1).dtype

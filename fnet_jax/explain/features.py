@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from fnet_jax.conv import correlate
+from fnet_jax.sparse_coding.correlation import correlate
 
 
 class Use(NamedTuple):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fnet_jax.explain.colours import COLOURS
-from fnet_jax.whatif import CODES, Edit
+from fnet_jax.fusing.edits import CODES, Edit
 
 
 class Shown(NamedTuple):
@@ -43,7 +43,7 @@ def page(
     from jinja2 import Environment, PackageLoader, StrictUndefined  # slow to import
 
     environment = Environment(
-        loader=PackageLoader("fnet_jax"),
+        loader=PackageLoader("fnet_jax.explain", ""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fnet_jax import images, provenance
-from fnet_jax.checkpoints import checksums
+from fnet_jax import images
+from fnet_jax.artifacts import provenance
+from fnet_jax.artifacts.files import writable
 from fnet_jax.errors import InputError
 from fnet_jax.explain.explanation import Explanation
 from fnet_jax.explain.figures import drawings
 from fnet_jax.explain.page import Shown, described, page
-from fnet_jax.files import writable
-from fnet_jax.fusion import Fuser
-from fnet_jax.pairs import Pair
+from fnet_jax.fusing.fuser import Fuser
+from fnet_jax.pairs.match import Pair
+from fnet_jax.weights.checkpoints import checksums
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

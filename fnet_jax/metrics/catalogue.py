@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fnet_jax import color
 from fnet_jax.errors import InputError
+from fnet_jax.images import color
 from fnet_jax.metrics import contrast, edges, fidelity, information, statistics, structure
 from fnet_jax.metrics.profiles import PROFILES, WHY, Profile
 

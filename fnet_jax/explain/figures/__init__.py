@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fnet_jax.explain.explanation import Explanation
 from fnet_jax.explain.figures import curves, dictionaries, maps, shares
-from fnet_jax.whatif import CODES, Edit
+from fnet_jax.fusing.edits import CODES, Edit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

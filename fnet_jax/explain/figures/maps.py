@@ -13,7 +13,7 @@ from fnet_jax.explain.figures.canvas import (
     height_of,
     picture,
 )
-from fnet_jax.whatif import CODES
+from fnet_jax.fusing.edits import CODES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,7 +9,7 @@ from fnet_jax.explain.explanation import Explanation
 from fnet_jax.explain.figures.canvas import POSITIVE, canvas, height_of, picture
 from fnet_jax.explain.figures.maps import OF
 from fnet_jax.explain.shares import mean
-from fnet_jax.whatif import CODES
+from fnet_jax.fusing.edits import CODES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

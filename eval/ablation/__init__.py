@@ -1,0 +1,1 @@
+"""The paper's Table III: training and scoring its experiments."""

@@ -1,0 +1,1 @@
+"""What all commands write: files whole or not at all, and what numbers came from."""

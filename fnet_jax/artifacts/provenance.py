@@ -1,0 +1,54 @@
+"""What a report's numbers came from: versions, checksums of what was read, and the date."""
+
+import datetime
+import hashlib
+import json
+import platform
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from fnet_jax.artifacts.files import sha256
+from fnet_jax.version import __version__
+
+SCORING = ("numpy", "scipy", "scikit-image", "pillow")
+NETWORK = ("jax", "jaxlib", "flax")
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Versions of this library, of Python and of ``packages``, by name."""
+    found = {"fnet-jax": __version__, "Python": platform.python_version()}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "unknown"
+    return found
+
+
+def fingerprint(files: Iterable[tuple[str, Path]]) -> str:
+    """SHA-256 over the names and the bytes of files, whatever their order; 64 hexadecimal digits.
+
+    A file that cannot be read counts as that.
+
+    Args:
+        files: a name, which need not be the file's own, and the file.
+    """
+    return fingerprint_of({name: _checksum(path) for name, path in files})
+
+
+def fingerprint_of(checksums: dict[str, str]) -> str:
+    """As :func:`fingerprint`, of checksums by name."""
+    return hashlib.sha256(json.dumps(sorted(checksums.items())).encode()).hexdigest()
+
+
+def _checksum(path: Path) -> str:
+    try:
+        return sha256(path)
+    except OSError:
+        return "unreadable"
+
+
+def today() -> str:
+    """The date in UTC, such as 2026-01-31."""
+    return datetime.datetime.now(datetime.UTC).date().isoformat()

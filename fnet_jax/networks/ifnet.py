@@ -1,0 +1,52 @@
+"""IFNet: the inverse of fusion, from one image back to its two sources (eq. 24)."""
+
+import jax
+from flax import linen as nn
+
+from fnet_jax.networks.network import Network
+from fnet_jax.sparse_coding.correlation import correlate
+from fnet_jax.sparse_coding.lzsc import Intermediates, check_images, keep_inside, xavier
+
+
+class IFNet(Network):
+    """Explains a fused image as features of either source and decodes each source.
+
+    Solves, approximately (eq. 14), for x1 and x2 in If = G_x1 x1 + G_x2 x2 and returns
+    I1 = D_x1 x1, I2 = D_x2 x2. It exists to train FNet (stage I). With the default settings it has
+    207,368 parameters: the blocks ``lzsc_x1``, ``lzsc_x2`` and the filters ``D_x1``, ``D_x2``.
+    """
+
+    @nn.compact
+    def __call__(
+        self, If: jax.Array, *, mask: jax.Array | None = None
+    ) -> tuple[tuple[jax.Array, jax.Array], Intermediates]:
+        """Separates a batch of fused images.
+
+        Args:
+            If: fused images, shape (N, H, W, 1), values in about [0, 1].
+            mask: 1 inside and 0 outside the true images, shape broadcastable to (N, H, W, 1), if
+                they are smaller than the arrays; None if they fill them.
+
+        Returns:
+            ``((I1, I2), intermediates)``: the separated sources, each (N, H, W, 1), not clipped,
+            and a dict with ``x1``, ``x2`` (N, H, W, K), ``I1``, ``I2`` and ``lzsc_x1``, ``lzsc_x2``
+            (what each :class:`~fnet_jax.lzsc.LZSC` returns beside its code).
+
+        Raises:
+            ValueError: a setting or the shape or type of ``If`` is wrong; the message says which.
+        """
+        self.check()
+        check_images(expected_channels=1, If=If)
+        x1, lzsc_x1 = self.coder("lzsc_x1")(If, mask=mask)
+        x2, lzsc_x2 = self.coder("lzsc_x2")(If, mask=mask)
+        I1 = keep_inside(correlate(x1, self.param("D_x1", xavier, self.down_shape(1))), mask)
+        I2 = keep_inside(correlate(x2, self.param("D_x2", xavier, self.down_shape(1))), mask)
+        intermediates = {
+            "x1": x1,
+            "x2": x2,
+            "I1": I1,
+            "I2": I2,
+            "lzsc_x1": lzsc_x1,
+            "lzsc_x2": lzsc_x2,
+        }
+        return (I1, I2), intermediates

@@ -1,0 +1,1 @@
+"""Which image belongs to which: by file name, in the layouts of public sets, and the samples."""

@@ -1,0 +1,118 @@
+"""What fusing costs: parameters, operations, time and memory, measured in a process of its own."""
+
+import multiprocessing
+import statistics
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fnet_jax.errors import InputError
+from fnet_jax.scoring.run import cores
+
+SIDE = 320  # pixels; at which the paper states FLOPs and runtime
+REPEATS = 5
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What fusing one pair of ``side`` × ``side`` pixels costs.
+
+    Attributes:
+        side: pixels.
+        parameters: number of FNet's parameters.
+        flops: floating-point operations of the compiled program, as XLA counts them.
+        flops_of_filters: 2 per filter weight and pixel: what the network needs, however it is
+            computed.
+        seconds: median time of a call that was compiled before, images in memory.
+        compile_seconds: time of the first call, less that.
+        peak_bytes: most memory held: of the process, with Python and JAX, on a CPU; of the device
+            on a GPU.
+        devices: what it ran on.
+    """
+
+    side: int
+    parameters: int
+    flops: float
+    flops_of_filters: float
+    seconds: float
+    compile_seconds: float
+    peak_bytes: int
+    devices: str
+
+    def described(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+
+def measure(ckpt: Path, *, side: int = SIDE, repeats: int = REPEATS) -> Costs:
+    """Measures a checkpoint's network in a fresh process, whose memory is its own.
+
+    A script that calls this must guard its own start with ``if __name__ == "__main__":``, as
+    Python's multiprocessing asks for.
+
+    Raises:
+        InputError: the checkpoint cannot be used, or the process was killed.
+    """
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(1, context) as pool:
+            return pool.submit(_measured, ckpt, side, repeats).result()
+    except BrokenProcessPool as error:
+        raise InputError(
+            f"{ckpt}: the process that measured costs was killed, perhaps for want of memory"
+        ) from error
+
+
+def _measured(ckpt: Path, side: int, repeats: int) -> Costs:
+    import jax
+    import numpy as np
+
+    from fnet_jax.fusing.fuser import Fuser
+    from fnet_jax.networks.network import filter_products
+
+    fuser = Fuser.from_checkpoint(ckpt)
+    images = np.random.default_rng(0).random((2, side, side), np.float32)
+
+    def fuse() -> float:
+        begin = time.perf_counter()
+        fuser.fuse(*images, color="grey")
+        return time.perf_counter() - begin
+
+    first, times = fuse(), [fuse() for _ in range(repeats)]
+    peak = _peak_bytes()
+    arrays = jax.tree.leaves(fuser.params)
+    products = filter_products(fuser.params, iterations=fuser.network.iterations)
+    return Costs(
+        side=side,
+        parameters=sum(array.size for array in arrays),
+        flops=fuser.flops((side, side)),
+        flops_of_filters=2.0 * side**2 * products,
+        seconds=statistics.median(times),
+        compile_seconds=first - statistics.median(times),
+        peak_bytes=peak,
+        devices=f"{', '.join(map(str, jax.local_devices()))}; {cores()} CPU cores",
+    )
+
+
+def _peak_bytes() -> int:
+    """Most memory that the first device, if it has its own, or this process has held."""
+    import jax
+
+    counted = jax.local_devices()[0].memory_stats() or {}
+    if "peak_bytes_in_use" in counted:
+        return int(counted["peak_bytes_in_use"])
+    # Linux counts into ru_maxrss what the parent held when this process was started; not here.
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(x.split()[1]) * 1024 for x in lines if x.startswith("VmHWM:"))
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

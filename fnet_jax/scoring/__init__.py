@@ -1,0 +1,1 @@
+"""Metrics of folders of fused images, how methods compare, and the reports of both."""

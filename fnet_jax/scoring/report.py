@@ -1,0 +1,96 @@
+"""A report of scores: files in six formats, and what their numbers came from."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from fnet_jax.artifacts import provenance
+from fnet_jax.artifacts.files import replace_text, writable
+from fnet_jax.errors import InputError
+from fnet_jax.metrics import PROFILES
+from fnet_jax.scoring import tables
+from fnet_jax.scoring.compare import Comparison
+from fnet_jax.scoring.page import extremes, page
+from fnet_jax.scoring.run import Scene, Scores, read
+
+FILES = ("scores.csv", "means.csv", "scores.json", "scores.md", "scores.tex", "scores.html")
+ELSEWHERE = "give another --out"
+
+
+def check(folder: Path, *, overwrite: bool) -> None:
+    """Makes the folder of a report, where it is not there yet.
+
+    Raises:
+        InputError: it cannot be made, or there is a report that may not be replaced.
+    """
+    with writable(folder, remedy=ELSEWHERE):
+        folder.mkdir(parents=True, exist_ok=True)
+        there = [name for name in FILES if (folder / name).exists()]
+    if there and not overwrite:
+        raise InputError(
+            f"{folder / there[0]}: is there already; give --overwrite to replace the report"
+        )
+
+
+def provenance_of(scenes: Sequence[Scene], scores: Scores) -> dict[str, str]:
+    """What the numbers came from: profile, date, checksums of all files read, and versions."""
+    sources = [(f"{s.name} {which}", getattr(s, which)) for s in scenes for which in ("i1", "i2")]
+    fused = {
+        f"fused images of {method} (SHA-256)": provenance.fingerprint(
+            (s.name, s.fused[method]) for s in scenes if method in s.fused
+        )
+        for method in scores.methods
+    }
+    versions = provenance.versions(*provenance.SCORING)
+    return {
+        "profile": f"{scores.profile}: {PROFILES[scores.profile].title}",
+        "date": provenance.today(),
+        "sources (SHA-256)": provenance.fingerprint(sources),
+        **fused,
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+    }
+
+
+def write(
+    folder: Path,
+    scenes: Sequence[Scene],
+    scores: Scores,
+    comparison: Comparison,
+    origin: Mapping[str, str],
+) -> None:
+    """Writes the files of a report, each whole or not at all.
+
+    Args:
+        folder: where they go; replaces what is there.
+        scenes: what was scored; the best and worst pairs are read again to be shown.
+        scores: their values.
+        comparison: of ``scores``.
+        origin: of :func:`provenance_of`.
+
+    Raises:
+        InputError: a file cannot be written.
+    """
+    shown = {name for each in extremes(scores).values() for name in (*each.best, *each.worst)}
+    pictures = {scene.name: _pictures(scene) for scene in scenes if scene.name in shown}
+    texts = (
+        tables.csv(scores),
+        tables.means_csv(scores, comparison),
+        tables.json(scores, comparison, origin),
+        tables.markdown(scores, comparison, origin),
+        tables.latex(scores, comparison, origin),
+        page(scores, comparison, origin, pictures),
+    )
+    for name, text in zip(FILES, texts, strict=True):
+        with writable(folder / name, remedy=ELSEWHERE):
+            replace_text(folder / name, text)
+
+
+def _pictures(scene: Scene) -> list[tuple[str, np.ndarray]]:
+    """The images of a scene, labelled; those that cannot be read were reported before."""
+    found = []
+    for label, path in [("I1", scene.i1), ("I2", scene.i2), *scene.fused.items()]:
+        with suppress(InputError):
+            found.append((label, read(path)))
+    return found

@@ -1,0 +1,255 @@
+"""Fusion metrics of image files: one method or several, on all cores, a bad file stopping none."""
+
+import itertools
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from fnet_jax import images
+from fnet_jax.errors import InputError
+from fnet_jax.metrics.catalogue import check_metrics, evaluate, find_profile
+from fnet_jax.pairs.match import by_stem, match, partners
+from fnet_jax.runtime.memory import keep_freed
+
+Progress = Callable[[Iterable["Outcome"], int], Iterable["Outcome"]]
+"""Wraps the scenes that are done, as they come, and is told how many there will be."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One pair of sources, and what methods made of it.
+
+    Attributes:
+        name: the stem of I1's file name.
+        i1: file of I1.
+        i2: file of I2.
+        fused: fused image by method.
+    """
+
+    name: str
+    i1: Path
+    i2: Path
+    fused: Mapping[str, Path]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a scene: values by method, and a line for each file that failed."""
+
+    name: str
+    values: Mapping[str, Sequence[float]]
+    problems: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Metrics of methods on images.
+
+    Attributes:
+        profile: name of the profile, which says what variants the metrics are.
+        metrics: names of the metrics, in the order of tables.
+        methods: names of the methods, in the order of the scene that most have fused.
+        images: names of the pairs, sorted.
+        values: float64 array (methods, images, metrics); NaN where a metric is undefined or a
+            method has no such image.
+    """
+
+    profile: str
+    metrics: tuple[str, ...]
+    methods: tuple[str, ...]
+    images: tuple[str, ...]
+    values: np.ndarray
+
+    @property
+    def complete(self) -> int:
+        """Number of images that all methods have values for."""
+        return int((~np.isnan(self.values).all(axis=2)).all(axis=0).sum())
+
+
+def find_scenes(i1: Path, i2: Path, methods: Mapping[str, Path]) -> tuple[list[Scene], list[str]]:
+    """The scenes of two folders of sources and a folder of fused images for each method.
+
+    Files belong together whose names differ in nothing but the suffix.
+
+    Args:
+        i1: folder of I1, or a file.
+        i2: folder of I2, or a file.
+        methods: folder of fused images, or a file, by the method's name.
+
+    Returns:
+        The scenes of which at least one method has a fused image, sorted by name, and a line for
+        each file that has no partner.
+
+    Raises:
+        InputError: a folder cannot be read, holds no image, or none fits to the sources.
+    """
+    sources, problems = match(i1, i2)
+    if not sources:
+        raise InputError(f"{i1} and {i2} have no images of equal names; rename the files")
+    fused: dict[Path, dict[str, Path]] = {pair.i1: {} for pair in sources}
+    for method, path in methods.items():
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder; check the name")
+        if i1.is_dir() != path.is_dir():
+            wanted = "folder" if i1.is_dir() else "file"
+            raise InputError(f"{path}: is no {wanted}, as {i1} is; give fused images the same way")
+        if not i1.is_dir():
+            fused[i1][method] = path
+            continue
+        by_name = {key: files for key, files in by_stem(i1).items() if files[0] in fused}
+        # Of a source without a partner that was said already.
+        told = (by_stem(i1).keys() | by_stem(i2).keys()) - by_name.keys()
+        theirs = {key: x for key, x in by_stem(path).items() if key in by_name or key not in told}
+        found, more = partners(by_name, theirs, partial(_expected, i1, path))
+        problems += more
+        for pair in found.values():
+            fused[pair.i1][method] = pair.i2
+        if not found:
+            raise InputError(
+                f"{path}: has no fused image with the name of a source, such as "
+                f"{next(iter(by_name))}.png; rename the files"
+            )
+    scenes = [Scene(p.name, p.i1, p.i2, fused[p.i1]) for p in sources if fused[p.i1]]
+    return scenes, problems
+
+
+def _expected(i1: Path, fused: Path, side: int, stem: str) -> Path:
+    return (i1, fused)[side] / stem
+
+
+def score(
+    scenes: Sequence[Scene],
+    *,
+    profile: str = "paper",
+    metrics: Sequence[str] | None = None,
+    workers: int | None = None,
+    report: Callable[[str], None] = print,
+    progress: Progress = lambda outcomes, total: outcomes,
+) -> Scores:
+    """Computes the metrics of fused image files.
+
+    Scenes are shared by processes, so a script that calls this must guard its own start with
+    ``if __name__ == "__main__":``, as Python's multiprocessing asks for, or give ``workers=1``.
+
+    Args:
+        scenes: what to score.
+        profile: name of the variants, in :data:`fnet_jax.metrics.PROFILES`.
+        metrics: names of the metrics; None for all of the profile.
+        workers: number of processes; None for one per core. With 1 nothing is started.
+        report: is called with a line for each image that cannot be scored; it is NaN then.
+        progress: shows how far the work is.
+
+    Raises:
+        InputError: there is no such profile or metric, two scenes have one name, every scene
+            failed, or a process died.
+    """
+    names = check_metrics(find_profile(profile), metrics)
+    if not scenes:
+        raise InputError("there is nothing to score; give folders with images of equal names")
+    fullest_first = sorted(scenes, key=lambda scene: -len(scene.fused))
+    methods = tuple(dict.fromkeys(method for scene in fullest_first for method in scene.fused))
+    stems = tuple(sorted(scene.name for scene in scenes))
+    for one, two in itertools.pairwise(stems):
+        if one == two:
+            raise InputError(f"two scenes are called {one!r}; names must differ")
+    values = np.full((len(methods), len(stems), len(names)), np.nan)
+    scored = 0
+    with _outcomes(scenes, profile, names, workers or cores()) as outcomes:
+        for outcome in progress(outcomes, len(scenes)):
+            for line in outcome.problems:
+                report(line)
+            scored += len(outcome.values)
+            for method, of_method in outcome.values.items():
+                values[methods.index(method), stems.index(outcome.name)] = of_method
+    if not scored:
+        raise InputError("nothing could be scored; every image failed")
+    return Scores(profile, names, methods, stems, values)
+
+
+def read(path: Path) -> np.ndarray:
+    """An image file as metrics want it: uint8 (H, W) or (H, W, 3); 16 bits are rounded to 8.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    image = images.read(path)
+    return image if image.dtype == np.uint8 else np.rint(image / 257).astype(np.uint8)
+
+
+def cores() -> int:
+    """Number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def _outcomes(
+    scenes: Sequence[Scene], profile: str, metrics: Sequence[str], workers: int
+) -> Iterator[Iterator[Outcome]]:
+    """Outcomes as they come, from processes where that is worth their start."""
+    workers = min(workers, len(scenes))
+    if workers == 1:
+        yield (_score_scene(scene, profile, metrics) for scene in scenes)
+        return
+    # Not forked: JAX, if the caller uses it, does not survive that.
+    pool = ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn"), initializer=_start_worker
+    )
+    try:
+        done = as_completed([pool.submit(_score_scene, s, profile, metrics) for s in scenes])
+        yield (future.result() for future in done)
+    except BrokenProcessPool as error:
+        raise InputError(
+            "a process that computed metrics was killed, perhaps for want of memory; "
+            "use fewer with --workers"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the caller's to handle
+    keep_freed()
+
+
+def _score_scene(scene: Scene, profile: str, metrics: Sequence[str]) -> Outcome:
+    values: dict[str, list[float]] = {}
+    try:
+        I1, I2 = read(scene.i1), read(scene.i2)
+        if I1.shape[:2] != I2.shape[:2]:
+            raise InputError(
+                f"{scene.i1} is {_size(I1)} but {scene.i2} is {_size(I2)}; "
+                f"register them to one size"
+            )
+    except InputError as error:
+        return Outcome(scene.name, values, [str(error)])
+    problems = []
+    for method, path in scene.fused.items():
+        try:
+            If = read(path)
+            if If.shape[:2] != I1.shape[:2]:
+                raise InputError(
+                    f"{path} is {_size(If)} but {scene.i1} is {_size(I1)}; "
+                    f"metrics need fused images of the sources' size"
+                )
+            found = evaluate(I1, I2, If, profile=profile, metrics=metrics)
+            values[method] = [found[name] for name in metrics]
+        except MemoryError:
+            problems.append(f"{path}: not enough memory for {_size(I1)} pixels; use --workers 1")
+        except InputError as error:
+            problems.append(str(error))
+    return Outcome(scene.name, values, problems)
+
+
+def _size(image: np.ndarray) -> str:
+    return f"{image.shape[1]}×{image.shape[0]}"

@@ -1,0 +1,251 @@
+import logging
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fnet_jax import images
+from fnet_jax.errors import InputError
+from fnet_jax.images import color
+from fnet_jax.images.files import ORIENTATION_TAG, PHOTOMETRIC_TAG
+
+
+@pytest.fixture
+def rgb(rng):
+    return rng.integers(0, 256, size=(9, 13, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".tiff"])
+def test_lossless_formats_give_back_what_was_written(tmp_path, rgb, suffix):
+    for name, image in (("colour", rgb), ("grey", rgb[..., 0])):
+        path = tmp_path / f"{name}{suffix}"
+        images.write(path, image)
+        np.testing.assert_array_equal(images.read(path), image)
+        assert images.size(path) == (9, 13)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_sixteen_bits_keep_full_precision(tmp_path, suffix):
+    levels = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    images.write(tmp_path / f"a{suffix}", levels)
+    found = images.read(tmp_path / f"a{suffix}")
+    assert found.dtype == np.uint16
+    np.testing.assert_array_equal(found, levels)
+    big_endian = Image.fromarray(levels.astype(">u2"))
+    big_endian.save(tmp_path / "b.tif")
+    np.testing.assert_array_equal(images.read(tmp_path / "b.tif"), levels)
+
+
+def test_sixteen_bits_become_eight_where_they_must(tmp_path):
+    images.write(tmp_path / "a.jpg", np.full((8, 8), 65535, np.uint16))
+    np.testing.assert_array_equal(images.read(tmp_path / "a.jpg"), np.full((8, 8), 255))
+    images.write(tmp_path / "a.png", np.full((8, 8, 3), 257 * 7, np.uint16))
+    np.testing.assert_array_equal(images.read(tmp_path / "a.png"), np.full((8, 8, 3), 7))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_white_is_zero_is_not_a_negative(tmp_path, dtype):
+    stored = np.arange(12, dtype=dtype).reshape(3, 4)
+    Image.fromarray(stored).save(tmp_path / "a.tif", tiffinfo={PHOTOMETRIC_TAG: 0})
+    with Image.open(tmp_path / "a.tif") as image:
+        assert image.getexif()[PHOTOMETRIC_TAG] == 0
+    raw = (tmp_path / "a.tif").read_bytes()
+    assert stored.tobytes() in raw or (np.iinfo(dtype).max - stored).tobytes() in raw
+    written_as_shown = stored.tobytes() not in raw
+    expected = stored if written_as_shown else np.iinfo(dtype).max - stored
+    np.testing.assert_array_equal(images.read(tmp_path / "a.tif"), expected)
+
+
+def test_what_may_not_be_written_is_refused(tmp_path):
+    shapes = [(4, 4, 2, 2), (0, 3), (2, 2, 1), (2, 2, 4)]
+    for bad in (np.zeros((4, 4)), *(np.zeros(shape, np.uint8) for shape in shapes)):
+        with pytest.raises(InputError, match="give a uint8 or uint16 image"):
+            images.write(tmp_path / "a.png", bad)
+
+
+def test_jpeg_has_a_largest_side(tmp_path):
+    with pytest.raises(InputError, match="at most 65500 pixels a side; give --format png"):
+        images.write(tmp_path / "a.jpg", np.zeros((1, 65501), np.uint8))
+    images.write(tmp_path / "a.png", np.zeros((1, 65501), np.uint8))
+
+
+def test_byte_order_does_not_matter(tmp_path):
+    images.write(tmp_path / "a.png", np.arange(12, dtype=">u2").reshape(3, 4))
+    np.testing.assert_array_equal(images.read(tmp_path / "a.png").ravel(), np.arange(12))
+
+
+def test_folders_without_hard_links(tmp_path, rgb, monkeypatch):
+    def link(*_):
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    images.write(tmp_path / "a.png", rgb)
+    with pytest.raises(InputError, match="is there already"):
+        images.write(tmp_path / "a.png", rgb // 2)
+    np.testing.assert_array_equal(images.read(tmp_path / "a.png"), rgb)
+    assert os.listdir(tmp_path) == ["a.png"]
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
+def test_modes(tmp_path, rgb, mode):
+    image = Image.fromarray(rgb).convert(mode)
+    image.save(tmp_path / "a.tif")
+    found = images.read(tmp_path / "a.tif")
+    expected = np.asarray(image.convert("L" if mode in ("1", "L", "LA") else "RGB"))
+    np.testing.assert_array_equal(found, expected)
+    assert images.read(tmp_path / "a.tif", grey=True).shape == (9, 13)
+
+
+def test_alpha_is_dropped_not_blended(tmp_path, rgb):
+    alpha = np.full((9, 13, 1), 10, np.uint8)
+    Image.fromarray(np.concatenate([rgb, alpha], axis=2)).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(images.read(tmp_path / "a.png"), rgb)
+
+
+def test_grey_is_the_published_one(tmp_path, rgb):
+    images.write(tmp_path / "a.png", rgb)
+    np.testing.assert_array_equal(
+        images.read(tmp_path / "a.png", grey=True), color.published_grey(rgb)
+    )
+    images.write(tmp_path / "a.jpg", rgb)
+    stored = Image.open(tmp_path / "a.jpg")
+    stored.draft("L", None)
+    np.testing.assert_array_equal(images.read(tmp_path / "a.jpg", grey=True), np.asarray(stored))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 9])
+def test_orientation_of_the_camera_is_followed(tmp_path, suffix, orientation):
+    smooth = np.add.outer(5 * np.arange(9), 7 * np.arange(13)).astype(np.uint8)
+    exif = Image.Exif()
+    exif[ORIENTATION_TAG] = orientation  # 6: the scene's top is at the array's right
+    Image.fromarray(smooth).save(tmp_path / f"a{suffix}", exif=exif)
+    expected = np.rot90(smooth, {3: 2, 6: -1}.get(orientation, 0))
+    found = images.read(tmp_path / f"a{suffix}")
+    assert found.shape == expected.shape == images.size(tmp_path / f"a{suffix}")
+    # JPEG changes smooth values by a few levels.
+    np.testing.assert_allclose(found, expected, atol=8 if suffix == ".jpg" else 0)
+
+
+def test_sixteen_bit_colour_is_told(tmp_path, caplog):
+    import struct
+    import zlib
+
+    def chunk(kind, body):
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    header = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)
+    pixel = zlib.compress(b"\0" + struct.pack(">HHH", 0xFF00, 0x8000, 0))
+    (tmp_path / "a.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixel) + chunk(b"IEND", b"")
+    )
+    with caplog.at_level(logging.WARNING, "fnet_jax"):
+        assert images.read(tmp_path / "a.png").tolist() == [[[255, 128, 0]]]
+    assert "16-bit colour is read at 8 bits" in caplog.text
+
+
+def test_bad_files_are_named(tmp_path, rgb):
+    images.write(tmp_path / "good.png", rgb)
+    good = (tmp_path / "good.png").read_bytes()
+    for name, content, message in [
+        ("empty.png", b"", "the file is empty"),
+        ("text.png", b"not an image at all", "not an image of a known format"),
+        ("cut.png", good[: len(good) // 2], "damaged or cut short"),
+    ]:
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=f"{name}: {message}"):
+            images.read(tmp_path / name)
+    with pytest.raises(InputError, match=r"gone\.png: no such file"):
+        images.read(tmp_path / "gone.png")
+    (tmp_path / "link.png").symlink_to("nowhere.png")
+    with pytest.raises(InputError, match=r"link\.png: a link to a file that is not there"):
+        images.read(tmp_path / "link.png")
+    (tmp_path / "locked.png").write_bytes(good)
+    (tmp_path / "locked.png").chmod(0)
+    if not os.access(tmp_path / "locked.png", os.R_OK):  # the superuser may read anything
+        with pytest.raises(
+            InputError, match=r"locked\.png: may not be read; check its permissions"
+        ):
+            images.read(tmp_path / "locked.png")
+    with pytest.raises(InputError, match="13×9 is more than 100 pixels.*--max-pixels"):
+        images.read(tmp_path / "good.png", max_pixels=100)
+    Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "float.tif")
+    with pytest.raises(InputError, match="floating-point"):
+        images.read(tmp_path / "float.tif")
+    Image.fromarray(np.full((4, 4), -1, np.int32)).save(tmp_path / "int.tif")
+    with pytest.raises(InputError, match="outside 0…65535"):
+        images.read(tmp_path / "int.tif")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [
+        (".png", {}),
+        (".jpg", {}),
+        (".bmp", {}),
+        (".tif", {}),
+        (".tif", {"compression": "tiff_lzw"}),
+        (".tif", {"compression": "tiff_deflate"}),
+    ],
+)
+def test_damage_gives_an_image_or_one_kind_of_error(tmp_path, rng, capfd, suffix, options):
+    """Cuts and flipped bytes anywhere; not every format can notice each of them."""
+    smooth = np.add.outer(np.arange(40), np.arange(50)).astype(np.uint8)
+    Image.fromarray(np.stack([smooth] * 3, axis=2)).save(tmp_path / f"a{suffix}", **options)
+    content = (tmp_path / f"a{suffix}").read_bytes()
+    refused = 0
+    for _ in range(150):
+        damaged = bytearray(content[: rng.integers(1, len(content) + 1)])
+        for position in rng.integers(0, len(damaged), size=rng.integers(0, 4)):
+            damaged[position] = rng.integers(0, 256)
+        (tmp_path / f"b{suffix}").write_bytes(damaged)
+        try:
+            images.read(tmp_path / f"b{suffix}", max_pixels=10**6)
+        except InputError:
+            refused += 1
+    assert refused > 50
+    assert capfd.readouterr().err == ""  # decoders of other languages print on their own
+
+
+def test_written_whole_or_not_at_all(tmp_path, rgb, monkeypatch):
+    path = tmp_path / "a.png"
+    images.write(path, rgb)
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="is there already.*--overwrite"):
+        images.write(path, rgb // 2)
+    assert path.read_bytes() == before
+
+    def full(self, file, **options):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(InputError, match=r"a\.png: cannot be written .*No space left"):
+        images.write(path, rgb // 2, overwrite=True)
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    images.write(path, rgb // 2, overwrite=True)
+    np.testing.assert_array_equal(images.read(path), rgb // 2)
+    assert os.listdir(tmp_path) == ["a.png"]
+
+
+def test_files_get_the_usual_permissions(tmp_path, rgb):
+    (tmp_path / "other").touch()
+    images.write(tmp_path / "a.png", rgb)
+    assert (tmp_path / "a.png").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_unknown_suffix_and_missing_folder_are_refused(tmp_path, rgb):
+    with pytest.raises(InputError, match="cannot write this format"):
+        images.write(tmp_path / "a.webp", rgb)
+    with pytest.raises(InputError, match="cannot be written"):
+        images.write(tmp_path / "none" / "a.png", rgb)
+
+
+def test_find_lists_images_only(tmp_path):
+    for name in ("b.PNG", "a.jpeg", "notes.txt", ".c.png"):
+        (tmp_path / name).touch()
+    assert [path.name for path in images.find(tmp_path)] == ["a.jpeg", "b.PNG"]

@@ -1,0 +1,102 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import oracle
+import pytest
+
+from fnet_jax.sparse_coding import correlation
+from fnet_jax.sparse_coding.correlation import adjoint, correlate
+
+SHAPES = [  # (N, H, W), channels, outputs, kernel side
+    ((2, 12, 17), 1, 8, 9),
+    ((1, 9, 10), 3, 8, 9),
+    ((2, 13, 7), 8, 1, 9),
+    ((1, 16, 11), 8, 2, 9),
+    ((3, 5, 6), 8, 4, 5),
+    ((2, 7, 6), 20, 1, 5),
+    ((1, 8, 11), 20, 2, 5),
+    ((1, 6, 7), 3, 40, 3),
+    ((1, 1, 1), 8, 1, 9),
+    ((1, 3, 1), 2, 2, 3),
+    ((2, 4, 4), 1, 1, 1),
+]
+
+
+@pytest.mark.parametrize(("images", "channels", "outputs", "size"), SHAPES)
+def test_equals_xla_with_gradients(rng, images, channels, outputs, size):
+    x = jnp.asarray(rng.normal(size=(*images, channels)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(size, size, channels, outputs)), jnp.float32)
+    found, pull = jax.vjp(correlate, x, kernel)  # in training, and on the next lines without
+    expected, pull_expected = jax.vjp(oracle.correlate, x, kernel)
+    cotangent = jnp.asarray(rng.normal(size=expected.shape), jnp.float32)
+    # Sums of up to 720 products in float32, in another order: 1e-6 relative, with a margin.
+    assert oracle.relative_error(found, expected) < 2e-6
+    assert oracle.relative_error(correlate(x, kernel), expected) < 2e-6
+    for a, b in zip(pull(cotangent), pull_expected(cotangent), strict=True):
+        assert oracle.relative_error(a, b) < 2e-6
+
+
+@pytest.mark.parametrize("batch", [2, 1])
+def test_kernel_gradient_in_several_tiles(rng, monkeypatch, batch):
+    """Tiles of 4×3 on 11×7: they hang over both borders, and are odd in number in one image."""
+    monkeypatch.setattr(correlation, "TILE_ROWS", 4)
+    monkeypatch.setattr(correlation, "TILE_COLUMNS", 3)
+    x = jnp.asarray(rng.normal(size=(batch, 11, 7, 2)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(5, 5, 2, 6)), jnp.float32)
+    loss = lambda f: lambda x, k: (f(x, k) ** 2).sum()
+    found = jax.grad(loss(correlate), argnums=(0, 1))(x, kernel)
+    expected = jax.grad(loss(oracle.correlate), argnums=(0, 1))(x, kernel)
+    assert oracle.relative_error(found, expected) < 2e-6
+
+
+@pytest.mark.parametrize(("channels", "outputs"), [(1, 8), (8, 2), (9, 9)])
+def test_equals_the_plain_form_of_other_platforms(rng, channels, outputs):
+    """What is lowered for a GPU is one plain convolution, whose gradients are XLA's."""
+    x = jnp.asarray(rng.normal(size=(2, 7, 9, channels)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(5, 5, channels, outputs)), jnp.float32)
+    cotangent = jnp.asarray(rng.normal(size=(2, 7, 9, outputs)), jnp.float32)
+    found, pull = jax.vjp(correlate, x, kernel)
+    assert oracle.relative_error(found, correlation._plain(x, kernel)) < 2e-6
+    plain = correlation._plain_kernel_gradient(x, kernel, cotangent)
+    assert oracle.relative_error(pull(cotangent)[1], plain) < 2e-6
+    lowered = jax.jit(correlate).trace(x, kernel).lower(lowering_platforms=("cuda",)).as_text()
+    assert lowered.count("stablehlo.convolution") == 1
+    assert "stride = [1, 1]" in lowered
+
+
+def test_under_jit_vmap_and_pmap(rng):
+    x = jnp.asarray(rng.normal(size=(2, 1, 6, 6, 2)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(3, 3, 2, 5)), jnp.float32)
+    gradient = jax.grad(lambda k, x: (correlate(x, k) ** 2).sum())
+    expected = jnp.stack([gradient(kernel, x[i]) for i in range(2)])
+    # The same sums in another order.
+    assert oracle.relative_error(jax.jit(jax.vmap(gradient, (None, 0)))(kernel, x), expected) < 1e-6
+    assert oracle.relative_error(jax.pmap(gradient, in_axes=(None, 0))(kernel, x), expected) < 1e-6
+
+
+def test_shapes_that_do_not_fit_are_refused():
+    image = jnp.zeros((1, 4, 4, 2))
+    with pytest.raises(ValueError, match=r"\(1, 4, 4, 2\) and \(3, 3, 1, 5\)"):
+        correlate(image, jnp.zeros((3, 3, 1, 5)))
+    with pytest.raises(ValueError, match="odd side"):
+        correlate(image, jnp.zeros((4, 4, 2, 5)))
+    with pytest.raises(ValueError, match="correlate needs images"):
+        correlate(image[0], jnp.zeros((3, 3, 2, 5)))
+
+
+def test_float64_stays_float64(rng):
+    with jax.enable_x64(True):
+        x, kernel = jnp.asarray(rng.normal(size=(1, 6, 6, 3))), jnp.ones((3, 3, 3, 4))
+        gradient = jax.grad(lambda k: (correlate(x, k) ** 2).sum())(kernel)
+        expected = jax.grad(lambda k: (oracle.correlate(x, k) ** 2).sum())(kernel)
+        assert gradient.dtype == np.float64
+        assert oracle.relative_error(gradient, expected) < 1e-14
+
+
+@pytest.mark.parametrize("channels", [(1, 6), (2, 6), (6, 1)])
+def test_the_adjoint_is_the_adjoint(rng, channels):
+    kernel = jnp.asarray(rng.normal(size=(5, 5, *channels)), jnp.float32)
+    x = jnp.asarray(rng.normal(size=(1, 12, 14, channels[0])), jnp.float32)
+    y = jnp.asarray(rng.normal(size=(1, 12, 14, channels[1])), jnp.float32)
+    one, other = jnp.vdot(correlate(x, kernel), y), jnp.vdot(x, correlate(y, adjoint(kernel)))
+    np.testing.assert_allclose(one, other, rtol=1e-4)  # sums of thousands of products in float32

@@ -1,0 +1,87 @@
+"""``python -m train.prepare``."""
+
+import re
+
+import command
+import pytest
+from made_up_files import source_of, spoil
+
+from fnet_jax.pairs.public_sets import SETS
+from train.data.prepared import open_set
+from train.prepare import main
+
+
+def test_the_command_prepares_a_set(tmp_path):
+    source_of(tmp_path / "source")
+    done = command.run("train.prepare", "tno", "--source=source", "--data-dir=data", cwd=tmp_path)
+    built = open_set("tno", data_dir=tmp_path / "data")
+    assert done.stdout.splitlines() == [
+        "tno: 3 pairs (test 3); the paper uses 25",
+        f"fingerprint: {built.fingerprint}",
+        "folder: data/image_pairs/tno/1.0.0",
+    ]
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_default_folder_is_that_of_tfds(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "data"))
+    assert main(["own", f"--source={source_of(tmp_path / 'harbour', 1)}"]) == 0
+    assert capsys.readouterr().out.startswith("harbour: 1 pair (train 1)\n")
+    assert open_set("harbour", data_dir=tmp_path / "data").counts == {"train": 1}
+
+
+def test_as_many_as_the_paper(tmp_path, capsys):
+    source = source_of(tmp_path / "source", 20)
+    assert main(["rgb_nir_scene", f"--source={source}", f"--data-dir={tmp_path}"]) == 0
+    assert "20 pairs (test 20); as many as the paper uses\n" in capsys.readouterr().out
+
+
+def test_bad_files_are_listed(tmp_path, capsys):
+    source = source_of(tmp_path / "source")
+    wrong = spoil(source)
+    call = ["own", f"--source={source}", f"--data-dir={tmp_path / 'data'}"]
+    assert main(call) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    lines = output.err.splitlines()
+    assert len(lines) == len(wrong) + 1
+    assert all(line.startswith("error: ") for line in lines)
+    assert lines[-1].endswith("mend them, or give --skip-bad to leave them out")
+    assert not (tmp_path / "data").exists()
+
+    assert main([*call, "--skip-bad"]) == 1
+    output = capsys.readouterr()
+    assert output.err.splitlines() == lines[:-1]
+    assert output.out.startswith(
+        "source: 3 pairs (train 3)\nleft out: 6 pairs, with the files named above\n"
+    )
+
+
+def test_overwriting_is_asked_for(tmp_path, capsys):
+    source = source_of(tmp_path / "source", 1)
+    call = ["own", f"--source={source}", f"--data-dir={tmp_path}", "--name=mine"]
+    assert main(call) == 0
+    assert main(call) == 1
+    assert capsys.readouterr().err.endswith("is there already; give --overwrite to replace it\n")
+    assert main([*call, "--overwrite"]) == 0
+
+
+def test_help_teaches(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--help"])
+    assert stopped.value.code == 0
+    shown = capsys.readouterr().out
+    for name, image_set in SETS.items():
+        assert f"  {name}: {image_set.title}" in shown
+        assert image_set.home in shown
+    for word in ("1,444", "set*/V*/lwir/I*", "I1/* with I2/*", "--skip-bad", "exit status"):
+        assert word in shown
+    assert re.search(r"python -m train\.prepare msrs --source MSRS/\n", shown)
+
+
+@pytest.mark.parametrize("wrong", [["--source=x"], ["nto", "--source=x"], ["tno"]])
+def test_wrong_arguments_exit_with_2(wrong, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(wrong)
+    assert stopped.value.code == 2
+    assert "error: " in capsys.readouterr().err

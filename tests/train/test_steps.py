@@ -1,0 +1,136 @@
+"""A training step: that it learns, and that devices share it without changing it."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from fnet_jax.networks.fnet import FNet
+from fnet_jax.networks.ifnet import IFNet
+from fnet_jax.networks.start import initial_params
+from train.run import steps
+
+SETTINGS = {"features": 4, "iterations": 1, "kernel_size": 3}  # compiled soon
+FNET, IFNET = FNet(**SETTINGS), IFNet(**SETTINGS)
+LOSSES = {"stage1": steps.stage1_loss(FNET, IFNET), "stage2": steps.stage2_loss(FNET)}
+
+
+def fresh(stage, optimizer):
+    params = {"fnet": initial_params(FNET, 0)}
+    if stage == "stage1":
+        params["ifnet"] = initial_params(IFNET, 1)
+    return steps.create(params, optimizer, jax.random.key(0))
+
+
+@pytest.fixture
+def batches(rng):
+    """Three batches of four pairs whose sources differ in their edges."""
+    shape = (3, 4, 24, 24, 1)
+    I1 = rng.uniform(size=shape) * rng.uniform(size=(3, 4, 1, 1, 1))
+    return list(zip(np.float32(I1), np.float32(rng.uniform(size=shape)), strict=True))
+
+
+def whole(tree):
+    return np.concatenate([np.ravel(x) for x in jax.tree.leaves(tree)])
+
+
+@pytest.mark.parametrize("stage", LOSSES)
+def test_two_devices_do_what_one_does(stage, batches):
+    optimizer = steps.make_optimizer(steps.learning_rate(1e-4, steps=3))
+    make = lambda axis: steps.make_step(LOSSES[stage], optimizer, ema_decay=0.999, axis_name=axis)
+    one = fresh(stage, optimizer)
+    alone = jax.jit(make(None))
+    two = steps.replicate(fresh(stage, optimizer))
+    spread = steps.spread(make(steps.AXIS))
+    for I1, I2 in batches:
+        one, expected = alone(one, I1, I2)
+        two, metrics = spread(two, steps.divide(I1), steps.divide(I2))
+        # each device sums its own half: rounding
+        np.testing.assert_allclose(steps.first(metrics)["loss"], expected["loss"], rtol=1e-5)
+    found = steps.first(two)
+    assert int(found.step) == 3
+    np.testing.assert_allclose(whole(found.params), whole(one.params), atol=1e-6)
+    np.testing.assert_allclose(whole(found.ema), whole(one.ema), atol=1e-6)
+    moved = np.abs(whole(one.params) - whole(fresh(stage, optimizer).params))
+    assert np.median(moved) > 1e-5  # so that the lines above say something
+    for device in range(2):
+        copies = [np.asarray(x.addressable_shards[device].data) for x in jax.tree.leaves(two)]
+        first = [np.asarray(x.addressable_shards[0].data) for x in jax.tree.leaves(two)]
+        assert all((a == b).all() for a, b in zip(copies, first, strict=True))
+
+
+def test_a_step_is_compiled_once(batches):
+    optimizer = steps.make_optimizer(steps.learning_rate(1e-4, steps=3))
+    traced = 0
+
+    def counted(*arguments, **options):
+        nonlocal traced
+        traced += 1
+        return LOSSES["stage2"](*arguments, **options)
+
+    step = steps.spread(steps.make_step(counted, optimizer, ema_decay=0.9, axis_name=steps.AXIS))
+    state = steps.replicate(fresh("stage2", optimizer))
+    for I1, I2 in batches:
+        state, _ = step(state, steps.divide(I1), steps.divide(I2))
+    assert traced == 1
+
+
+def test_steps_learn_and_report(batches):
+    optimizer = steps.make_optimizer(steps.learning_rate(1e-3, steps=40))
+    step = jax.jit(steps.make_step(LOSSES["stage1"], optimizer, ema_decay=0.999))
+    state = fresh("stage1", optimizer)
+    seen = []
+    for _ in range(40):
+        state, metrics = step(state, *batches[0])
+        seen.append(float(metrics["loss"]))
+    assert np.mean(seen[-5:]) < 0.8 * seen[0]
+    assert {"loss/I1_gradient", "gradient_norm", "sparsity/u1", "sparsity/c"} <= metrics.keys()
+    for feature in ("u1", "u2", "c", "x1", "x2"):
+        theta, rho = metrics[f"theta/{feature}"], metrics[f"rho/{feature}"]
+        assert theta.shape == rho.shape == (SETTINGS["iterations"] + 1,)
+        assert (theta > 0).all()
+        assert rho[0] == 0
+    assert 0 <= metrics["sparsity/u1"] <= 1
+
+
+def test_the_average_starts_as_the_weights_and_forgets_them(batches):
+    optimizer = steps.make_optimizer(steps.learning_rate(1e-3, steps=9))
+    step = jax.jit(steps.make_step(LOSSES["stage2"], optimizer, ema_decay=0.15))
+    state = fresh("stage2", optimizer)
+    expected = whole(state.ema)
+    np.testing.assert_array_equal(expected, whole(state.params))
+    for t in range(3):
+        state, _ = step(state, *batches[t])
+        decay = min(0.15, (1 + t) / (10 + t))
+        expected = decay * expected + (1 - decay) * whole(state.params)
+        np.testing.assert_allclose(whole(state.ema), expected, atol=1e-6)
+
+
+def test_clipping_shortens_the_gradient_and_nothing_else():
+    gradient = {"a": jnp.array([3.0, 4.0])}
+    for clip, norm in ((None, 5.0), (1.0, 1.0), (9.0, 5.0)):
+        optimizer = steps.make_optimizer(1.0, clip=clip)
+        _, state = optimizer.update(gradient, optimizer.init(gradient), gradient)
+        mu = optax.tree_utils.tree_get(state, "mu")["a"]
+        np.testing.assert_allclose(mu, 0.1 * norm * np.array([0.6, 0.8]), rtol=1e-6)
+
+
+def test_the_rate():
+    rates = lambda **o: [float(steps.learning_rate(1.0, steps=10, **o)(t)) for t in range(10)]
+    assert rates() == [1.0] * 10
+    np.testing.assert_allclose(rates(warmup=4)[:6], [0.25, 0.5, 0.75, 1, 1, 1], rtol=1e-6)
+    fall = rates(cosine=True)
+    assert fall[0] == 1
+    assert fall == sorted(fall, reverse=True)
+    np.testing.assert_allclose(fall[5], 0.5, rtol=1e-6)
+    both = rates(cosine=True, warmup=4)
+    np.testing.assert_allclose(both[4], 1, rtol=1e-6)
+    assert both[9] < 0.1
+    assert rates(warmup=1)[0] == 1
+
+
+def test_null_features_are_counted():
+    found = {n: jnp.array([0.0, 5e-4, 2e-3, -1.0]) for n in ("u1", "u2", "c")}
+    metrics = steps._metrics(jnp.zeros(()), {}, found)
+    assert metrics["sparsity/u1"] == 0.5

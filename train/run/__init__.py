@@ -1,0 +1,1 @@
+"""One stage of training: its steps, loop, folder, checkpoints and curves."""

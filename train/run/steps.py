@@ -1,0 +1,179 @@
+"""One training step of each stage: pure functions of a state and a batch, mapped over devices."""
+
+from collections.abc import Callable, Collection
+from typing import Any, cast
+
+import flax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+
+from fnet_jax.networks import losses
+from fnet_jax.networks.fnet import FNet
+from fnet_jax.networks.ifnet import IFNet
+from fnet_jax.sparse_coding.lzsc import Intermediates, Unrolled
+
+AXIS = "devices"
+NULL = 1e-3  # a feature whose |value| is at most this counts as null
+
+Params = dict[str, Any]
+"""Parameters of the networks of a stage, ``{"fnet": {"params": …}, "ifnet": …}``."""
+Metrics = dict[str, Any]
+"""Scalars and short vectors by name: ``loss``, ``loss/…``, ``sparsity/…``, ``theta/…``, …"""
+Loss = Callable[..., tuple[jax.Array, Metrics]]
+
+
+class State(flax.struct.PyTreeNode):
+    """Everything that a step changes.
+
+    Attributes:
+        step: number of steps done, scalar.
+        params: the networks' parameters.
+        ema: their moving average, which is what is evaluated.
+        opt_state: of the optimiser.
+        key: PRNG key data that the run started from, for what may need ``fold_in(key, step)``.
+    """
+
+    step: jax.Array
+    params: Params
+    ema: Params
+    opt_state: Any
+    key: jax.Array
+
+
+def create(params: Params, optimizer: optax.GradientTransformation, key: jax.Array) -> State:
+    """The state before the first step."""
+    return State(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        ema=jax.tree.map(jnp.copy, params),
+        opt_state=optimizer.init(params),
+        key=jax.random.key_data(key),
+    )
+
+
+def learning_rate(rate: float, *, steps: int, warmup: int = 0, cosine: bool = False) -> Any:
+    """The rate as a function of the step: constant (the paper), with a rise, a fall or both."""
+    if cosine:
+        after: optax.Schedule = optax.cosine_decay_schedule(rate, max(steps - warmup, 1))
+    else:
+        after = optax.constant_schedule(rate)
+    if not warmup:
+        return after
+    rise = optax.linear_schedule(rate / warmup, rate, max(warmup - 1, 1))
+    return optax.join_schedules([rise, after], [warmup])
+
+
+def make_optimizer(schedule: Any, *, clip: float | None = None) -> optax.GradientTransformation:
+    """Adam, with gradients shortened to norm ``clip`` if that is given."""
+    adam = optax.adam(schedule)
+    return adam if clip is None else optax.chain(optax.clip_by_global_norm(clip), adam)
+
+
+def stage1_loss(fnet: FNet, ifnet: IFNet) -> Loss:
+    """Eq. 25 of both networks, as a function of parameters and a batch."""
+
+    def loss(
+        params: Params, I1: jax.Array, I2: jax.Array, *, axis_name: str | None = None
+    ) -> tuple[jax.Array, Metrics]:
+        If, found = _output(fnet, params["fnet"], I1, I2)
+        (I1_again, I2_again), inverse = _output(ifnet, params["ifnet"], If)
+        total, terms = losses.stage1(I1, I2, I1_again, I2_again)
+        return total, _metrics(total, terms, found | inverse)
+
+    return loss
+
+
+def stage2_loss(fnet: FNet, *, without: Collection[str] = ()) -> Loss:
+    """Eq. 26 of FNet, without some terms, as a function of parameters and a batch."""
+
+    def loss(
+        params: Params, I1: jax.Array, I2: jax.Array, *, axis_name: str | None = None
+    ) -> tuple[jax.Array, Metrics]:
+        If, found = _output(fnet, params["fnet"], I1, I2)
+        total, terms = losses.stage2(If, I1, I2, without=without, axis_name=axis_name)
+        return total, _metrics(total, terms, found)
+
+    return loss
+
+
+def _output(network: Unrolled, params: Any, *images: jax.Array) -> tuple[Any, Intermediates]:
+    """What a network returns: ``apply`` may return more, if it is asked to."""
+    return cast(tuple[Any, Intermediates], network.apply(params, *images))
+
+
+def _metrics(total: jax.Array, terms: losses.Terms, found: dict[str, Any]) -> Metrics:
+    """Loss, its terms, the share of null features, and θ and ρ of each block."""
+    metrics: Metrics = {"loss": total}
+    metrics |= {f"loss/{name}": term for name, term in terms.items()}
+    for name in ("u1", "u2", "c"):
+        metrics[f"sparsity/{name}"] = jnp.mean(jnp.abs(found[name]) <= NULL)
+    for name, block in found.items():
+        if name.startswith("lzsc_"):
+            feature = name.removeprefix("lzsc_")
+            if "rho" in block:
+                metrics |= {f"{which}/{feature}": block[which] for which in ("theta", "rho")}
+            else:  # LCSC, with a threshold for each feature
+                metrics[f"theta/{feature}"] = jnp.mean(block["theta"])
+    return metrics
+
+
+def make_step(
+    loss: Loss,
+    optimizer: optax.GradientTransformation,
+    *,
+    ema_decay: float,
+    axis_name: str | None = None,
+) -> Callable[[State, jax.Array, jax.Array], tuple[State, Metrics]]:
+    """One step of training, as a pure function.
+
+    Args:
+        loss: of a stage.
+        optimizer: what turns gradients into updates.
+        ema_decay: decay d of the moving average; at step t it is min(d, (1 + t) / (10 + t)).
+        axis_name: mapped axis over which the batch is spread; None if it is not.
+
+    Returns:
+        ``step(state, I1, I2)``, which gives the next state and the metrics of the batch.
+    """
+
+    def step(state: State, I1: jax.Array, I2: jax.Array) -> tuple[State, Metrics]:
+        gradient, metrics = jax.grad(loss, has_aux=True)(state.params, I1, I2, axis_name=axis_name)
+        if axis_name is not None:
+            gradient, metrics = lax.pmean((gradient, metrics), axis_name)
+        metrics["gradient_norm"] = optax.tree.norm(gradient)
+        updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        decay = jnp.minimum(ema_decay, (1 + state.step) / (10 + state.step))
+        ema = optax.incremental_update(params, state.ema, 1 - decay)
+        next_state = state.replace(step=state.step + 1, params=params, ema=ema, opt_state=opt_state)
+        return next_state, metrics
+
+    return step
+
+
+def spread(step: Callable[..., Any]) -> Callable[..., Any]:
+    """The step on all devices: ``jax.pmap``, in which the state gives its memory to the next."""
+    return jax.pmap(step, axis_name=AXIS, donate_argnums=0)
+
+
+def replicate(state: State) -> State:
+    """The state on every local device, laid out as a step of :func:`spread` returns it.
+
+    ``flax.jax_utils.replicate`` lays it out in another way: the second step would be compiled anew.
+    """
+    places = np.arange(jax.local_device_count())
+    return jax.pmap(lambda _, state: state, axis_name=AXIS, in_axes=(0, None))(places, state)
+
+
+def divide(images: np.ndarray) -> np.ndarray:
+    """A process's batch (N, …) as one part for each of its devices, (devices, N / devices, …)."""
+    devices = jax.local_device_count()
+    return images.reshape(devices, len(images) // devices, *images.shape[1:])
+
+
+def first(tree: Any) -> Any:
+    """What the first local device holds of a replicated tree, as NumPy arrays."""
+    return jax.tree.map(lambda x: np.asarray(x.addressable_shards[0].data)[0], tree)
