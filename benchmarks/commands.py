@@ -19,7 +19,7 @@ from fnet_jax.synthetic import random_scene
 from fnet_jax.weights import checkpoints
 from train.config import TrainConfig
 from train.data.batches import batches
-from train.data.sources import Lumas, Scenes
+from train.data.sources import LumaPairs, SyntheticPairs
 from train.run.stages import STAGES, start
 
 ROOT = Path(__file__).parents[1]
@@ -122,7 +122,7 @@ def pipeline(repeat: int) -> Row:
     """Crops per second that training gets, against what its faster step takes."""
     step, _, _ = step_program("stage2", batch=BATCH, crop=CROP)
     step_seconds = in_turn({"": step}, min(repeat, 2))[""]
-    pairs = Lumas(Scenes(100, 256), range(100))
+    pairs = LumaPairs(SyntheticPairs(100, 256), range(100))
     iterator = batches(pairs, batch=BATCH, crop=CROP, seed=0)
     for _ in range(20):  # draws every scene, which is kept
         next(iterator)

@@ -117,7 +117,7 @@ def all_cores(plain: Mapping[str, Formula], config: MetricsConfig) -> Row:
             paths = [Path(name) / f"{number:03}-{which}.png" for which in ("I1", "I2", "If")]
             for path, image in zip(paths, triple, strict=True):
                 images.write(path, image)
-            scenes.append(run.Scene(f"{number:03}", paths[0], paths[1], {"mean": paths[2]}))
+            scenes.append(run.FusedScene(f"{number:03}", paths[0], paths[1], {"mean": paths[2]}))
         found = run.score(scenes, metrics=list(plain)).values[0]
         ours = seconds(lambda: run.score(scenes, metrics=list(plain)), config.repeat)
     return Row(oracle, ours, relative(found, np.array(expected)))

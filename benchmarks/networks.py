@@ -12,7 +12,6 @@ import jax
 import numpy as np
 
 from benchmarks.timing import Row, against_ceiling, bytes_held, compiled, in_turn
-from fnet_jax.networks.network import filter_products
 from fnet_jax.runtime.compilation import options
 from train.config import TrainConfig
 from train.run.stages import STAGES, start
@@ -41,7 +40,7 @@ def forward_program(
     program, taken = compiled(
         lambda params, *pair: fnet.apply(params, *pair)[0], *args, options=how
     )
-    operations = 2.0 * filter_products(params, iterations=iterations) * batch * height * width
+    operations = 2.0 * fnet.products() * batch * height * width
     return lambda: program(*args), operations, {"compile": taken, "bytes": bytes_held(program)}
 
 
@@ -57,7 +56,7 @@ def step_program(
     args = (state, *(jax.random.uniform(jax.random.key(i), shape) for i in (1, 2)))
     step = make_step(STAGES[stage].loss(fnet), optimizer, ema_decay=0.999)
     program, taken = compiled(step, *args)
-    operations = 6.0 * filter_products(params, iterations=iterations) * math.prod(shape)
+    operations = 6.0 * sum(x.products() for x in STAGES[stage].trained(fnet)) * math.prod(shape)
     return lambda: program(*args), operations, {"compile": taken, "bytes": bytes_held(program)}
 
 

@@ -20,8 +20,9 @@ import numpy as np
 import optax
 
 from fnet_jax.sparse_coding import solvers
-from fnet_jax.sparse_coding.correlation import adjoint, correlate, operator_norm
+from fnet_jax.sparse_coding.correlation import correlate
 from fnet_jax.sparse_coding.lzsc import LZSC
+from fnet_jax.sparse_coding.operators import adjoint, operator_norm
 
 SOLVERS: dict[str, tuple[Callable[..., solvers.Coded], int]] = {
     "IHT": (solvers.iht, 0),
@@ -229,12 +230,11 @@ def network_of(problem: Problem) -> LZSC:
     return LZSC(features=problem.features, iterations=problem.modules, kernel_size=problem.size)
 
 
-def start(problem: Problem, D: jax.Array) -> dict[str, jax.Array]:
+def start(problem: Problem, D: jax.Array) -> dict[str, Any]:
     """LZSC's parameters before training: steps of accelerated IHT for the dictionary D."""
-    params = network_of(problem).init(jax.random.key(0), jnp.zeros((1, 1, 1, 1)))["params"]
-    up = adjoint(D) / operator_norm(D) ** 2
-    filters = {name: D if name.startswith("W_d") else up for name, x in params.items() if x.ndim}
-    return params | filters | {name: jnp.float32(x) for name, x in START.items()}
+    network, up = network_of(problem), adjoint(D) / operator_norm(D) ** 2
+    filters = {n: up if bank.leads else D for n, bank in network.filters(1).items()}
+    return network.free() | filters | {name: jnp.float32(x) for name, x in START.items()}
 
 
 @functools.cache

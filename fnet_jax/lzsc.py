@@ -1,8 +1,10 @@
 """The door to sparse coding: LZSC, its schedule, thresholds and solvers."""
 
-from fnet_jax.sparse_coding.correlation import adjoint, correlate, operator_norm
+from fnet_jax.sparse_coding.correlation import correlate
 from fnet_jax.sparse_coding.lcsc import LCSC
-from fnet_jax.sparse_coding.lzsc import LZSC, Intermediates, inverse_softplus, schedule
+from fnet_jax.sparse_coding.lzsc import LZSC
+from fnet_jax.sparse_coding.operators import adjoint, operator_norm
+from fnet_jax.sparse_coding.schedule import inverse_softplus, schedule
 from fnet_jax.sparse_coding.solvers import (
     accelerated_iht,
     fista,
@@ -12,6 +14,7 @@ from fnet_jax.sparse_coding.solvers import (
     objective,
 )
 from fnet_jax.sparse_coding.thresholds import hard, sigmoidal, soft
+from fnet_jax.sparse_coding.unrolled import Intermediates
 
 __all__ = [
     "LCSC",

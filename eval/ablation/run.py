@@ -251,7 +251,7 @@ def trained(config: AblateConfig, name: str, seed: int, data: dict[str, Any]) ->
         config: what the command does.
         name: of the variant.
         seed: of its training.
-        data: what :meth:`train.data.sources.Data.described` says.
+        data: what :meth:`train.data.sources.TrainingData.described` says.
 
     Raises:
         InputError: a training cannot run, or what is there was trained in another way.

@@ -235,7 +235,7 @@ def write(
     Args:
         out: where to.
         budget: :meth:`eval.ablation.run.AblateConfig.budget`, with the seeds that are done.
-        data: what was trained on, :meth:`train.data.sources.Data.described`.
+        data: what was trained on, :meth:`train.data.sources.TrainingData.described`.
         pairs: names of the pairs that were scored, by set.
         values: means of each variant and seed.
         losses: the validation loss at the end of stage II, likewise.

@@ -168,7 +168,7 @@ def run(config: ScoreConfig) -> int:
     )
     comparison = compare(scores)
     provenance = reports.provenance_of(scenes, scores)
-    say(tables.markdown(scores, comparison, provenance))
+    say(tables.as_markdown(scores, comparison, provenance))
     written = ""
     if config.out:
         reports.write(config.out, scenes, scores, comparison, provenance)

@@ -15,7 +15,7 @@ from fnet_jax.fusing import edits
 from fnet_jax.fusing.edits import CODES, Edit
 from fnet_jax.fusing.fuser import Fuser
 from fnet_jax.images import color as colors
-from fnet_jax.sparse_coding.lzsc import Intermediates
+from fnet_jax.sparse_coding.unrolled import Intermediates
 
 STRONGEST = 5
 
@@ -41,6 +41,7 @@ class Block:
         convergence: of the iterates.
         dictionaries: the filters that lead to the features or from them, by the paper's names, each
             of shape (K, C, size, size), in the features' own order.
+        estimates: the k of the uᵏ that dictionaries of one iteration lead to or from.
     """
 
     energy: np.ndarray
@@ -56,6 +57,7 @@ class Block:
     near: Histogram
     convergence: Convergence
     dictionaries: dict[str, np.ndarray]
+    estimates: dict[str, int]
 
     @property
     def use(self) -> features.Use:
@@ -68,10 +70,7 @@ class Block:
         ``W_e_k`` leads to uᵏ and ``W_d_k`` from uᵏ⁻¹; ``D``, ``G``, and filters that all iterations
         share, count for uᴺ.
         """
-        name, _, k = dictionary.rpartition("_")
-        if not k.isdecimal():
-            return self.use
-        return self.uses[int(k) - (name == "W_d")]
+        return self.uses[self.estimates.get(dictionary, len(self.uses) - 1)]
 
     @property
     def null_increase(self) -> np.ndarray:
@@ -234,26 +233,6 @@ def explain(
     )
 
 
-def dictionaries(code: str, parameters: Any) -> dict[str, np.ndarray]:
-    """The filters W_eᵏ, W_dᵏ, D and G of a block, by name, each of shape (K, C, size, size).
-
-    Filters that all iterations share are named without k.
-
-    Args:
-        code: ``"u1"``, ``"u2"`` or ``"c"``, which has no D.
-        parameters: of the network, by name.
-    """
-    block = parameters[f"lzsc_{code}"]
-    names = [f"{x}{k}" for x in ("W_e", "W_d") for k in ("", *(f"_{k}" for k in range(len(block))))]
-    found = {name: block[name] for name in names if name in block}
-    found |= {x: parameters[f"{x}_{code}"] for x in ("D", "G") if f"{x}_{code}" in parameters}
-    # (size, size, C, K) of what leads to features, (size, size, K, C) of what leads from them.
-    return {
-        name: np.asarray(filters).transpose((3, 2, 0, 1) if name[:3] == "W_e" else (2, 3, 0, 1))
-        for name, filters in found.items()
-    }
-
-
 def _block(
     code: str,
     e: np.ndarray,
@@ -263,19 +242,18 @@ def _block(
     strongest: int,
     epsilon: float | None,
 ) -> Block:
-    network, parameters = fuser.network, fuser.params["params"]
-    block, filters = found[f"lzsc_{code}"], parameters[f"lzsc_{code}"]
+    network, coder = fuser.network, fuser.network.coder()
+    block = found[network.block_name(code)]
     before, after = block["before_threshold"], block["u"]
     epsilon = epsilon or nulls.epsilon(after[-1])
     uses = tuple(features.use(u, epsilon) for u in after)
-    steps = range(1, len(after))
-    theta, rho = block["theta"], block.get("rho", np.zeros(len(after), np.float32))
-    if "free_theta" in filters:  # LCSC
-        theta = np.full(len(after), theta.mean())
+    theta, rho = coder.course(block)
+    dictionaries = network.dictionaries(fuser.params, code)
+    decoder = dictionaries.get("D")
     return Block(
         energy=features.energy(after[-1]),
         uses=uses,
-        contribution=features.contribution(after[-1], parameters[f"G_{code}"]),
+        contribution=features.contribution(after[-1], network.drawn(fuser.params, code)),
         strongest=after[-1][..., uses[-1].order[:strongest]],
         theta=theta,
         rho=rho,
@@ -294,11 +272,21 @@ def _block(
         convergence=convergence(
             e,
             after,
-            [filters.get("W_d", filters.get(f"W_d_{k}")) for k in steps],
-            parameters.get(f"D_{code}"),
+            [_decoding(dictionaries[name]) for name in coder.reads().values()],
+            None if decoder is None else _decoding(decoder),
         ),
-        dictionaries=dictionaries(code, parameters),
+        dictionaries=dictionaries,
+        estimates={
+            name: bank.k
+            for name, bank in coder.filters(e.shape[2]).items()
+            if name in dictionaries and bank.k is not None
+        },
     )
+
+
+def _decoding(dictionary: np.ndarray) -> np.ndarray:
+    """Filters (K, C, size, size) from features as :func:`correlate` takes them."""
+    return dictionary.transpose(2, 3, 0, 1)
 
 
 def _numbers(block: Block) -> dict[str, Any]:

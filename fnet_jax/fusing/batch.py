@@ -10,13 +10,11 @@ from queue import SimpleQueue
 import numpy as np
 
 from fnet_jax import images
+from fnet_jax.artifacts.progress import Tell
 from fnet_jax.errors import InputError, first_line
 from fnet_jax.fusing.fuser import Fuser
 from fnet_jax.fusing.shapes import Size
 from fnet_jax.pairs.match import Pair
-
-Report = Callable[[str], None]
-"""Takes a line that names a file and says what is wrong with it and what to do."""
 
 
 def fuse_pairs(
@@ -28,7 +26,7 @@ def fuse_pairs(
     suffix: str | None = None,
     overwrite: bool = False,
     max_pixels: int | None = None,
-    report: Report = print,
+    report: Tell = print,
     progress: Callable[[list[Pair]], Iterable[Pair]] = iter,
 ) -> Iterator[Path]:
     """Fuses pairs of image files and yields the files it wrote, one after the other.

@@ -18,10 +18,11 @@ import numpy as np
 from fnet_jax.errors import InputError
 from fnet_jax.fusing.fuser import Fuser
 from fnet_jax.images import color as colors
+from fnet_jax.networks.fnet import FNet
 from fnet_jax.sparse_coding.correlation import correlate
-from fnet_jax.sparse_coding.lzsc import Intermediates
+from fnet_jax.sparse_coding.unrolled import Intermediates
 
-CODES = ("u1", "u2", "c")
+CODES = tuple(FNet.CODES)
 LARGEST = 1e6  # scale, with which float32 still holds the products of several
 
 _correlate = jax.jit(correlate)
@@ -104,7 +105,7 @@ def decode(found: Intermediates, params: Any, edit: Edit) -> np.ndarray:
         scale = getattr(edit, code)
         of_code = [feature for feature in edit.features if feature.code == code]
         if of_code:
-            fused = fused + scale * _change(found[code], params["params"][f"G_{code}"], of_code)
+            fused = fused + scale * _change(found[code], FNet.drawn(params, code), of_code)
         if scale != 1:
             fused = fused + (scale - 1) * found[f"If_{code}"]
     return np.asarray(fused)
@@ -117,7 +118,7 @@ def _change(code: np.ndarray, G: np.ndarray, features: Iterable[Feature]) -> np.
         scales[number] = scales.get(number, 1.0) * scale
     numbers = list(scales)
     weights = np.array([scale - 1 for scale in scales.values()], np.float32)
-    maps, filters = code[None, ..., numbers] * weights, np.asarray(G)[:, :, numbers]
+    maps, filters = code[None, ..., numbers] * weights, G[:, :, numbers]
     return np.asarray(_correlate(maps, filters))[0]
 
 

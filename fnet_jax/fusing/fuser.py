@@ -16,7 +16,7 @@ from fnet_jax.fusing.shapes import Size
 from fnet_jax.images import color as colors
 from fnet_jax.networks.fnet import FNet
 from fnet_jax.runtime import compilation
-from fnet_jax.sparse_coding.lzsc import Intermediates
+from fnet_jax.sparse_coding.unrolled import Intermediates
 
 MAPS_ALIVE = 6.3  # feature maps that the compiled program holds at once, as XLA reports it
 BUDGET = 1.6e9  # bytes; an image that needs more is fused in tiles that need no more
@@ -128,7 +128,7 @@ class Fuser:
         come, with more compilations.
         """
         sizes = [size for size in sizes if not self._tile_for(size)]
-        planned = shapes.plan(sizes)
+        planned = shapes.shared(sizes)
         self._planned = {
             size: min((s for s in planned if shapes.holds(s, size)), key=shapes.area)
             for size in sizes

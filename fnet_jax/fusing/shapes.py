@@ -15,7 +15,7 @@ Size = tuple[int, int]
 STEP = 16  # shapes are multiples of this
 COMPILATION_PIXELS = 150_000  # fused in the time of one compilation, on two CPU cores
 SPARE = 1.25  # a shape compiled already is used again up to this many times the pixels needed
-MOST_PLANNED = 300  # sizes that plan() looks at pair by pair
+MOST_PLANNED = 300  # sizes that shared() looks at pair by pair
 
 
 def round_up(size: Size, *, step: int = STEP) -> Size:
@@ -41,7 +41,7 @@ def choose(size: Size, shapes: Iterable[Size]) -> Size:
     return min(fitting, key=area, default=new)
 
 
-def plan(sizes: Iterable[Size], *, cost: float = COMPILATION_PIXELS) -> list[Size]:
+def shared(sizes: Iterable[Size], *, cost: float = COMPILATION_PIXELS) -> list[Size]:
     """Shapes for a set of images, so that computing and compiling together take little time.
 
     Starts with a shape for each size and joins two at a time, as long as the pixels that a joint

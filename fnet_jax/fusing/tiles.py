@@ -10,7 +10,7 @@ what it gives is exact inside the margin.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +19,6 @@ import numpy as np
 from fnet_jax.fusing.shapes import STEP, Size, area, round_up
 from fnet_jax.networks.fnet import FNet
 from fnet_jax.runtime import compilation
-from fnet_jax.sparse_coding.correlation import correlate
-from fnet_jax.sparse_coding.lzsc import keep_inside
 
 MAPS_ALIVE = 3.3  # feature maps that a program for tiles holds at once, as XLA reports it
 
@@ -117,17 +115,16 @@ class Tiles:
             If, float32 (H, W), not clipped: that of :class:`~fnet_jax.networks.fnet.FNet` up to
             rounding.
         """
-        p = params["params"]
         images = np.stack([I1, I2], axis=2)
         left, fused = np.empty_like(images), np.zeros_like(I1)
-        for i, name in enumerate(("u1", "u2")):
-            filters = p[f"lzsc_{name}"], p[f"D_{name}"], p[f"G_{name}"]
+        for i, of_source in enumerate((params, self.network.exchanged(params))):
             for piece in self._pieces(images[..., i : i + 1], tile):
-                found = np.asarray(self._unique(*filters, piece.pixels, piece.size))[0][piece.kept]
-                left[(*piece.where, i)] = images[(*piece.where, i)] - found[..., 0]
-                fused[piece.where] += found[..., 1]
+                found = self._unique(of_source, piece.pixels, piece.size)
+                I_hat, If_u = (np.asarray(x)[0][piece.kept][..., 0] for x in found)
+                left[(*piece.where, i)] = I_hat
+                fused[piece.where] += If_u
         for piece in self._pieces(left, tile):
-            found = self._common(p["lzsc_c"], p["G_c"], piece.pixels, piece.size)
+            found = self._common(params, piece.pixels, piece.size)
             fused[piece.where] += np.asarray(found)[0][piece.kept][..., 0]
         return fused
 
@@ -152,22 +149,20 @@ class Tiles:
                 )
 
     def _unique_inside(
-        self, block: Any, D: jax.Array, G: jax.Array, image: jax.Array, size: jax.Array
-    ) -> jax.Array:
-        """D u and G u of a tile (1, h, w, 1): (1, h, w, 2); eq. 22."""
+        self, params: Any, image: jax.Array, size: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """Î1 and G u1 of a tile (1, h, w, 1), each of its shape."""
         self.compilations += 1  # JAX runs this when it traces: once for each shape
-        mask = inside(image, size)
-        u, _ = self.network.coder().apply({"params": block}, image, mask=mask)
-        return keep_inside(correlate(u, jnp.concatenate([D, G], axis=3)), mask)
+        how = {"mask": inside(image, size), "method": FNet.unique}
+        I_hat, If_u, _ = cast(Any, self.network.apply)(params, image, **how)
+        return I_hat, If_u
 
-    def _common_inside(
-        self, block: Any, G: jax.Array, left: jax.Array, size: jax.Array
-    ) -> jax.Array:
+    def _common_inside(self, params: Any, left: jax.Array, size: jax.Array) -> jax.Array:
         """G c of a tile of both images less what is unique to them, (1, h, w, 2): (1, h, w, 1)."""
         self.compilations += 1
-        mask = inside(left, size)
-        c, _ = self.network.coder().apply({"params": block}, left, mask=mask)
-        return keep_inside(correlate(c, G), mask)
+        how = {"mask": inside(left, size), "method": FNet.common}
+        If_c, _ = cast(Any, self.network.apply)(params, left, **how)
+        return If_c
 
 
 def inside(array: jax.Array, size: jax.Array) -> jax.Array:

@@ -1,14 +1,14 @@
 """FNet: two registered images of one scene become one (eqs. 22, 23)."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-from flax import linen as nn
+import numpy as np
 
-from fnet_jax.networks.network import Network
+from fnet_jax.networks.network import Decoder, Network
 from fnet_jax.sparse_coding.correlation import correlate
-from fnet_jax.sparse_coding.lzsc import Intermediates, check_images, keep_inside, xavier
+from fnet_jax.sparse_coding.unrolled import Intermediates, check_images, keep_inside
 
 
 class FNet(Network):
@@ -22,7 +22,24 @@ class FNet(Network):
     ``lzsc_c``, and the filters ``D_u1``, ``D_u2``, ``G_u1``, ``G_u2``, ``G_c``.
     """
 
-    @nn.compact
+    CODES: ClassVar = {"u1": 1, "u2": 1, "c": 2}
+    # D leaves half of a source to the common features; then the fused image is the mean of the
+    # sources, half from u1 and u2 and half from c.
+    DECODERS: ClassVar = {
+        "D_u1": Decoder("u1", 0.5),
+        "G_u1": Decoder("u1", 0.25),
+        "D_u2": Decoder("u2", 0.5),
+        "G_u2": Decoder("u2", 0.25),
+        "G_c": Decoder("c", 0.5),
+    }
+    IMAGES: ClassVar = 2
+
+    def setup(self) -> None:
+        """Makes the three blocks and the decoders."""
+        self.check()
+        self.decoders = self._decoders()
+        self.lzsc_u1, self.lzsc_u2, self.lzsc_c = (self.coder() for _ in self.CODES)
+
     def __call__(
         self,
         I1: jax.Array,
@@ -50,38 +67,88 @@ class FNet(Network):
         Raises:
             ValueError: a setting or the shape or type of an image is wrong; the message says which.
         """
-        self.check()
         check_images(expected_channels=1, I1=I1, I2=I2)
-        I1, I2 = keep_inside(I1, mask), keep_inside(I2, mask)
-        D_u1, G_u1, D_u2, G_u2, G_c = (
-            self.param(name, xavier, self.down_shape(1))
-            for name in ("D_u1", "G_u1", "D_u2", "G_u2", "G_c")
-        )
-
         how: dict[str, Any] = {"mask": mask, "theta_scale": theta_scale}
-        u1, lzsc_u1 = self.coder("lzsc_u1")(I1, **how)
-        u2, lzsc_u2 = self.coder("lzsc_u2")(I2, **how)
-        # D and G read the same features: one correlation with two outputs.
-        from_u1 = keep_inside(correlate(u1, jnp.concatenate([D_u1, G_u1], axis=3)), mask)
-        from_u2 = keep_inside(correlate(u2, jnp.concatenate([D_u2, G_u2], axis=3)), mask)
-        I1_hat, If_u1 = I1 - from_u1[..., :1], from_u1[..., 1:]
-        I2_hat, If_u2 = I2 - from_u2[..., :1], from_u2[..., 1:]
-
-        c, lzsc_c = self.coder("lzsc_c")(jnp.concatenate([I1_hat, I2_hat], axis=3), **how)
-        If_c = keep_inside(correlate(c, G_c), mask)
+        I1_hat, If_u1, of_u1 = self.unique(I1, **how)
+        I2_hat, If_u2, of_u2 = self.unique(I2, code="u2", **how)
+        If_c, of_c = self.common(jnp.concatenate([I1_hat, I2_hat], axis=3), **how)
         If = If_c + If_u1 + If_u2
-        intermediates = {
-            "u1": u1,
-            "u2": u2,
-            "c": c,
+        images = {
             "I1_hat": I1_hat,
             "I2_hat": I2_hat,
             "If_u1": If_u1,
             "If_u2": If_u2,
             "If_c": If_c,
             "If": If,
-            "lzsc_u1": lzsc_u1,
-            "lzsc_u2": lzsc_u2,
-            "lzsc_c": lzsc_c,
         }
-        return If, intermediates
+        return If, images | of_u1 | of_u2 | of_c
+
+    def unique(
+        self,
+        source: jax.Array,
+        *,
+        code: str = "u1",
+        mask: jax.Array | None = None,
+        theta_scale: jax.Array | float = 1.0,
+    ) -> tuple[jax.Array, jax.Array, Intermediates]:
+        """The features of one source alone: u = LZSC(I), Î = I − D_u u, G_u u (eqs. 22, 23).
+
+        Args:
+            source: the image, shape (N, H, W, 1), values in [0, 1].
+            code: ``"u1"`` for I1, ``"u2"`` for I2.
+            mask: as for the network.
+            theta_scale: as for the network.
+
+        Returns:
+            ``(I_hat, If_u, intermediates)``: what is left for the common features and what is
+            added to the fused image, each (N, H, W, 1), and u by its name with what its block
+            returns beside it.
+        """
+        block = {"u1": self.lzsc_u1, "u2": self.lzsc_u2}[code]
+        source = keep_inside(source, mask)
+        u, found = block(source, mask=mask, theta_scale=theta_scale)
+        # D and G read the same features: one correlation with two outputs.
+        D, G = self.decoders[f"D_{code}"], self.decoders[f"G_{code}"]
+        images = keep_inside(correlate(u, jnp.concatenate([D, G], axis=3)), mask)
+        return source - images[..., :1], images[..., 1:], {code: u, self.block_name(code): found}
+
+    def common(
+        self,
+        left: jax.Array,
+        *,
+        mask: jax.Array | None = None,
+        theta_scale: jax.Array | float = 1.0,
+    ) -> tuple[jax.Array, Intermediates]:
+        """The common features: c = LZSC([Î1, Î2]) and G_c c (eqs. 22, 23).
+
+        Args:
+            left: Î1 and Î2 as channels, shape (N, H, W, 2).
+            mask: as for the network.
+            theta_scale: as for the network.
+
+        Returns:
+            ``(If_c, intermediates)``: what is added to the fused image, (N, H, W, 1), and ``c``
+            with what its block returns beside it.
+        """
+        c, found = self.lzsc_c(left, mask=mask, theta_scale=theta_scale)
+        If_c = keep_inside(correlate(c, self.decoders["G_c"]), mask)
+        return If_c, {"c": c, self.block_name("c"): found}
+
+    @staticmethod
+    def exchanged(params: Any) -> Any:
+        """Parameters with those of I2 in the place of those of I1, and the reverse.
+
+        One compiled program of :meth:`unique` then serves both sources.
+
+        Args:
+            params: of the network, ``{"params": …}``.
+        """
+        exchanged = dict(params["params"])
+        for one, two in (("lzsc_u1", "lzsc_u2"), ("D_u1", "D_u2"), ("G_u1", "G_u2")):
+            exchanged[one], exchanged[two] = exchanged[two], exchanged[one]
+        return {"params": exchanged}
+
+    @staticmethod
+    def drawn(params: Any, code: str) -> np.ndarray:
+        """The filters G with which a code is drawn into the fused image, (size, size, K, 1)."""
+        return np.asarray(params["params"][f"G_{code}"])

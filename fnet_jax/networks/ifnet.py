@@ -1,11 +1,12 @@
 """IFNet: the inverse of fusion, from one image back to its two sources (eq. 24)."""
 
-import jax
-from flax import linen as nn
+from typing import ClassVar
 
-from fnet_jax.networks.network import Network
+import jax
+
+from fnet_jax.networks.network import Decoder, Network
 from fnet_jax.sparse_coding.correlation import correlate
-from fnet_jax.sparse_coding.lzsc import Intermediates, check_images, keep_inside, xavier
+from fnet_jax.sparse_coding.unrolled import Intermediates, check_images, keep_inside
 
 
 class IFNet(Network):
@@ -16,7 +17,16 @@ class IFNet(Network):
     207,368 parameters: the blocks ``lzsc_x1``, ``lzsc_x2`` and the filters ``D_x1``, ``D_x2``.
     """
 
-    @nn.compact
+    CODES: ClassVar = {"x1": 1, "x2": 1}
+    DECODERS: ClassVar = {"D_x1": Decoder("x1", 1.0), "D_x2": Decoder("x2", 1.0)}
+    IMAGES: ClassVar = 1
+
+    def setup(self) -> None:
+        """Makes the two blocks and the decoders."""
+        self.check()
+        self.decoders = self._decoders()
+        self.lzsc_x1, self.lzsc_x2 = (self.coder() for _ in self.CODES)
+
     def __call__(
         self, If: jax.Array, *, mask: jax.Array | None = None
     ) -> tuple[tuple[jax.Array, jax.Array], Intermediates]:
@@ -35,12 +45,11 @@ class IFNet(Network):
         Raises:
             ValueError: a setting or the shape or type of ``If`` is wrong; the message says which.
         """
-        self.check()
         check_images(expected_channels=1, If=If)
-        x1, lzsc_x1 = self.coder("lzsc_x1")(If, mask=mask)
-        x2, lzsc_x2 = self.coder("lzsc_x2")(If, mask=mask)
-        I1 = keep_inside(correlate(x1, self.param("D_x1", xavier, self.down_shape(1))), mask)
-        I2 = keep_inside(correlate(x2, self.param("D_x2", xavier, self.down_shape(1))), mask)
+        x1, lzsc_x1 = self.lzsc_x1(If, mask=mask)
+        x2, lzsc_x2 = self.lzsc_x2(If, mask=mask)
+        I1 = keep_inside(correlate(x1, self.decoders["D_x1"]), mask)
+        I2 = keep_inside(correlate(x2, self.decoders["D_x2"]), mask)
         intermediates = {
             "x1": x1,
             "x2": x2,

@@ -1,53 +1,124 @@
 """What FNet and IFNet have in common: the sparse coders that they are made of."""
 
 import dataclasses
-from typing import Any
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
 
 import jax
+import numpy as np
 from flax import linen as nn
 
 from fnet_jax.sparse_coding.lcsc import LCSC
-from fnet_jax.sparse_coding.lzsc import LZSC, Unrolled
+from fnet_jax.sparse_coding.lzsc import LZSC
+from fnet_jax.sparse_coding.operators import adjoint
+from fnet_jax.sparse_coding.unrolled import Unrolled, xavier
 
 BLOCKS: dict[str, type[LZSC] | type[LCSC]] = {"lzsc": LZSC, "lcsc": LCSC}
+
+
+class Decoder(NamedTuple):
+    """Filters that make one image of the features of a code.
+
+    Attributes:
+        code: the code that they read.
+        share: how much of the image that was coded they give back in a tied start.
+    """
+
+    code: str
+    share: float
 
 
 class Network(Unrolled):
     """A network of sparse coders that have one setting.
 
+    Its parameters are ``lzsc_<code>``, those of a block, for each code, and the filters of each
+    decoder by its name, shape (size, size, K, 1).
+
     Attributes:
         block: ``"lzsc"`` (:class:`~fnet_jax.lzsc.LZSC`) or ``"lcsc"``
-            (:class:`~fnet_jax.sparse_coding.lcsc.LCSC`). Parameters and intermediates are named
-            ``lzsc_…`` in either case.
+            (:class:`~fnet_jax.lzsc.LCSC`). Parameters and intermediates are named ``lzsc_…`` in
+            either case.
+        CODES: number of channels that each code is found in, by its name.
+        DECODERS: by the name of their filters.
+        IMAGES: number of images that the network takes.
     """
 
     block: str = "lzsc"
 
+    CODES: ClassVar[Mapping[str, int]] = {}
+    DECODERS: ClassVar[Mapping[str, Decoder]] = {}
+    IMAGES: ClassVar[int] = 0
+
     @nn.nowrap
     def check(self) -> None:
-        """Raises ValueError, naming the setting, if one of them makes no network."""
-        if self.block not in BLOCKS:
+        """Raises ValueError, naming the setting, unless all have their type and range."""
+        if not isinstance(self.block, str) or self.block not in BLOCKS:
             raise ValueError(f"unknown block {self.block!r}: use {' or '.join(map(repr, BLOCKS))}")
-        self.coder().check()
+        self.coder(parent=None).check()
 
     @nn.nowrap
-    def coder(self, name: str | None = None) -> LZSC | LCSC:
-        """A block with the settings of the network, which has that name inside a network."""
+    def coder(self, **where: Any) -> LZSC | LCSC:
+        """A block with the settings of the network; ``where`` is linen's ``name`` or ``parent``."""
         names = {field.name for field in dataclasses.fields(Unrolled)}
         settings = {n: value for n, value in self.settings().items() if n in names}
-        return BLOCKS[self.block](**settings, name=name)
+        return BLOCKS[self.block](**settings, **where)
 
+    @nn.nowrap
+    def shapes(self) -> dict[str, Any]:
+        """Shapes and types of the parameters, nested as they are, as ``jax.ShapeDtypeStruct``."""
+        image = jax.ShapeDtypeStruct((1, 1, 1, 1), np.float32)
+        return jax.eval_shape(self.init, jax.random.key(0), *[image] * self.IMAGES)
 
-def filter_products(params: Any, *, iterations: int) -> int:
-    """Products of a filter weight and a pixel that a network needs for each pixel.
+    @nn.nowrap
+    def products(self) -> int:
+        """Products of a filter weight and a pixel that the network needs for each pixel."""
+        coder = self.coder()
+        decoders = len(self.DECODERS) * math.prod(coder.down_shape(1))
+        return decoders + sum(coder.products(channels) for channels in self.CODES.values())
 
-    Every weight meets every pixel once, those that iterations share once in each.
+    @nn.nowrap
+    def tied(self, dictionaries: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """Parameters in which each code has one dictionary, whose adjoint decodes it.
 
-    Args:
-        params: of a network or a block, or several networks.
-        iterations: N of all of them.
-    """
-    N = iterations
-    times = {"W_e": N + 1, "W_d": N, "W_u": N, "W_d_prime": N - 1, "W_u_prime": N - 1}
-    leaves = jax.tree.leaves_with_path(params)
-    return sum(x.size * times.get(path[-1].key, 1) for path, x in leaves if x.ndim == 4)
+        A decoder of a code that was found in several images gives their sum.
+
+        Args:
+            dictionaries: by code, shape (size, size, C, K).
+        """
+        coder = self.coder()
+        blocks = {self.block_name(code): coder.tied(W) for code, W in dictionaries.items()}
+        return blocks | {
+            name: share * adjoint(dictionaries[code]).sum(axis=3, keepdims=True)
+            for name, (code, share) in self.DECODERS.items()
+        }
+
+    @staticmethod
+    def block_name(code: str) -> str:
+        """The name of a code's block among the parameters and the intermediates."""
+        return f"lzsc_{code}"
+
+    @nn.nowrap
+    def dictionaries(self, params: Any, code: str) -> dict[str, np.ndarray]:
+        """The filters of a code, by the paper's names, each of shape (K, C, size, size).
+
+        Args:
+            params: of the network, ``{"params": …}``.
+            code: one of :attr:`CODES`.
+
+        Returns:
+            Those of its block (W_eᵏ, W_dᵏ), and its decoders, named without the code (D, G).
+        """
+        p = params["params"]
+        found = self.coder().dictionaries(p[self.block_name(code)])
+        return found | {
+            name.removesuffix(f"_{code}"): np.asarray(p[name]).transpose(2, 3, 0, 1)
+            for name, decoder in self.DECODERS.items()
+            if decoder.code == code
+        }
+
+    @nn.nowrap
+    def _decoders(self) -> dict[str, jax.Array]:
+        """Makes the decoders' parameters; to be called once, in ``setup``."""
+        shape = self.coder(parent=None).down_shape(1)
+        return {name: self.param(name, xavier, shape) for name in self.DECODERS}

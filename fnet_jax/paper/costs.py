@@ -73,7 +73,6 @@ def _measured(ckpt: Path, side: int, repeats: int) -> Costs:
     import numpy as np
 
     from fnet_jax.fusing.fuser import Fuser
-    from fnet_jax.networks.network import filter_products
 
     fuser = Fuser.from_checkpoint(ckpt)
     images = np.random.default_rng(0).random((2, side, side), np.float32)
@@ -86,12 +85,11 @@ def _measured(ckpt: Path, side: int, repeats: int) -> Costs:
     first, times = fuse(), [fuse() for _ in range(repeats)]
     peak = _peak_bytes()
     arrays = jax.tree.leaves(fuser.params)
-    products = filter_products(fuser.params, iterations=fuser.network.iterations)
     return Costs(
         side=side,
         parameters=sum(array.size for array in arrays),
         flops=fuser.flops((side, side)),
-        flops_of_filters=2.0 * side**2 * products,
+        flops_of_filters=2.0 * side**2 * fuser.network.products(),
         seconds=statistics.median(times),
         compile_seconds=first - statistics.median(times),
         peak_bytes=peak,

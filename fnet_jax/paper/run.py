@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fnet_jax.artifacts import provenance
 from fnet_jax.artifacts.files import replace_text, sha256, writable
+from fnet_jax.artifacts.progress import Tell
 from fnet_jax.errors import InputError, first_line
 from fnet_jax.metrics import PROFILES
 from fnet_jax.pairs.match import Pair
 from fnet_jax.paper import costs
 from fnet_jax.paper.protocols import PROTOCOLS, Located
-from fnet_jax.scoring.run import Scene, score
+from fnet_jax.scoring.run import FusedScene, score
 
 if TYPE_CHECKING:
     from fnet_jax.fusing.fuser import Fuser
-    from fnet_jax.sparse_coding.lzsc import Unrolled
+    from fnet_jax.sparse_coding.unrolled import Unrolled
 
 PROFILE = "paper"
 STATE = "state.json"
@@ -28,9 +29,6 @@ METHOD = "ours"
 
 Record = dict[str, Any]
 """Of a pair: checksums ``i1``, ``i2``, ``fused``, and its ``values``, by metric."""
-
-Report = Callable[[str], None]
-"""Takes a line that names a file and says what is wrong with it."""
 
 Progress = Callable[..., Any]
 """Wraps an iterable to show how far it is, as tqdm with ``total`` and ``desc``."""
@@ -99,7 +97,7 @@ class Run:
         name: str,
         pairs: Mapping[str, Pair],
         *,
-        report: Report,
+        report: Tell,
         progress: Progress = silent,
     ) -> None:
         """Fuses the pairs of a set of which a source or the fused image is not that on record.
@@ -152,7 +150,7 @@ class Run:
         pairs: Mapping[str, Pair],
         *,
         workers: int | None = None,
-        report: Report,
+        report: Tell,
         progress: Progress = silent,
     ) -> None:
         """Scores the fused pairs of a set that have no values yet.
@@ -166,7 +164,7 @@ class Run:
         """
         records = self.pairs[name]
         scenes = [
-            Scene(pair, pairs[pair].i1, pairs[pair].i2, {METHOD: self.fused(name, pair)})
+            FusedScene(pair, pairs[pair].i1, pairs[pair].i2, {METHOD: self.fused(name, pair)})
             for pair, record in records.items()
             if "values" not in record
         ]
@@ -211,7 +209,7 @@ def run_sets(
     located: Mapping[str, Located],
     *,
     workers: int | None = None,
-    report: Report,
+    report: Tell,
     progress: Progress = silent,
 ) -> None:
     """Fuses and scores all sets that were found, and reports their bad files."""

@@ -13,7 +13,7 @@ from fnet_jax.metrics import PROFILES
 from fnet_jax.scoring import tables
 from fnet_jax.scoring.compare import Comparison
 from fnet_jax.scoring.page import extremes, page
-from fnet_jax.scoring.run import Scene, Scores, read
+from fnet_jax.scoring.run import FusedScene, Scores, read
 
 FILES = ("scores.csv", "means.csv", "scores.json", "scores.md", "scores.tex", "scores.html")
 ELSEWHERE = "give another --out"
@@ -34,7 +34,7 @@ def check(folder: Path, *, overwrite: bool) -> None:
         )
 
 
-def provenance_of(scenes: Sequence[Scene], scores: Scores) -> dict[str, str]:
+def provenance_of(scenes: Sequence[FusedScene], scores: Scores) -> dict[str, str]:
     """What the numbers came from: profile, date, checksums of all files read, and versions."""
     sources = [(f"{s.name} {which}", getattr(s, which)) for s in scenes for which in ("i1", "i2")]
     fused = {
@@ -55,7 +55,7 @@ def provenance_of(scenes: Sequence[Scene], scores: Scores) -> dict[str, str]:
 
 def write(
     folder: Path,
-    scenes: Sequence[Scene],
+    scenes: Sequence[FusedScene],
     scores: Scores,
     comparison: Comparison,
     origin: Mapping[str, str],
@@ -75,11 +75,11 @@ def write(
     shown = {name for each in extremes(scores).values() for name in (*each.best, *each.worst)}
     pictures = {scene.name: _pictures(scene) for scene in scenes if scene.name in shown}
     texts = (
-        tables.csv(scores),
+        tables.scores_csv(scores),
         tables.means_csv(scores, comparison),
-        tables.json(scores, comparison, origin),
-        tables.markdown(scores, comparison, origin),
-        tables.latex(scores, comparison, origin),
+        tables.as_json(scores, comparison, origin),
+        tables.as_markdown(scores, comparison, origin),
+        tables.as_latex(scores, comparison, origin),
         page(scores, comparison, origin, pictures),
     )
     for name, text in zip(FILES, texts, strict=True):
@@ -87,7 +87,7 @@ def write(
             replace_text(folder / name, text)
 
 
-def _pictures(scene: Scene) -> list[tuple[str, np.ndarray]]:
+def _pictures(scene: FusedScene) -> list[tuple[str, np.ndarray]]:
     """The images of a scene, labelled; those that cannot be read were reported before."""
     found = []
     for label, path in [("I1", scene.i1), ("I2", scene.i2), *scene.fused.items()]:

@@ -25,7 +25,7 @@ Progress = Callable[[Iterable["Outcome"], int], Iterable["Outcome"]]
 
 
 @dataclass(frozen=True)
-class Scene:
+class FusedScene:
     """One pair of sources, and what methods made of it.
 
     Attributes:
@@ -75,7 +75,9 @@ class Scores:
         return int((~np.isnan(self.values).all(axis=2)).all(axis=0).sum())
 
 
-def find_scenes(i1: Path, i2: Path, methods: Mapping[str, Path]) -> tuple[list[Scene], list[str]]:
+def find_scenes(
+    i1: Path, i2: Path, methods: Mapping[str, Path]
+) -> tuple[list[FusedScene], list[str]]:
     """The scenes of two folders of sources and a folder of fused images for each method.
 
     Files belong together whose names differ in nothing but the suffix.
@@ -118,7 +120,7 @@ def find_scenes(i1: Path, i2: Path, methods: Mapping[str, Path]) -> tuple[list[S
                 f"{path}: has no fused image with the name of a source, such as "
                 f"{next(iter(by_name))}.png; rename the files"
             )
-    scenes = [Scene(p.name, p.i1, p.i2, fused[p.i1]) for p in sources if fused[p.i1]]
+    scenes = [FusedScene(p.name, p.i1, p.i2, fused[p.i1]) for p in sources if fused[p.i1]]
     return scenes, problems
 
 
@@ -127,7 +129,7 @@ def _expected(i1: Path, fused: Path, side: int, stem: str) -> Path:
 
 
 def score(
-    scenes: Sequence[Scene],
+    scenes: Sequence[FusedScene],
     *,
     profile: str = "paper",
     metrics: Sequence[str] | None = None,
@@ -194,7 +196,7 @@ def cores() -> int:
 
 @contextmanager
 def _outcomes(
-    scenes: Sequence[Scene], profile: str, metrics: Sequence[str], workers: int
+    scenes: Sequence[FusedScene], profile: str, metrics: Sequence[str], workers: int
 ) -> Iterator[Iterator[Outcome]]:
     """Outcomes as they come, from processes where that is worth their start."""
     workers = min(workers, len(scenes))
@@ -222,7 +224,7 @@ def _start_worker() -> None:
     keep_freed()
 
 
-def _score_scene(scene: Scene, profile: str, metrics: Sequence[str]) -> Outcome:
+def _score_scene(scene: FusedScene, profile: str, metrics: Sequence[str]) -> Outcome:
     values: dict[str, list[float]] = {}
     try:
         I1, I2 = read(scene.i1), read(scene.i2)

@@ -38,7 +38,7 @@ MARKDOWN_ESCAPES = {
 }
 
 
-def csv(scores: Scores) -> str:
+def scores_csv(scores: Scores) -> str:
     """The values, a row per image and method and a column per metric; at full precision.
 
     Undefined values and those of images that a method lacks are ``nan``, infinite ones ``inf``.
@@ -68,7 +68,7 @@ def means_csv(scores: Scores, comparison: Comparison) -> str:
     return _csv(["method", "metric", "mean", "low", "high", "images", "mark"], rows)
 
 
-def markdown(scores: Scores, comparison: Comparison, provenance: Mapping[str, str]) -> str:
+def as_markdown(scores: Scores, comparison: Comparison, provenance: Mapping[str, str]) -> str:
     """The means with marks, their intervals, the notes and the provenance, in GitHub's Markdown."""
     methods = [_markdown(method) for method in scores.methods]
     means = [
@@ -96,7 +96,7 @@ def markdown(scores: Scores, comparison: Comparison, provenance: Mapping[str, st
     return "\n\n".join(parts) + "\n"
 
 
-def latex(scores: Scores, comparison: Comparison, provenance: Mapping[str, str]) -> str:
+def as_latex(scores: Scores, comparison: Comparison, provenance: Mapping[str, str]) -> str:
     """The means with marks as a ``tabular`` of booktabs; all else is in comments above it."""
     arrows = [f"{name} {LATEX_ARROWS[METRICS[name].arrow]}" for name in scores.metrics]
     rows = [
@@ -130,7 +130,7 @@ def latex(scores: Scores, comparison: Comparison, provenance: Mapping[str, str])
     )
 
 
-def json(scores: Scores, comparison: Comparison, provenance: Mapping[str, str]) -> str:
+def as_json(scores: Scores, comparison: Comparison, provenance: Mapping[str, str]) -> str:
     """Everything, as strict JSON: NaN is ``null``, infinities are ``"Infinity"``, ``"-Infinity"``.
 
     ``values`` are by method, image and metric, ``means`` by method and metric; ``tests`` has an

@@ -6,17 +6,25 @@ iteration. Table III of the paper has it as AE1. Arrays are NHWC.
 """
 
 import jax
+import numpy as np
 from flax import linen as nn
 
 from fnet_jax.sparse_coding import thresholds
 from fnet_jax.sparse_coding.correlation import correlate
-from fnet_jax.sparse_coding.lzsc import Intermediates, Unrolled, check_images, keep_inside, xavier
+from fnet_jax.sparse_coding.unrolled import (
+    Coder,
+    Filters,
+    Intermediates,
+    check_images,
+    keep_inside,
+    xavier,
+)
 
 START = -4.0
 """What the free parameter of each threshold is before training: θ = 0.018, as LZSC's fourth."""
 
 
-class LCSC(Unrolled):
+class LCSC(Coder):
     """A learned sparse coder with one pair of filters W_e, W_d and a threshold for each feature.
 
     - ``u⁰ = S_θ(W_e e)``
@@ -40,6 +48,26 @@ class LCSC(Unrolled):
                 f"an LCSC block has shared weights and no momentum: got shared {self.shared} and "
                 f"momentum {self.momentum!r}"
             )
+
+    @nn.nowrap
+    def filters(self, channels: int) -> dict[str, Filters]:
+        """The filters by name, for images of so many channels, in the order of their creation."""
+        N = self.iterations
+        return {
+            "W_e": Filters(self.up_shape(channels), leads=True, k=None, times=N + 1),
+            "W_d": Filters(self.down_shape(channels), leads=False, k=None, times=N),
+        }
+
+    @nn.nowrap
+    def free(self) -> dict[str, np.ndarray]:
+        """The free parameters of the thresholds, one for each feature."""
+        return {"free_theta": np.full(self.features, START, np.float32)}
+
+    @nn.nowrap
+    def course(self, found: Intermediates) -> tuple[np.ndarray, np.ndarray]:
+        """The mean θ of the features for all k = 0…N, and no ρ: 0; each (N + 1,)."""
+        k = np.zeros(self.iterations + 1, np.float32)
+        return found["theta"].mean() + k, k
 
     @nn.compact
     def __call__(
@@ -67,8 +95,8 @@ class LCSC(Unrolled):
         """
         self.check()
         check_images(e=e)
-        W_e = self.param("W_e", xavier, self.up_shape(e.shape[3]))
-        W_d = self.param("W_d", xavier, self.down_shape(e.shape[3]))
+        banks = self.filters(e.shape[3])
+        W_e, W_d = (self.param(name, xavier, bank.shape) for name, bank in banks.items())
         start = nn.initializers.constant(START)
         theta = theta_scale * jax.nn.softplus(self.param("free_theta", start, (self.features,)))
         threshold = thresholds.make(self.threshold, alpha=self.alpha, gamma=self.gamma)

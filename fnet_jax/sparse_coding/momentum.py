@@ -1,10 +1,9 @@
-"""One unrolled iteration before its threshold, with each kind of momentum, as one correlation.
+"""The other kinds of momentum of an unrolled iteration, before its threshold.
 
 The gradient of ½‖e − D(u)‖² (eq. 4) is learned: ∇(u) = W_u W_d u − W_e e. Without momentum, an
-iteration is u − ∇(u), and:
+iteration is u − ∇(u). Nesterov's momentum, which LZSC has, is eq. 20 in
+:mod:`fnet_jax.sparse_coding.lzsc`; with u' the estimate before u, the others are:
 
-- ``"nesterov"`` (eq. 20): v − ∇(v) at v = u + ρ(u − u'), with filters W'_u, W'_d of its own for
-  what comes of u', the estimate before u;
 - ``"polyak"`` (Polyak, 1964): u − ∇(u) + ρ(u − u'), with u' = 0 at k = 1, as the paper has it;
 - ``"quasi-hyperbolic"`` (Ma and Yarats, 2019): u − (1 − ν)∇(u) − ν g with the average of gradients
   g = ρ g' + (1 − ρ)∇(u) and the ν = 0.7 that they recommend.
@@ -21,42 +20,6 @@ from fnet_jax.sparse_coding.correlation import correlate
 
 KINDS = ("nesterov", "none", "polyak", "quasi-hyperbolic")
 NU = 0.7  # ν of quasi-hyperbolic momentum
-
-
-def nesterov(
-    u: jax.Array,
-    e: jax.Array,
-    W_u: jax.Array,
-    W_e: jax.Array,
-    rho: jax.Array,
-    down: jax.Array,
-    before: tuple[jax.Array, jax.Array, jax.Array] | None,
-) -> jax.Array:
-    """``(1 + ρ)(u − W_u d) − ρ(u' − W'_u d') + W_e e``, given d = W_d u and d' = W'_d u' (eq. 20).
-
-    The three correlations write the same sum, so their inputs are stacked and their filters scaled.
-
-    Args:
-        u: uᵏ⁻¹.
-        e: what is coded.
-        W_u: filters of W_uᵏ.
-        W_e: filters of W_eᵏ.
-        rho: ρᵏ.
-        down: d = W_dᵏ uᵏ⁻¹.
-        before: u' = uᵏ⁻², the filters of W'_uᵏ, and d' = W'_dᵏ uᵏ⁻²; None at k = 1, where there
-            is no uᵏ⁻².
-
-    Returns:
-        The values before the threshold, shape (N, H, W, K).
-    """
-    inputs, filters = [down, e], [-(1 + rho) * W_u, W_e]
-    total = (1 + rho) * u
-    if before is not None:
-        u_before, W_u_prime, down_before = before
-        inputs.append(down_before)
-        filters.append(rho * W_u_prime)
-        total += -rho * u_before  # a difference would cost its gradient a map
-    return total + correlate(jnp.concatenate(inputs, axis=3), jnp.concatenate(filters, axis=2))
 
 
 def polyak(

@@ -23,8 +23,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from fnet_jax.sparse_coding import thresholds
-from fnet_jax.sparse_coding.correlation import adjoint, correlate, operator_norm
-from fnet_jax.sparse_coding.lzsc import check_images
+from fnet_jax.sparse_coding.correlation import correlate
+from fnet_jax.sparse_coding.operators import adjoint, operator_norm
+from fnet_jax.sparse_coding.unrolled import check_images
 
 DESCENT = 0.01  # c of Blumensath & Davies (2010): how much the step stays below the largest allowed
 SHRINK = 0.5  # of the step, when it fails their test; they leave it free below 1

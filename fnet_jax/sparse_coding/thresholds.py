@@ -10,6 +10,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+KINDS = ("sigmoidal", "hard", "soft")
+
 
 def hard(x: jax.Array, theta: jax.Array | float) -> jax.Array:
     """Hard threshold H_θ(x) = x where |x| > θ, else 0 (eq. 3).

@@ -23,7 +23,8 @@ from fnet_jax.errors import DamagedError, InputError, first_line
 from fnet_jax.networks.fnet import FNet
 from fnet_jax.networks.ifnet import IFNet
 from fnet_jax.sparse_coding.lcsc import LCSC
-from fnet_jax.sparse_coding.lzsc import LZSC, Unrolled
+from fnet_jax.sparse_coding.lzsc import LZSC
+from fnet_jax.sparse_coding.unrolled import Unrolled
 from fnet_jax.version import __version__
 
 FORMAT = 1

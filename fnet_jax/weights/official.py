@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fnet_jax.errors import InputError, first_line
-from fnet_jax.sparse_coding.lzsc import inverse_softplus
+from fnet_jax.sparse_coding.schedule import inverse_softplus
 
 Parameters = dict[str, Any]
 """Parameters of a network as linen nests them, ``{"params": {block: {name: array}}}``."""

@@ -14,8 +14,9 @@ from benchmarks import recovery, sparse_coding
 from benchmarks.recovery import SOLVERS, Bench, Problem
 from benchmarks.sparse_coding import reached, spread
 from fnet_jax.sparse_coding import solvers
-from fnet_jax.sparse_coding.correlation import correlate, operator_norm
+from fnet_jax.sparse_coding.correlation import correlate
 from fnet_jax.sparse_coding.lzsc import LZSC
+from fnet_jax.sparse_coding.operators import operator_norm
 from fnet_jax.sparse_coding.solvers import Coded
 
 TOY = Problem(features=3, size=3, side=12, iterations=4, modules=1, steps=30, density=0.03)

@@ -7,7 +7,7 @@ import pytest
 
 from fnet_jax import Fuser, InputError
 from fnet_jax.explain import nulls
-from fnet_jax.explain.explanation import dictionaries, explain, plain
+from fnet_jax.explain.explanation import explain, plain
 from fnet_jax.explain.figures import curves
 from fnet_jax.fusing import fuser as fuser_module
 from fnet_jax.fusing.edits import CODES, Edit, Feature
@@ -126,10 +126,9 @@ def test_dictionaries_are_the_parameters(explained, fuser):
 
 
 def test_eleven_iterations_are_sorted_by_number():
-    network, image = FNet(features=2, iterations=11, kernel_size=3), np.zeros((1, 4, 4, 1))
-    shapes = jax.eval_shape(network.init, jax.random.key(0), image, image)
-    parameters = jax.tree.map(lambda x: np.zeros(x.shape), shapes)["params"]
-    names = list(dictionaries("u1", parameters))
+    network = FNet(features=2, iterations=11, kernel_size=3)
+    parameters = jax.tree.map(lambda x: np.zeros(x.shape), network.shapes())
+    names = list(network.dictionaries(parameters, "u1"))
     assert names[:12] == [f"W_e_{k}" for k in range(12)]
     assert names[12:] == [*(f"W_d_{k}" for k in range(1, 12)), "D", "G"]
 

@@ -10,7 +10,7 @@ sizes = st.tuples(st.integers(1, 900), st.integers(1, 900))
 @given(st.lists(sizes, max_size=40))
 @settings(max_examples=100, deadline=None)
 def test_every_size_fits_into_a_planned_shape(images):
-    planned = shapes.plan(images)
+    planned = shapes.shared(images)
     assert len(planned) <= len(set(images))
     assert all(any(shapes.holds(shape, size) for shape in planned) for size in images)
     assert all(side % shapes.STEP == 0 for shape in planned for side in shape)
@@ -19,14 +19,14 @@ def test_every_size_fits_into_a_planned_shape(images):
 @given(st.lists(sizes, min_size=1, max_size=20))
 @settings(max_examples=50, deadline=None)
 def test_price_of_a_compilation_decides(images):
-    assert len(shapes.plan(images, cost=1e12)) == 1
-    assert len(shapes.plan(images, cost=-1)) == len({shapes.round_up(s) for s in images})
+    assert len(shapes.shared(images, cost=1e12)) == 1
+    assert len(shapes.shared(images, cost=-1)) == len({shapes.round_up(s) for s in images})
 
 
 def test_fifty_sizes_take_few_shapes_and_little_waste():
     images = [(300 + 3 * i, 480 + (7 * i) % 100) for i in range(50)]
     assert len(set(images)) == 50
-    planned = shapes.plan(images)
+    planned = shapes.shared(images)
     used = [min(shapes.area(s) for s in planned if shapes.holds(s, size)) for size in images]
     assert len(planned) <= 8
     assert sum(used) < 1.25 * sum(map(shapes.area, images))
@@ -46,13 +46,13 @@ def test_choose_holds_the_image_and_wastes_little(images):
 
 @pytest.mark.parametrize("images", [[], [(1, 1)], [(1, 1), (5000, 7)]])
 def test_edges(images):
-    assert len(shapes.plan(images)) <= len(images)
+    assert len(shapes.shared(images)) <= len(images)
 
 
 def test_thousands_of_sizes_are_planned_too():
     """More sizes than are looked at pair by pair."""
     images = [(50 + i % 1900, 50 + (i * 37) % 1900) for i in range(5000)]
     assert len({shapes.round_up(size) for size in images}) > shapes.MOST_PLANNED
-    planned = shapes.plan(images)
+    planned = shapes.shared(images)
     assert all(any(shapes.holds(shape, size) for shape in planned) for size in images)
     assert len(planned) <= shapes.MOST_PLANNED

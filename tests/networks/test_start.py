@@ -8,7 +8,8 @@ from fnet_jax.networks import start
 from fnet_jax.networks.fnet import FNet
 from fnet_jax.networks.ifnet import IFNet
 from fnet_jax.networks.start import initial_params
-from fnet_jax.sparse_coding.correlation import adjoint, correlate
+from fnet_jax.sparse_coding.correlation import correlate
+from fnet_jax.sparse_coding.operators import adjoint
 
 NETWORKS = [FNet(), IFNet(**SMALL), FNet(features=30, iterations=3, kernel_size=3)]
 

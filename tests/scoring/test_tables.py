@@ -31,7 +31,7 @@ def hostile(rng):
 
 
 def test_csv_is_read_back(scores):
-    header, *rows = csv.reader(io.StringIO(tables.csv(scores)))
+    header, *rows = csv.reader(io.StringIO(tables.scores_csv(scores)))
     assert header == ["image", "method", "MI", "CE", "PSNR"]
     assert [row[:2] for row in rows[:4]] == [["00", "A"], ["00", "B"], ["00", "C"], ["01", "A"]]
     values = np.array([row[2:] for row in rows], np.float64).reshape(8, 3, 3)
@@ -56,7 +56,7 @@ def refuse(word):
 
 def test_json_is_strict_and_has_everything(scores):
     comparison = compared(scores)
-    read = json.loads(tables.json(scores, comparison, PROVENANCE), parse_constant=refuse)
+    read = json.loads(tables.as_json(scores, comparison, PROVENANCE), parse_constant=refuse)
     assert read["profile"] == "paper"
     assert read["provenance"] == PROVENANCE
     assert tuple(read["notes"]) == comparison.notes
@@ -90,7 +90,7 @@ def cells(line):
 def test_markdown_marks_best_and_second():
     values = [[[1.0, 1.0]], [[2.0, 2.0]], [[3.0, 3.0]]]
     scores = scored(values)
-    text = tables.markdown(scores, compared(scores), PROVENANCE)
+    text = tables.as_markdown(scores, compared(scores), PROVENANCE)
     rows = [cells(line) for line in text.splitlines() if line.startswith("|")]
     assert rows[0] == ["Method", "MI ↑", "CE ↓"]
     assert rows[2:5] == [
@@ -104,7 +104,7 @@ def test_markdown_marks_best_and_second():
 
 def test_markdown_has_intervals_and_notes(scores):
     comparison = compared(scores)
-    text = tables.markdown(scores, comparison, {})
+    text = tables.as_markdown(scores, comparison, {})
     low, high = (tables.digits(end) for end in comparison.intervals[2, 1])
     row = next(line for line in text.splitlines() if re.match(r"\| CE ↓ \|.*\[", line))
     assert cells(row)[3] == f"{tables.digits(comparison.means[2, 1])} [{low}, {high}]"
@@ -112,7 +112,7 @@ def test_markdown_has_intervals_and_notes(scores):
 
 
 def test_names_do_not_break_markdown(hostile):
-    text = tables.markdown(hostile, compared(hostile), {"a|b": "<script>"})
+    text = tables.as_markdown(hostile, compared(hostile), {"a|b": "<script>"})
     rows = [cells(line) for line in text.splitlines() if line.startswith("|")]
     # Methods are rows of the first table, with two metrics, and columns of the second.
     assert [len(row) for row in rows[: 2 + len(HOSTILE)]] == [3] * (2 + len(HOSTILE))
@@ -125,7 +125,7 @@ def test_names_do_not_break_markdown(hostile):
 
 def test_latex_is_a_table_of_booktabs(scores):
     comparison = compared(scores)
-    lines = tables.latex(scores, comparison, PROVENANCE).splitlines()
+    lines = tables.as_latex(scores, comparison, PROVENANCE).splitlines()
     body = [line for line in lines if not line.startswith("%")]
     assert body[:4] == [
         r"\begin{tabular}{lrrr}",
@@ -144,7 +144,7 @@ def test_latex_is_a_table_of_booktabs(scores):
 
 
 def test_names_do_not_break_latex(hostile):
-    text = tables.latex(hostile, compared(hostile), {"note": "two\nlines"})
+    text = tables.as_latex(hostile, compared(hostile), {"note": "two\nlines"})
     rows = [line for line in text.splitlines() if line.endswith(r"\\")][1:]
     assert [row.split(" & ")[0] for row in rows] == [
         r"a\textless{}b\textgreater{}",
@@ -162,9 +162,9 @@ def test_names_do_not_break_latex(hostile):
 
 def test_names_do_not_break_csv_and_json(hostile):
     comparison = compared(hostile)
-    rows = list(csv.reader(io.StringIO(tables.csv(hostile))))
+    rows = list(csv.reader(io.StringIO(tables.scores_csv(hostile))))
     assert tuple(row[1] for row in rows[1:10]) == HOSTILE
-    read = json.loads(tables.json(hostile, comparison, {}))
+    read = json.loads(tables.as_json(hostile, comparison, {}))
     assert tuple(read["values"]) == HOSTILE
 
 
@@ -172,8 +172,8 @@ def test_undefined_means_are_a_dash(rng):
     scores = noisy(rng, [1, 2], metrics=("MI", "CC"))
     scores.values[..., 1] = NAN
     comparison = compared(scores)
-    assert "| – |" in tables.markdown(scores, comparison, {})
-    assert r"& -- \\" in tables.latex(scores, comparison, {})
+    assert "| – |" in tables.as_markdown(scores, comparison, {})
+    assert r"& -- \\" in tables.as_latex(scores, comparison, {})
 
 
 def test_neither_jax_nor_the_slow_libraries_of_the_page_are_imported():

@@ -4,8 +4,9 @@ import numpy as np
 import oracle
 import pytest
 
-from fnet_jax.sparse_coding import correlation
-from fnet_jax.sparse_coding.correlation import adjoint, correlate
+from fnet_jax.sparse_coding import correlation, correlation_cpu
+from fnet_jax.sparse_coding.correlation import correlate
+from fnet_jax.sparse_coding.operators import adjoint
 
 SHAPES = [  # (N, H, W), channels, outputs, kernel side
     ((2, 12, 17), 1, 8, 9),
@@ -39,8 +40,8 @@ def test_equals_xla_with_gradients(rng, images, channels, outputs, size):
 @pytest.mark.parametrize("batch", [2, 1])
 def test_kernel_gradient_in_several_tiles(rng, monkeypatch, batch):
     """Tiles of 4×3 on 11×7: they hang over both borders, and are odd in number in one image."""
-    monkeypatch.setattr(correlation, "TILE_ROWS", 4)
-    monkeypatch.setattr(correlation, "TILE_COLUMNS", 3)
+    monkeypatch.setattr(correlation_cpu, "TILE_ROWS", 4)
+    monkeypatch.setattr(correlation_cpu, "TILE_COLUMNS", 3)
     x = jnp.asarray(rng.normal(size=(batch, 11, 7, 2)), jnp.float32)
     kernel = jnp.asarray(rng.normal(size=(5, 5, 2, 6)), jnp.float32)
     loss = lambda f: lambda x, k: (f(x, k) ** 2).sum()

@@ -11,7 +11,8 @@ from conftest import SMALL
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fnet_jax.sparse_coding.lzsc import LZSC, inverse_softplus, schedule
+from fnet_jax.sparse_coding.lzsc import LZSC
+from fnet_jax.sparse_coding.schedule import inverse_softplus, schedule
 
 free = st.floats(-1e4, 1e4, width=32)
 

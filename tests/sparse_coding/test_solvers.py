@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from fnet_jax.sparse_coding import solvers
-from fnet_jax.sparse_coding.correlation import adjoint, correlate, operator_norm
+from fnet_jax.sparse_coding.correlation import correlate
+from fnet_jax.sparse_coding.operators import adjoint, operator_norm
 
 L0 = [solvers.iht, solvers.accelerated_iht, solvers.normalised_iht]
 L1 = [solvers.ista, solvers.fista]

@@ -8,13 +8,13 @@ from fnet_jax import images
 from fnet_jax.errors import InputError
 from fnet_jax.networks.fnet import FNet
 from fnet_jax.networks.start import initial_params
-from train.data.sources import Scenes
+from train.data.sources import SyntheticPairs
 from train.run import curves, steps
 
 
 @pytest.fixture
 def report(tmp_path):
-    one = curves.Report(tmp_path, start=0, steps=5, batch=2)
+    one = curves.Curves(tmp_path, start=0, steps=5, batch=2)
     yield one
     one.close()
 
@@ -46,7 +46,7 @@ def test_points_after_the_step_one_goes_on_from_are_dropped(report, tmp_path):
         report.point(step, {"loss": step})
     with (tmp_path / curves.CURVES).open("a") as file:
         file.write('{"step": 6, "lo')  # killed while writing
-    curves.Report(tmp_path, start=3, steps=5, batch=2).close()
+    curves.Curves(tmp_path, start=3, steps=5, batch=2).close()
     assert [point["step"] for point in lines(tmp_path)] == [1, 2, 3]
 
 
@@ -59,7 +59,7 @@ def test_pictures_are_files_named_by_their_step(report, tmp_path):
 def test_validation_is_the_mean_over_the_middles_of_the_pairs():
     fnet = FNet(**SMALL)
     loss = steps.stage2_loss(fnet)
-    pairs, crop = [Scenes(3, 40)[i] for i in range(3)], 16
+    pairs, crop = [SyntheticPairs(3, 40)[i] for i in range(3)], 16
     pairs = [{"I1": p["I1"][..., 0], "I2": p["I2"][..., 0]} for p in pairs]
     params = {"fnet": initial_params(fnet, 0)}
     validate = curves.validator(loss, fnet, pairs, crop=crop)

@@ -63,7 +63,7 @@ def batches(
     elements t·batch … (t + 1)·batch − 1 of one endless, repeatedly shuffled sequence.
 
     Args:
-        pairs: of a :class:`Data`.
+        pairs: of a :class:`TrainingData`.
         batch: number of pairs over all processes, which divides it.
         crop: side of the crops in pixels.
         seed: decides order, crops and flips.

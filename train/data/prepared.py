@@ -52,7 +52,7 @@ class PreparedSet:
     smallest: list[int]
     left_out: int = 0
 
-    def pairs(self, split: str | None = None) -> "Pairs":
+    def pairs(self, split: str | None = None) -> "PreparedPairs":
         """The pairs of a split, or of all splits, one after the other, in order of their names.
 
         Raises:
@@ -62,7 +62,7 @@ class PreparedSet:
             raise InputError(
                 f"{self.folder}: has no split {split}; give {' or '.join(self.counts)}"
             )
-        return Pairs(self.folder, tuple(self.counts) if split is None else (split,))
+        return PreparedPairs(self.folder, tuple(self.counts) if split is None else (split,))
 
     def verify(self, *, progress: Progress = lambda items, doing: items) -> None:
         """Reads every pair.
@@ -80,7 +80,7 @@ class PreparedSet:
             raise InputError(f"{self.folder}: is not what was written; {ANEW}")
 
 
-class Pairs(Sequence[dict[str, Any]]):
+class PreparedPairs(Sequence[dict[str, Any]]):
     """Random access to the pairs of a prepared set; may be pickled and shared by threads."""
 
     def __init__(self, folder: Path, splits: tuple[str, ...]) -> None:
@@ -98,10 +98,10 @@ class Pairs(Sequence[dict[str, Any]]):
         self._ends = list(itertools.accumulate(map(len, self._sources)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Pairs, (self._folder, self._splits)
+        return PreparedPairs, (self._folder, self._splits)
 
     def __repr__(self) -> str:
-        return f"Pairs({str(self._folder)!r}, {self._splits})"
+        return f"PreparedPairs({str(self._folder)!r}, {self._splits})"
 
     def __len__(self) -> int:
         return self._ends[-1]

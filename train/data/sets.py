@@ -9,7 +9,7 @@ import io
 import logging
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,6 +19,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from fnet_jax import images
+from fnet_jax.artifacts.progress import Tell
 from fnet_jax.errors import InputError, first_line
 from fnet_jax.pairs.match import Pair
 from fnet_jax.pairs.public_sets import SETS, Found, ImageSet, find
@@ -26,9 +27,6 @@ from train.data.prepared import VERSION, PreparedSet, Progress, digest, fingerpr
 
 SHARD = 1000  # pairs in a file at most
 PNG_LEVEL = 1  # of compression: level 6 takes three times as long and saves an eighth
-
-Report = Callable[[str], None]
-"""Takes a line that names a file and says what is wrong with it and what to do."""
 
 
 @dataclass(eq=False)
@@ -145,7 +143,7 @@ def prepare(
     name: str | None = None,
     overwrite: bool = False,
     skip_bad: bool = False,
-    report: Report = print,
+    report: Tell = print,
     progress: Progress = lambda items, doing: items,
 ) -> PreparedSet:
     """Builds a set from image files, whole or not at all, and verifies it.
@@ -242,7 +240,7 @@ def _put(new: Path, folder: Path, work: Path) -> None:
 
 
 def _check(
-    found: Found, report: Report, progress: Progress
+    found: Found, report: Tell, progress: Progress
 ) -> tuple[dict[tuple[str, str], str], list[int]]:
     """Takes bad pairs out of what was found.
 

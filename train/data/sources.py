@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Data:
+class TrainingData:
     """What a run learns from.
 
     Attributes:
@@ -71,7 +71,7 @@ def limited_luma(rgb: np.ndarray) -> np.ndarray:
     return np.rint(rgb @ (LIMITED[0] / 255) + LIMITED_OFFSET[0]).astype(np.uint8)
 
 
-class Lumas(Sequence[dict[str, Any]]):
+class LumaPairs(Sequence[dict[str, Any]]):
     """Some pairs of a set as one-channel images, kept in memory as far as there is room."""
 
     def __init__(self, pairs: Sequence[Any], indices: Sequence[int], *, readers: int = 1) -> None:
@@ -109,7 +109,7 @@ class Lumas(Sequence[dict[str, Any]]):
         return found
 
 
-class Scenes(Sequence[dict[str, Any]]):
+class SyntheticPairs(Sequence[dict[str, Any]]):
     """Synthetic pairs, drawn when they are asked for (see :mod:`fnet_jax.synthetic`)."""
 
     def __init__(self, count: int, side: int) -> None:
@@ -142,7 +142,7 @@ def find(
     validation: int,
     workdir: Path,
     readers: int = 1,
-) -> Data:
+) -> TrainingData:
     """Finds what to train on.
 
     Args:
@@ -169,7 +169,7 @@ def find(
     if which == "synthetic":
         if split is not None:
             raise InputError(f"--split {split}: synthetic scenes have no splits; leave it out")
-        scenes = Scenes(SCENES, max(SCENE_SIDE, crop))
+        scenes = SyntheticPairs(SCENES, max(SCENE_SIDE, crop))
         title = f"{SCENES:,} synthetic scenes, drawn, not photographed; {HOW_TO_GET_MSRS}"
         return _divided("synthetic", title, scenes.fingerprint(), scenes, validation, readers)
     if min(prepared.smallest) < crop:
@@ -234,15 +234,15 @@ def open_or_prepare(which: str, data_dir: Path, workdir: Path) -> "PreparedSet":
 
 def _divided(
     name: str, title: str, fingerprint: str, pairs: Sequence[Any], validation: int, readers: int
-) -> Data:
+) -> TrainingData:
     """Keeps pairs out of training at even distances, whatever the seed."""
     held = min(validation, len(pairs) // 10)
     kept_out = {(2 * i + 1) * len(pairs) // (2 * held) for i in range(held)}
     train = [i for i in range(len(pairs)) if i not in kept_out]
-    return Data(
+    return TrainingData(
         name=name,
         title=title,
         fingerprint=fingerprint,
-        train=Lumas(pairs, train, readers=readers),
-        validation=Lumas(pairs, sorted(kept_out) or train[: validation or SHOWN]),
+        train=LumaPairs(pairs, train, readers=readers),
+        validation=LumaPairs(pairs, sorted(kept_out) or train[: validation or SHOWN]),
     )

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from fnet_jax import images
 from fnet_jax.artifacts.files import replace_text, writable
 from fnet_jax.errors import InputError
-from fnet_jax.sparse_coding.lzsc import Unrolled
+from fnet_jax.sparse_coding.unrolled import Unrolled
 from train.data.batches import unit
 from train.run.folder import ELSEWHERE
 from train.run.steps import Loss, Metrics, Params
@@ -47,7 +47,7 @@ def validation_course(folder: Path) -> dict[int, float]:
         ) from error
 
 
-class Report:
+class Curves:
     """Curves as TensorBoard events and as JSON lines, pictures as both and as PNG files."""
 
     def __init__(self, folder: Path, *, start: int, steps: int, batch: int) -> None:

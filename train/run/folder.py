@@ -12,7 +12,7 @@ import numpy as np
 
 from fnet_jax.artifacts.files import replace_text, writable
 from fnet_jax.errors import InputError, first_line
-from fnet_jax.sparse_coding.lzsc import Unrolled
+from fnet_jax.sparse_coding.unrolled import Unrolled
 from fnet_jax.version import __version__
 from fnet_jax.weights import checkpoints
 from train.config import TrainConfig, differences
@@ -80,7 +80,7 @@ def check_data(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> Non
     Args:
         folder: of the stage.
         before: the run's record.
-        now: what :meth:`train.data.sources.Data.described` says.
+        now: what :meth:`train.data.sources.TrainingData.described` says.
     """
     for what in ("fingerprint", "train_pairs", "validation_pairs"):
         if before["data"].get(what) != now[what]:

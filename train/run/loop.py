@@ -25,9 +25,9 @@ from train.config import TrainConfig, check
 from train.data import sources
 from train.data.batches import batches
 from train.run import steps
-from train.run.curves import Report, validator
+from train.run.curves import Curves, validator
+from train.run.dry_run import described
 from train.run.folder import check_data, locked, previous, record_of, write_config
-from train.run.plan import describe_plan
 from train.run.processes import (
     check_agreement,
     first_alone,
@@ -123,7 +123,7 @@ def train(stage: Stage, config: TrainConfig) -> int:
         try:
             if config.dry_run:
                 step = steps.make_step(loss, optimizer, ema_decay=config.ema)
-                for line in describe_plan(stage, config, fnet, state, step, record):
+                for line in described(stage, config, fnet, state, step, record):
                     if is_first():
                         say(line)
                 return 0
@@ -138,10 +138,10 @@ def train(stage: Stage, config: TrainConfig) -> int:
             raise
 
 
-def _find_data(config: TrainConfig) -> sources.Data:
+def _find_data(config: TrainConfig) -> sources.TrainingData:
     """The data; what must be prepared first, the first process prepares."""
 
-    def find() -> sources.Data:
+    def find() -> sources.TrainingData:
         return sources.find(
             config.data,
             split=config.split,
@@ -186,7 +186,7 @@ class _Run:
         self,
         config: TrainConfig,
         folder: Path,
-        data: sources.Data,
+        data: sources.TrainingData,
         fnet: FNet,
         schedule: Callable[[int], Any],
         record: dict[str, Any],
@@ -213,9 +213,9 @@ class _Run:
         with contextlib.ExitStack() as stack:
             self.saver = Saver(self.checkpoints, keep=config.keep)
             stack.callback(self.saver.close)
-            self.report: Report | None = None
+            self.report: Curves | None = None
             if is_first():
-                self.report = Report(
+                self.report = Curves(
                     self.folder, start=done, steps=config.steps, batch=config.batch
                 )
                 stack.callback(self.report.close)

@@ -23,7 +23,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy as policies
 
 from fnet_jax.errors import DamagedError, InputError, first_line
-from fnet_jax.sparse_coding.lzsc import Unrolled
+from fnet_jax.sparse_coding.unrolled import Unrolled
 from fnet_jax.weights import checkpoints
 from train.run.steps import State
 

@@ -8,6 +8,7 @@ from typing import Any
 from fnet_jax.errors import InputError
 from fnet_jax.networks.fnet import FNet
 from fnet_jax.networks.ifnet import IFNet
+from fnet_jax.networks.network import Network
 from fnet_jax.networks.start import METHODS, initial_params
 from fnet_jax.weights import checkpoints
 from train.ablations import COMPLETE, Ablation, ablation
@@ -36,6 +37,10 @@ class Stage:
         if self.name == "stage1":
             return steps.stage1_loss(fnet, inverse(fnet, change))
         return steps.stage2_loss(fnet, without=change.without)
+
+    def trained(self, fnet: FNet, change: Ablation = COMPLETE) -> list[Network]:
+        """The networks that the stage trains."""
+        return [fnet, inverse(fnet, change)] if "ifnet" in self.networks else [fnet]
 
     def params(
         self, fnet: FNet, *, seed: int, method: str, change: Ablation = COMPLETE

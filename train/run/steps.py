@@ -13,7 +13,8 @@ from jax import lax
 from fnet_jax.networks import losses
 from fnet_jax.networks.fnet import FNet
 from fnet_jax.networks.ifnet import IFNet
-from fnet_jax.sparse_coding.lzsc import Intermediates, Unrolled
+from fnet_jax.networks.network import Network
+from fnet_jax.sparse_coding.unrolled import Intermediates, Unrolled
 
 AXIS = "devices"
 NULL = 1e-3  # a feature whose |value| is at most this counts as null
@@ -81,7 +82,8 @@ def stage1_loss(fnet: FNet, ifnet: IFNet) -> Loss:
         If, found = _output(fnet, params["fnet"], I1, I2)
         (I1_again, I2_again), inverse = _output(ifnet, params["ifnet"], If)
         total, terms = losses.stage1(I1, I2, I1_again, I2_again)
-        return total, _metrics(total, terms, found | inverse)
+        courses = _courses(fnet, found) | _courses(ifnet, inverse)
+        return total, _metrics(total, terms, courses, found)
 
     return loss
 
@@ -94,7 +96,7 @@ def stage2_loss(fnet: FNet, *, without: Collection[str] = ()) -> Loss:
     ) -> tuple[jax.Array, Metrics]:
         If, found = _output(fnet, params["fnet"], I1, I2)
         total, terms = losses.stage2(If, I1, I2, without=without, axis_name=axis_name)
-        return total, _metrics(total, terms, found)
+        return total, _metrics(total, terms, _courses(fnet, found), found)
 
     return loss
 
@@ -104,20 +106,24 @@ def _output(network: Unrolled, params: Any, *images: jax.Array) -> tuple[Any, In
     return cast(tuple[Any, Intermediates], network.apply(params, *images))
 
 
-def _metrics(total: jax.Array, terms: losses.Terms, found: dict[str, Any]) -> Metrics:
+def _courses(network: Network, found: Intermediates) -> Metrics:
+    """θ and ρ of each block."""
+    metrics: Metrics = {}
+    for code in network.CODES:
+        theta, rho = network.coder().course(found[network.block_name(code)])
+        metrics |= {f"theta/{code}": theta, f"rho/{code}": rho}
+    return metrics
+
+
+def _metrics(
+    total: jax.Array, terms: losses.Terms, courses: Metrics, found: Intermediates
+) -> Metrics:
     """Loss, its terms, the share of null features, and θ and ρ of each block."""
     metrics: Metrics = {"loss": total}
     metrics |= {f"loss/{name}": term for name, term in terms.items()}
-    for name in ("u1", "u2", "c"):
-        metrics[f"sparsity/{name}"] = jnp.mean(jnp.abs(found[name]) <= NULL)
-    for name, block in found.items():
-        if name.startswith("lzsc_"):
-            feature = name.removeprefix("lzsc_")
-            if "rho" in block:
-                metrics |= {f"{which}/{feature}": block[which] for which in ("theta", "rho")}
-            else:  # LCSC, with a threshold for each feature
-                metrics[f"theta/{feature}"] = jnp.mean(block["theta"])
-    return metrics
+    for code in FNet.CODES:
+        metrics[f"sparsity/{code}"] = jnp.mean(jnp.abs(found[code]) <= NULL)
+    return metrics | courses
 
 
 def make_step(

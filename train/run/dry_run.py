@@ -7,13 +7,12 @@ import jax
 import jax.numpy as jnp
 
 from fnet_jax.networks.fnet import FNet
-from fnet_jax.networks.network import filter_products
 from train.config import TrainConfig
 from train.run.stages import Stage
 from train.run.steps import State
 
 
-def describe_plan(
+def described(
     stage: Stage,
     config: TrainConfig,
     fnet: FNet,
@@ -42,7 +41,7 @@ def describe_plan(
     images = jax.ShapeDtypeStruct(shape, jnp.float32)
     compiled = jax.jit(step, donate_argnums=0).lower(state, images, images).compile()
     pixels = config.batch * config.crop**2
-    products = filter_products(state.params, iterations=fnet.iterations)
+    products = sum(network.products() for network in stage.trained(fnet))
     yield (
         f"FLOPs per step: {6 * products * pixels:.4g} of the network itself "
         f"(6 per filter weight and pixel), over all devices"

@@ -1,0 +1,207 @@
+"""What the unrolled sparse coders share: their settings, and what each knows of its parameters."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from fnet_jax.sparse_coding import momentum, thresholds
+from fnet_jax.sparse_coding.operators import adjoint
+
+Intermediates = dict[str, Any]
+"""Arrays by the paper's names, nested by block: a pytree."""
+
+MOST_FEATURES, MOST_ITERATIONS, LARGEST_KERNEL = 4096, 1000, 255
+
+xavier = nn.initializers.xavier_uniform()
+
+
+class Filters(NamedTuple):
+    """A bank of filters of a block.
+
+    Attributes:
+        shape: (size, size, inputs, outputs).
+        leads: whether they lead from an image to features, else from features to an image.
+        k: number of the estimate uᵏ that they lead to or read; None where all iterations share
+            them, in which case N stands for all.
+        times: how often a block correlates with them.
+    """
+
+    shape: tuple[int, int, int, int]
+    leads: bool
+    k: int | None
+    times: int
+
+
+def keep_inside(x: jax.Array, mask: jax.Array | None) -> jax.Array:
+    """Sets ``x`` to zero where ``mask`` is zero; ``None`` keeps everything.
+
+    Every correlation takes the world outside an image as zero. For an image inside a larger array
+    that holds only if each map is set to zero around the image before it is correlated again.
+    """
+    return x if mask is None else x * mask.astype(x.dtype)
+
+
+class Unrolled(nn.Module):
+    """The settings that LZSC and the networks made of it share.
+
+    Attributes:
+        features: number K of feature maps.
+        iterations: number N of iteration modules.
+        kernel_size: side of every filter in pixels, odd.
+        threshold: ``"sigmoidal"`` (eq. 6), ``"hard"`` (eq. 3) or ``"soft"`` (eq. 5).
+        alpha: α of the sigmoidal threshold, in [0, 1].
+        gamma: γ > 0 of the sigmoidal threshold.
+        shared: whether all iterations have the same filters (the paper: each its own).
+        momentum: ``"nesterov"`` (eq. 20), ``"polyak"``, ``"quasi-hyperbolic"`` or ``"none"``;
+            :mod:`fnet_jax.sparse_coding.momentum` has the equations of the other two.
+    """
+
+    features: int = 64
+    iterations: int = 4
+    kernel_size: int = 9
+    threshold: str = "sigmoidal"
+    alpha: float = 0.1
+    gamma: float = 100.0
+    shared: bool = False
+    momentum: str = "nesterov"
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Self:
+        """The network of settings that come from a file, each checked.
+
+        Args:
+            settings: values by name, as :meth:`settings` gives them; the rest are the defaults.
+
+        Raises:
+            ValueError: there is no such setting, or a value has the wrong type or range; names it.
+        """
+        known = [name for name in cls.__dataclass_fields__ if name not in ("parent", "name")]
+        for name in settings:
+            if name not in known:
+                raise ValueError(f"unknown setting {name!r}: {cls.__name__} has {', '.join(known)}")
+        network = cls(**settings)
+        network.check()
+        return network
+
+    @nn.nowrap
+    def settings(self) -> dict[str, Any]:
+        """The attributes above by name, as JSON values; :meth:`of` makes an equal network."""
+        names = [field.name for field in dataclasses.fields(self)]
+        return {name: getattr(self, name) for name in names if name not in ("parent", "name")}
+
+    @nn.nowrap
+    def check(self) -> None:
+        """Raises ValueError, naming the setting, unless all have their type and range."""
+        ranges = {
+            "features": (1, MOST_FEATURES),
+            "iterations": (0, MOST_ITERATIONS),
+            "kernel_size": (1, LARGEST_KERNEL),
+        }
+        for name, (least, most) in ranges.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+                raise ValueError(
+                    f"{name} must be a whole number from {least} to {most}: got {value!r}"
+                )
+        if self.kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd: got {self.kernel_size}")
+        for name, limits in (("alpha", "from 0 to 1"), ("gamma", "above 0")):
+            value = getattr(self, name)
+            fits = isinstance(value, int | float) and not isinstance(value, bool)
+            if not (fits and (0 <= value <= 1 if name == "alpha" else 0 < value < math.inf)):
+                raise ValueError(f"{name} must be a number {limits}: got {value!r}")
+        if not isinstance(self.shared, bool):
+            raise ValueError(f"shared must be true or false: got {self.shared!r}")
+        kinds = {"threshold": thresholds.KINDS, "momentum": momentum.KINDS}
+        for name, known in kinds.items():
+            value = getattr(self, name)
+            if value not in known:
+                raise ValueError(f"unknown {name} {value!r}: use {', '.join(map(repr, known))}")
+
+
+class Coder(Unrolled):
+    """A block that codes images, and knows its parameters: their names, counts and start."""
+
+    @nn.nowrap
+    def filters(self, channels: int) -> dict[str, Filters]:
+        """The filters by name, for images of so many channels, in the order of their creation."""
+        raise TypeError(f"{type(self).__name__} has no filters: use LZSC or LCSC")
+
+    @nn.nowrap
+    def free(self) -> dict[str, np.ndarray]:
+        """The other parameters by name, as they are before training."""
+        raise TypeError(f"{type(self).__name__} has no parameters: use LZSC or LCSC")
+
+    @nn.nowrap
+    def course(self, found: Intermediates) -> tuple[np.ndarray, np.ndarray]:
+        """θᵏ and ρᵏ for k = 0…N of what the block returned beside its code, each (N + 1,)."""
+        return found["theta"], found["rho"]
+
+    @nn.nowrap
+    def reads(self) -> dict[int, str]:
+        """For k = 1…N, the name of the filters W_dᵏ with which iteration k reads uᵏ⁻¹."""
+        return {k: self._name("W_d", k) for k in range(1, self.iterations + 1)}
+
+    @nn.nowrap
+    def products(self, channels: int) -> int:
+        """Products of a filter weight and a pixel that the block needs for each pixel."""
+        return sum(math.prod(bank.shape) * bank.times for bank in self.filters(channels).values())
+
+    @nn.nowrap
+    def tied(self, W: np.ndarray) -> dict[str, np.ndarray]:
+        """Parameters with one dictionary: filters to features W, filters from features its adjoint.
+
+        Args:
+            W: the dictionary, shape (size, size, C, K).
+        """
+        banks = self.filters(W.shape[2])
+        return {n: W if bank.leads else adjoint(W) for n, bank in banks.items()} | self.free()
+
+    @nn.nowrap
+    def dictionaries(self, params: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """The filters W_eᵏ to the features and W_dᵏ from them, by name, in that order.
+
+        Args:
+            params: of the block, by name.
+
+        Returns:
+            Arrays (K, C, size, size).
+        """
+        names = [self._name("W_e", k) for k in range(self.iterations + 1)]
+        return {n: np.asarray(params[n]).transpose(3, 2, 0, 1) for n in names} | {
+            n: np.asarray(params[n]).transpose(2, 3, 0, 1) for n in self.reads().values()
+        }
+
+    @nn.nowrap
+    def _name(self, name: str, k: int) -> str:
+        """The parameter that holds the filters of that name in iteration k."""
+        return name if self.shared else f"{name}_{k}"
+
+    @nn.nowrap
+    def up_shape(self, channels: int) -> tuple[int, int, int, int]:
+        """Shape of filters from images to feature maps."""
+        return (self.kernel_size, self.kernel_size, channels, self.features)
+
+    @nn.nowrap
+    def down_shape(self, channels: int) -> tuple[int, int, int, int]:
+        """Shape of filters from feature maps to images."""
+        return (self.kernel_size, self.kernel_size, self.features, channels)
+
+
+def check_images(*, expected_channels: int | None = None, **images: jax.Array) -> None:
+    """Raises ValueError, naming the array, unless all are (N, H, W, C) floats of one N, H, W."""
+    shapes = {name: image.shape for name, image in images.items()}
+    for name, image in images.items():
+        if image.ndim != 4 or (expected_channels and image.shape[3] != expected_channels):
+            channels = expected_channels or "C"
+            raise ValueError(f"{name} must have shape (N, H, W, {channels}): got {image.shape}")
+        if not jnp.issubdtype(image.dtype, jnp.floating):
+            raise ValueError(f"{name} must be floating point in [0, 1]: got {image.dtype}")
+    if len({shape[:3] for shape in shapes.values()}) > 1:
+        raise ValueError(f"the images must have the same size: got {shapes}")
