@@ -1,12 +1,4 @@
-"""``python -m benchmarks.behaviour``: does FNet behave as the paper says, with any weights?
-
-Explains pairs of TNO and of the Harvard CT-MRI set, fused as the paper fuses them, and prints what
-the claims of the paper's sections III-B and IV-C to IV-E can be held against: the thresholds and
-the nulls they add, what u1, u2 and c resemble, what each adds to the fused image and to its fine
-detail, how many features are used, and how the estimate changes from iteration to iteration. Of
-each number it prints the mean over the pairs, and in brackets the least and the largest; numbers
-of k = 0…N stand beside each other, as means. docs/explain.md discusses and defines them.
-"""
+"""``python -m benchmarks.behaviour``: does FNet behave as the paper says, with any weights?"""
 
 import json
 import sys
@@ -14,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -22,9 +14,11 @@ from scipy.special import expit
 from tqdm import tqdm
 
 from fnet_jax import Fuser, images
+from fnet_jax.artifacts import markdown
 from fnet_jax.artifacts.files import replace_text, writable
+from fnet_jax.artifacts.words import counted
 from fnet_jax.cli.console import finish
-from fnet_jax.cli.flags import CKPT, flag, parse, positive
+from fnet_jax.cli.flags import FILE, FOLDER, SHIPPED, parse, unset, whole
 from fnet_jax.explain.explanation import Explanation, explain, plain
 from fnet_jax.fusing.edits import CODES
 from fnet_jax.pairs.match import Pair, named
@@ -32,13 +26,24 @@ from fnet_jax.pairs.public_sets import SETS
 from fnet_jax.paper.protocols import PROTOCOLS, locate
 from fnet_jax.runtime.compilation import keep_programs
 from fnet_jax.runtime.memory import use_huge_pages
-from fnet_jax.scoring.tables import markdown_table
 from fnet_jax.weights import checkpoints
 
 OF = ("tno", "harvard_ct")
-ELSEWHERE = "give another --json"
+ELSEWHERE = "use another --json"
 DETAIL = 2.0  # standard deviation, in pixels, of the Gaussian that takes fine detail away
 OTHERS = ("I1", "I2", "edges of I1", "edges of I2", "energy of u1", "energy of u2")
+
+DESCRIPTION = """\
+Explain pairs of TNO and of the Harvard CT-MRI set, fused as in the paper, and
+print what the claims of the paper's sections III-B and IV-C to IV-E can be
+compared with: the thresholds and the nulls that they add; what u1, u2 and c
+resemble; what each adds to the fused image and to its fine detail; how many
+features are used; and how the estimate changes from iteration to iteration.
+
+Each number is the mean over the pairs, with the smallest and the largest in
+brackets; numbers of k = 0…N stand side by side, as means. docs/explain.md
+defines and discusses them.
+"""
 
 Figures = dict[str, dict[str, Any]]
 """By what they are and by code: a number, one for each k = 0…N, or None where undefined."""
@@ -48,12 +53,14 @@ Figures = dict[str, dict[str, Any]]
 class BehaviourConfig:
     """What the command does; each field is a flag."""
 
-    data: Path = flag("folder that holds TNO or MRI_CT, or both", metavar="FOLDER")
-    ckpt: Path | None = flag(CKPT, default=None, metavar="FOLDER")
-    pairs: int | None = flag(
-        "pairs of each set, evenly spread (default: all)", default=None, metavar="N", parse=positive
-    )
-    json: Path | None = flag("file for the figures of every pair", default=None, metavar="FILE")
+    # Folder that holds TNO or MRI_CT, or both.
+    data: Annotated[Path, FOLDER]
+    # Checkpoint of FNet, or the workdir of a training.
+    ckpt: Annotated[Path | None, FOLDER, SHIPPED] = None
+    # Pairs of each set, evenly spread.
+    pairs: Annotated[int | None, whole(1), unset("all")] = None
+    # File for the figures of every pair.
+    json: Annotated[Path | None, FILE, unset()] = None
 
 
 def schedule(explanation: Explanation, fuser: Fuser) -> Figures:
@@ -132,7 +139,7 @@ def table(of_pairs: Sequence[Figures]) -> str:
         [name, *(_cell([pair[name][code] for pair in of_pairs]) for code in CODES)]
         for name in of_pairs[0]
     ]
-    return markdown_table(["", *CODES], rows)
+    return markdown.table(["", *CODES], rows)
 
 
 def _cell(values: Sequence[Any]) -> str:
@@ -153,9 +160,8 @@ def _printed(number: float) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
-    config = parse(
-        BehaviourConfig, argv, prog="python -m benchmarks.behaviour", description=__doc__
-    )
+    prog = "python -m benchmarks.behaviour"
+    config = parse(BehaviourConfig, argv, prog=prog, description=DESCRIPTION)
     return finish(lambda: run(config), stopped="nothing was written")
 
 
@@ -187,7 +193,7 @@ def run(config: BehaviourConfig) -> int:
             if not every[name] and len(every) == 1:
                 print(table([schedule(explanation, fuser)]), end="\n\n")
             of_set[pair] = figures(explanation)
-        print(f"{SETS[name].title}, {len(pairs)} pair{'s' * (len(pairs) != 1)}, {color}:\n")
+        print(f"{SETS[name].title}, {counted(len(pairs), 'pair')}, {color}:\n")
         print(table(list(of_set.values())), end="\n\n", flush=True)
         if config.json:
             with writable(config.json, remedy=ELSEWHERE):

@@ -19,8 +19,10 @@ from fnet_jax.synthetic import random_scene
 from fnet_jax.weights import checkpoints
 from train.config import TrainConfig
 from train.data.batches import batches
-from train.data.sources import LumaPairs, SyntheticPairs
-from train.run.stages import STAGES, start
+from train.data.luma import LumaPairs
+from train.data.sources import SyntheticPairs
+from train.run.resolved import resolve
+from train.run.stages import STAGES
 
 ROOT = Path(__file__).parents[1]
 BATCH, CROP = 16, 128  # of the paper's training
@@ -144,8 +146,8 @@ def _folder(sizes: list[Size]) -> Iterator[Path]:
     """A checkpoint and grey pairs of these (height, width), in a folder that is removed after."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        fnet, params, _ = start(STAGES["stage2"], TrainConfig(Path(), init="tied"))
-        checkpoints.save(folder / "ckpt", fnet, params["fnet"])
+        resolved = resolve(STAGES["stage2"], TrainConfig(Path(), init="tied"))
+        checkpoints.save(folder / "ckpt", resolved.fnet, resolved.params["fnet"])
         for i, (height, width) in enumerate(sizes):
             visible, infrared = random_scene(height, width, seed=i)
             for kind, image in (("vi", visible), ("ir", infrared)):

@@ -1,11 +1,4 @@
-"""``python -m benchmarks.growth``: time and memory against image side, batch, iterations, features.
-
-Sides are fused as a user does, with ``Fuser``, each in a process of its own whose whole memory
-counts; large images go through in tiles. The others are compiled programs: FNet forward, and the
-training step of stage II for the batch; their memory is what XLA says that they allocate. Beside
-each point stands its time and memory relative to a straight line through the origin and the point
-that is marked. About ten minutes on two cores.
-"""
+"""``python -m benchmarks.growth``: time and memory by side, batch, iterations, features."""
 
 import json
 import sys
@@ -13,29 +6,40 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 from benchmarks.networks import forward_program, step_program
 from benchmarks.timing import in_turn
 from fnet_jax.artifacts.files import replace_text
-from fnet_jax.cli.flags import flag, parse, positive
+from fnet_jax.cli.flags import FOLDER, parse, whole
 from fnet_jax.paper import costs
 from fnet_jax.runtime.memory import use_huge_pages
 from fnet_jax.weights import checkpoints
 from train.config import TrainConfig
-from train.run.stages import STAGES, start
+from train.run.resolved import resolve
+from train.run.stages import STAGES
+
+DESCRIPTION = """\
+Measure how time and memory grow with image side, batch, iterations and
+features. Images of each side are fused with Fuser, in a process of their own
+whose whole memory counts; large images go through in tiles. The others are
+compiled programs: FNet forward, and for the batch the training step of stage
+II; their memory is what XLA allocates. Each point is shown with its time and
+memory relative to a straight line through the origin and the marked point.
+About ten minutes on two cores.
+"""
 
 
 @dataclass(frozen=True)
 class GrowthConfig:
     """What the command does; each field is a flag."""
 
-    out: Path = flag("where growth.png and growth.json go", metavar="FOLDER")
-    repeat: int = flag(
-        "times each is measured; the median counts (default 3)", default=3, parse=positive
-    )
-    largest: int = flag(
-        "largest side in pixels, a power of two (default 4096)", default=4096, parse=positive
-    )
+    # Folder for growth.png and growth.json.
+    out: Annotated[Path, FOLDER]
+    # How often each is measured; the median counts.
+    repeat: Annotated[int, whole(1)] = 3
+    # Largest side in pixels, a power of two.
+    largest: Annotated[int, whole(1, 2**15)] = 4096
 
 
 @dataclass(frozen=True)
@@ -80,9 +84,9 @@ class Growth:
 
 def sides(config: GrowthConfig) -> Iterator[Point]:
     """One pair of side × side pixels, by Fuser."""
-    fnet, params, _ = start(STAGES["stage2"], TrainConfig(Path(), init="tied"))
+    resolved = resolve(STAGES["stage2"], TrainConfig(Path(), init="tied"))
     with tempfile.TemporaryDirectory() as folder:
-        checkpoints.save(Path(folder) / "ckpt", fnet, params["fnet"])
+        checkpoints.save(Path(folder) / "ckpt", resolved.fnet, resolved.params["fnet"])
         side = 64
         while side <= config.largest:
             repeats = config.repeat if side <= 1024 else 1
@@ -186,9 +190,7 @@ def draw(found: list[Growth], path: Path) -> None:
 
 def main() -> int:
     """Measures, prints tables, draws."""
-    config = parse(
-        GrowthConfig, None, prog="python -m benchmarks.growth", description=__doc__.split("\n\n")[1]
-    )
+    config = parse(GrowthConfig, prog="python -m benchmarks.growth", description=DESCRIPTION)
     config.out.mkdir(parents=True, exist_ok=True)
     found = []
     for growth in growths(config):

@@ -1,10 +1,4 @@
-"""``python -m benchmarks.metrics``: how much faster the metrics are than their plain formulas.
-
-The formulas are those of ``tests/metrics_oracle.py``; the profile is ``paper``. Images are made up,
-640×480 and grey; the fused one is the rounded mean of the two. Times are medians, in one process;
-the last row is a folder of pairs scored by one process per core, their start and the reading of
-files included, against the formulas on the same arrays, one pair after the other, measured once.
-"""
+"""``python -m benchmarks.metrics``: how much faster the metrics are than their plain formulas."""
 
 import json
 import sys
@@ -13,17 +7,29 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
 from fnet_jax import images
-from fnet_jax.cli.flags import flag, parse, positive
+from fnet_jax.artifacts.files import replace_text
+from fnet_jax.cli.flags import FILE, parse, unset, whole
 from fnet_jax.images import color
 from fnet_jax.metrics import evaluate
+from fnet_jax.runtime.cores import cores
 from fnet_jax.scoring import run
 from fnet_jax.synthetic import random_scene
 
 HEIGHT, WIDTH = 480, 640
+
+DESCRIPTION = """\
+Compare the metrics of profile paper with the plain formulas of
+tests/metrics_oracle.py, on made-up grey images of 640×480 pixels whose fused
+image is the rounded mean of the sources. Times are medians, in one process. The
+last row is a folder of pairs scored by one process per core, with their start
+and the reading of files, against the formulas on the same arrays, one pair
+after the other, measured once.
+"""
 
 Triple = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Two sources and the fused image, 8-bit grey (H, W)."""
@@ -35,13 +41,12 @@ Formula = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
 class MetricsConfig:
     """What the command does; each field is a flag."""
 
-    repeat: int = flag(
-        "times each is measured; the median counts (default 3)", default=3, parse=positive
-    )
-    pairs: int = flag(
-        "pairs that are scored on all cores in the last row (default 8)", default=8, parse=positive
-    )
-    json: Path | None = flag("file for the figures", default=None, metavar="FILE")
+    # How often each is measured; the median counts.
+    repeat: Annotated[int, whole(1)] = 3
+    # Pairs that are scored on all cores for the last row.
+    pairs: Annotated[int, whole(1)] = 8
+    # File for the figures.
+    json: Annotated[Path | None, FILE, unset()] = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class Row:
 
 def formulas() -> Mapping[str, Formula]:
     """The plain formulas by the metric's name."""
-    # They belong to the tests, which are no package and not installed.
+    # They belong to the tests, which are not a package and not installed.
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
     from metrics_oracle import PAPER
 
@@ -125,12 +130,7 @@ def all_cores(plain: Mapping[str, Formula], config: MetricsConfig) -> Row:
 
 def main() -> int:
     """Measures, prints a table and writes the figures."""
-    config = parse(
-        MetricsConfig,
-        None,
-        prog="python -m benchmarks.metrics",
-        description=__doc__.split("\n\n")[1],
-    )
+    config = parse(MetricsConfig, prog="python -m benchmarks.metrics", description=DESCRIPTION)
     plain, triple = formulas(), made_up(seed=0)
     rows: dict[str, Row] = {}
 
@@ -147,11 +147,11 @@ def main() -> int:
     for name, formula in plain.items():
         add(name, one_metric(name, formula, triple, config.repeat))
     add(f"all {len(plain)}", all_metrics(dict(rows), triple, config.repeat))
-    cores = min(run.cores(), config.pairs)
-    add(f"all {len(plain)}, {config.pairs} pairs, {cores} processes", all_cores(plain, config))
+    pairs, processes = config.pairs, min(cores(), config.pairs)
+    add(f"all {len(plain)}, {pairs} pairs, {processes} processes", all_cores(plain, config))
     if config.json:
         figures = {name: vars(row) for name, row in rows.items()}
-        config.json.write_text(json.dumps(figures, indent=1) + "\n")
+        replace_text(config.json, json.dumps(figures, indent=1) + "\n")
     return 0
 
 

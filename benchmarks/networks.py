@@ -14,7 +14,8 @@ import numpy as np
 from benchmarks.timing import Row, against_ceiling, bytes_held, compiled, in_turn
 from fnet_jax.runtime.compilation import options
 from train.config import TrainConfig
-from train.run.stages import STAGES, start
+from train.run.resolved import resolve
+from train.run.stages import STAGES
 from train.run.steps import create, learning_rate, make_optimizer, make_step
 
 SIDE = 320
@@ -33,7 +34,8 @@ def forward_program(
         features: K of the network.
     """
     config = TrainConfig(Path(), init="tied", iterations=iterations, features=features)
-    fnet, params, _ = start(STAGES["stage2"], config)
+    resolved = resolve(STAGES["stage2"], config)
+    fnet, params = resolved.fnet, resolved.params
     pair = np.random.default_rng(0).random((2, batch, height, width, 1), np.float32)
     args = (params["fnet"], *map(jax.numpy.asarray, pair))
     how = options(jax.local_devices()[0])
@@ -49,14 +51,14 @@ def step_program(
 ) -> tuple[Callable[[], Any], float, dict[str, float]]:
     """A training step on made-up crops: a call of it, its operations, and what compiling cost."""
     config = TrainConfig(Path(), init="tied", iterations=iterations, features=features)
-    fnet, params, _ = start(STAGES[stage], config)
+    resolved = resolve(STAGES[stage], config)
     optimizer = make_optimizer(learning_rate(1e-4, steps=1))
-    state = create(params, optimizer, jax.random.key(0))
+    state = create(resolved.params, optimizer)
     shape = (batch, crop, crop, 1)
     args = (state, *(jax.random.uniform(jax.random.key(i), shape) for i in (1, 2)))
-    step = make_step(STAGES[stage].loss(fnet), optimizer, ema_decay=0.999)
+    step = make_step(resolved.loss, optimizer, ema_decay=0.999)
     program, taken = compiled(step, *args)
-    operations = 6.0 * sum(x.products() for x in STAGES[stage].trained(fnet)) * math.prod(shape)
+    operations = 6.0 * sum(x.products() for x in resolved.networks.values()) * math.prod(shape)
     return lambda: program(*args), operations, {"compile": taken, "bytes": bytes_held(program)}
 
 
@@ -91,11 +93,12 @@ def _share(
 
 def others(repeat: int) -> list[Row]:
     """Ours in turn with each other implementation that fuses the same 320×320 pair."""
-    # The printed equations belong to the tests, which are no package and not installed.
+    # The printed equations belong to the tests, which are not a package and not installed.
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
     from oracle import fnet as literal
 
-    fnet, params, _ = start(STAGES["stage2"], TrainConfig(Path(), init="tied"))
+    resolved = resolve(STAGES["stage2"], TrainConfig(Path(), init="tied"))
+    fnet, params = resolved.fnet, resolved.params
     pair = np.random.default_rng(0).random((2, 1, SIDE, SIDE, 1), np.float32)
     how = options(jax.local_devices()[0])
     apply = jax.jit(lambda params, *pair: fnet.apply(params, *pair)[0], compiler_options=how)

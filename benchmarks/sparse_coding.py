@@ -1,32 +1,22 @@
-"""``python -m benchmarks.sparse_coding``: do four learned iterations beat a hundred classical ones?
+"""``python -m benchmarks.sparse_coding``: four learned iterations or a hundred classical?"""
 
-Makes images of known sparse codes by a known random dictionary, plus noise; codes them with IHT,
-accelerated IHT, normalised IHT, ISTA and FISTA, and with LZSC, trained on such images to find
-their codes; and says how near each comes to the true codes, iteration by iteration. λ is chosen
-for each solver and iteration on images of their own (benchmarks/recovery.py tells all). It prints
-a table and writes sparse_coding.png and sparse_coding.json. About two minutes on two cores.
-
-Try a setting of your own: more atoms (--features), denser codes (--density), more noise (--noise),
-a longer training (--steps). docs/sparse_coding.md discusses the defaults.
-"""
-
-import argparse
 import functools
 import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from benchmarks.recovery import PENALTIES, SOLVERS, Bench, Problem, seen
 from fnet_jax.artifacts.files import replace_text
-from fnet_jax.cli.flags import flag, not_negative, number, parse, positive
+from fnet_jax.cli.flags import FOLDER, parse, real, whole
 from fnet_jax.runtime.memory import use_huge_pages
+from fnet_jax.sparse_coding.limits import LARGEST_KERNEL, MOST_FEATURES, MOST_ITERATIONS
 
-COLORS = {  # Okabe and Ito's, which colour-blind people tell apart
+COLORS = {  # Okabe and Ito's, which color-blind people can distinguish
     "IHT": "#E69F00",
     "accelerated IHT": "#56B4E9",
     "normalised IHT": "#0072B2",
@@ -42,45 +32,45 @@ FIGURES = {
 OBJECTIVE = "objective: 1 is that of the true code"
 
 
-def share(text: str) -> float:
-    """A number above 0 and below 1."""
-    value = number(text)
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 1")
-    return value
+DESCRIPTION = """\
+Make images of known sparse codes by a known random dictionary, plus noise. Code
+them with IHT, accelerated IHT, normalised IHT, ISTA and FISTA, and with LZSC
+trained on such images to find their codes, and measure how near each comes to
+the true codes, iteration by iteration. λ is chosen for each solver and
+iteration on separate images (see benchmarks/recovery.py). The table is printed;
+sparse_coding.png and sparse_coding.json are written. About two minutes on two
+cores.
 
-
-def odd(text: str) -> int:
-    """A positive odd number."""
-    if positive(text) % 2 == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not odd")
-    return int(text)
+Try other settings: more atoms (--features), denser codes (--density), more
+noise (--noise), a longer training (--steps). docs/sparse_coding.md discusses
+the defaults.
+"""
 
 
 @dataclass(frozen=True)
 class SparseCodingConfig:
     """What the command does; each field is a flag."""
 
-    out: Path = flag("where sparse_coding.png and sparse_coding.json go", metavar="FOLDER")
-    seeds: int = flag(
-        "random problems, each with a dictionary and a training (default 3)",
-        default=3,
-        parse=positive,
-    )
-    features: int = flag("atoms of the dictionary (default 16)", default=16, parse=positive)
-    size: int = flag("side of an atom in pixels, odd (default 5)", default=5, parse=odd)
-    side: int = flag("side of an image in pixels (default 32)", default=32, parse=positive)
-    density: float = flag(
-        "share of a code's entries that are not 0 (default 0.005)", default=0.005, parse=share
-    )
-    noise: float = flag(
-        "standard deviation of the noise; that of images is about 0.3 (default 0.02)",
-        default=0.02,
-        parse=not_negative,
-    )
-    iterations: int = flag("iterations of the solvers (default 100)", default=100, parse=positive)
-    modules: int = flag("iterations of LZSC (default 4)", default=4, parse=positive)
-    steps: int = flag("training steps of LZSC (default 1000)", default=1000, parse=positive)
+    # Folder for sparse_coding.png and sparse_coding.json.
+    out: Annotated[Path, FOLDER]
+    # Random problems, each with a dictionary and a training of its own.
+    seeds: Annotated[int, whole(1)] = 3
+    # Atoms of the dictionary.
+    features: Annotated[int, whole(1, MOST_FEATURES, "K")] = 16
+    # Side of an atom in pixels, odd.
+    size: Annotated[int, whole(1, LARGEST_KERNEL, odd=True)] = 5
+    # Side of an image in pixels.
+    side: Annotated[int, whole(1, 2**14)] = 32
+    # Share of the entries of a code that are not 0.
+    density: Annotated[float, real("a number above 0 and below 1", lambda x: 0 < x < 1)] = 0.005
+    # Standard deviation of the noise; that of the images is about 0.3.
+    noise: Annotated[float, real("a number of at least 0", lambda x: x >= 0)] = 0.02
+    # Iterations of the solvers.
+    iterations: Annotated[int, whole(1)] = 100
+    # Iterations of LZSC.
+    modules: Annotated[int, whole(1, MOST_ITERATIONS)] = 4
+    # Training steps of LZSC.
+    steps: Annotated[int, whole(1)] = 1000
 
     def problem(self) -> Problem:
         """The fields that make a problem."""
@@ -196,10 +186,8 @@ def main() -> int:
     """Measures, prints the table, draws."""
     from tqdm import tqdm
 
-    description = __doc__.split("\n\n", 1)[1]
-    config = parse(
-        SparseCodingConfig, None, prog="python -m benchmarks.sparse_coding", description=description
-    )
+    prog = "python -m benchmarks.sparse_coding"
+    config = parse(SparseCodingConfig, prog=prog, description=DESCRIPTION)
     config.out.mkdir(parents=True, exist_ok=True)
     problem = config.problem()
     solved = sum(len(PENALTIES[power]) for _, power in SOLVERS.values())

@@ -1,25 +1,30 @@
-"""``python -m benchmarks.speed``: how fast the networks, their training and the commands are.
-
-The ceiling is a float32 matrix product (1536³) between the calls of what is measured, on the same
-cores. Operations are the network's own: 2 per filter weight and pixel forward, 6 in a training
-step, whatever an implementation spends. Images are made up; weights are those of the start of a
-training. The others are the equations as printed, in JAX (``tests/oracle.py``), and in PyTorch
-where that is installed.
-"""
+"""``python -m benchmarks.speed``: how fast the networks, their training and the commands are."""
 
 import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import jax
 
 from benchmarks import commands, networks
 from benchmarks.timing import Row
 from fnet_jax.artifacts.files import replace_text
-from fnet_jax.cli.flags import flag, parse, positive
+from fnet_jax.cli.flags import FILE, choice, parse, unset, whole
 from fnet_jax.runtime.memory import use_huge_pages
+
+DESCRIPTION = """\
+Measure the networks, their training and whole commands, on made-up images and
+with weights as they are at the start of a training.
+
+The ceiling is a float32 matrix product (1536³) between the measured calls, on
+the same cores. Operations are the network's own, whatever an implementation
+spends: 2 per filter weight and pixel forward, 6 in a training step. The other
+implementations are the equations as printed, in JAX (tests/oracle.py), and in
+PyTorch where it is installed.
+"""
 
 PARTS = ("forward", "others", "training", "data", "start", "pair", "folder", "large")
 
@@ -28,11 +33,12 @@ PARTS = ("forward", "others", "training", "data", "start", "pair", "folder", "la
 class SpeedConfig:
     """What the command does; each field is a flag."""
 
-    repeat: int = flag(
-        "times each is measured; the median counts (default 5)", default=5, parse=positive
-    )
-    only: str | None = flag("measure one part alone", default=None, choices=PARTS)
-    json: Path | None = flag("file for the figures", default=None, metavar="FILE")
+    # How often each is measured; the median counts.
+    repeat: Annotated[int, whole(1)] = 5
+    # Measure only one part: forward, others, training, data, start, pair, folder or large.
+    only: Annotated[str | None, choice(PARTS, "PART"), unset("all")] = None
+    # File for the figures.
+    json: Annotated[Path | None, FILE, unset()] = None
 
 
 def rows(config: SpeedConfig) -> Iterator[Row]:
@@ -64,9 +70,7 @@ def rows(config: SpeedConfig) -> Iterator[Row]:
 
 def main() -> int:
     """Measures, prints a table and writes the figures."""
-    config = parse(
-        SpeedConfig, None, prog="python -m benchmarks.speed", description=__doc__.split("\n\n")[1]
-    )
+    config = parse(SpeedConfig, prog="python -m benchmarks.speed", description=DESCRIPTION)
     found = []
     print(f"devices: {', '.join(map(str, jax.devices()))}; JAX {jax.__version__}\n")
     print("| what | figure | measured |\n|---|---|---|")

@@ -70,7 +70,7 @@ def compiled(
 
 
 def bytes_held(program: Any) -> float:
-    """Bytes that a compiled program allocates beside its arguments; NaN where XLA does not tell."""
+    """Bytes that a compiled program allocates beside its arguments; NaN where XLA reports none."""
     memory = program.memory_analysis()
     if memory is None:
         return math.nan

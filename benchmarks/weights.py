@@ -1,16 +1,36 @@
 """``python -m benchmarks.weights``: what weights are worth beside others, from two reports."""
 
-import argparse
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from tyro.conf import Positional
 
+from fnet_jax.artifacts import markdown
+from fnet_jax.cli.console import finish
+from fnet_jax.cli.flags import FILE, parse
+from fnet_jax.errors import InputError, first_line
 from fnet_jax.metrics import METRICS
 from fnet_jax.paper.protocols import paper
-from fnet_jax.scoring.tables import markdown_table
+
+DESCRIPTION = """\
+Compare two reports of eval.benchmark (report.json) of the same pairs. Each cell
+has our mean, theirs, and ours over theirs; for CE, of which less is better,
+theirs over ours.
+"""
+
+
+@dataclass(frozen=True)
+class WeightsConfig:
+    """What the command does; each field is an argument."""
+
+    # The report.json with our weights.
+    ours: Annotated[Path, FILE, Positional]
+    # The report.json with other weights.
+    theirs: Annotated[Path, FILE, Positional]
 
 
 def ratios(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, dict[str, float]]:
@@ -21,7 +41,7 @@ def ratios(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, dict[str, 
         theirs: another, of the same pairs.
 
     Raises:
-        ValueError: the two are not of the same pairs.
+        ValueError: the two are not of the same pairs, or a mean is 0, undefined or infinite.
     """
     found, of_table = {}, paper()["sets"]
     for name, one in ours["sets"].items():
@@ -29,6 +49,10 @@ def ratios(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, dict[str, 
         if other is None or one["fingerprint"] != other["fingerprint"]:
             raise ValueError(f"{name}: the reports are not of the same pairs")
         metrics = [m for m in of_table[name] if m in one["means"]]
+        for metric in metrics:
+            for mean in (one["means"][metric], other["means"][metric]):
+                if not isinstance(mean, float) or mean == 0:
+                    raise ValueError(f"{name}: the mean {metric} is {mean}, so it has no ratio")
         quotients = {m: one["means"][m] / other["means"][m] for m in metrics}
         found[name] = {m: q if METRICS[m].higher_is_better else 1 / q for m, q in quotients.items()}
     return found
@@ -46,24 +70,22 @@ def table(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
     cells = [f"{np.mean([row[m] for row in found.values()]):.2f}" for m in metrics]
     every = [ratio for row in found.values() for ratio in row.values()]
     rows.append(["mean ratio", *cells, f"**{np.mean(every):.3f}**"])
-    return markdown_table(["set", *metrics, "mean ratio"], rows)
+    return markdown.table(["set", *metrics, "mean ratio"], rows)
 
 
 def main() -> int:
     """Runs the command; returns its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.weights",
-        description="Compare two reports of eval.benchmark (report.json) of the same pairs: each "
-        "cell has our mean, theirs and the ratio, which for CE is theirs over ours.",
-    )
-    parser.add_argument("ours", type=Path, help="report.json with our weights")
-    parser.add_argument("theirs", type=Path, help="report.json with other weights")
-    given = parser.parse_args()
+    config = parse(WeightsConfig, prog="python -m benchmarks.weights", description=DESCRIPTION)
+    return finish(lambda: run(config), stopped="nothing was compared")
+
+
+def run(config: WeightsConfig) -> int:
+    """Prints the table; raises InputError if a file is not a report, or they do not match."""
+    reports = (config.ours, config.theirs)
     try:
-        print(table(*(json.loads(path.read_text()) for path in (given.ours, given.theirs))))
-    except (OSError, ValueError, KeyError) as error:
-        print(f"error: {error}; give two reports of the same sets", file=sys.stderr)
-        return 1
+        print(table(*(json.loads(path.read_text(encoding="utf-8")) for path in reports)))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(f"{first_line(error)}; use two reports of the same sets") from error
     return 0
 
 

@@ -1,10 +1,6 @@
 """``python -m eval.benchmark``: the paper's Table I with a checkpoint; or verify a report."""
 
-import sys
-
-from fnet_jax.cli.benchmark import main
-from fnet_jax.runtime.memory import use_huge_pages
+from fnet_jax.cli.start import run
 
 if __name__ == "__main__":
-    use_huge_pages()
-    sys.exit(main(prog="python -m eval.benchmark"))
+    run("fnet_jax.cli.benchmark", huge_pages=True, prog="python -m eval.benchmark")

@@ -1,10 +1,6 @@
 """``python -m eval.fuse``: fuse images, one pair or two folders of them."""
 
-import sys
-
-from fnet_jax.cli.fuse import main
-from fnet_jax.runtime.memory import use_huge_pages
+from fnet_jax.cli.start import run
 
 if __name__ == "__main__":
-    use_huge_pages()
-    sys.exit(main(prog="python -m eval.fuse"))
+    run("fnet_jax.cli.fuse", huge_pages=True, prog="python -m eval.fuse")

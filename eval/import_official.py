@@ -1,8 +1,6 @@
 """``python -m eval.import_official``: the authors' weights as a checkpoint of this project."""
 
-import sys
-
-from fnet_jax.cli.import_official import main
+from fnet_jax.cli.start import run
 
 if __name__ == "__main__":
-    sys.exit(main(prog="python -m eval.import_official"))
+    run("fnet_jax.cli.import_official", prog="python -m eval.import_official")

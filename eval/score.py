@@ -1,8 +1,6 @@
 """``python -m eval.score``: metrics of fused images, one method or several side by side."""
 
-import sys
-
-from fnet_jax.cli.score import main
+from fnet_jax.cli.start import run
 
 if __name__ == "__main__":
-    sys.exit(main(prog="python -m eval.score"))
+    run("fnet_jax.cli.score", prog="python -m eval.score")

@@ -4,11 +4,9 @@
 Names are imported when first used, so that ``import fnet_jax`` costs little.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from fnet_jax.version import __version__
 
+TYPE_CHECKING = False  # that of typing, which takes half the time of starting a command to import
 if TYPE_CHECKING:
     from fnet_jax.errors import InputError
     from fnet_jax.fusing.fuser import Fuser
@@ -27,8 +25,10 @@ _HOME = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in _HOME:
+        from importlib import import_module  # slow to import, before a command can hold Ctrl-C back
+
         return getattr(import_module(f"fnet_jax.{_HOME[name]}"), name)
     raise AttributeError(f"module 'fnet_jax' has no attribute {name!r}")
 

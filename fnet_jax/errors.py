@@ -1,18 +1,24 @@
-"""The exceptions for input that cannot be used."""
+"""Exceptions for input that cannot be used."""
 
 
 class InputError(ValueError):
-    """Something the caller gave cannot be used.
+    """Something that the caller passed cannot be used.
 
-    The message is one line that names the file, array or option and says what to do about it, fit
-    to be shown to a user as it is.
+    The message is one line for the user: it names the file, array or option, states what is wrong,
+    and says what to do.
     """
 
 
 class DamagedError(InputError):
-    """A file is not what was written: bytes have changed, or are missing."""
+    """The bytes of a file are not those that were written."""
 
 
 def first_line(error: BaseException) -> str:
     """The first 200 characters of an error's first line, or its type's name where it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def reason(error: BaseException) -> str:
+    """Why something failed, in a few words: the system's own, such as "permission denied"."""
+    words = error.strerror if isinstance(error, OSError) else None
+    return words.lower() if words else first_line(error)

@@ -21,6 +21,17 @@ def run(module, *arguments, cwd, environment=None):
     )
 
 
+def flags(common, *more):
+    """The flags of a call: those in common, but for those that the call gives in another way."""
+    given = {str(word).partition("=")[0] for word in more}
+    kept, keep = [], True
+    for word in common:
+        if word.startswith("--"):
+            keep = word.partition("=")[0] not in given
+        kept += [word] if keep else []
+    return [*kept, *map(str, more)]
+
+
 TINY = [  # flags of a training run whose step takes milliseconds
     *("--batch", "2", "--crop", "16", "--validation", "2", "--log-every", "1"),
     *("--features", "2", "--iterations", "1", "--kernel-size", "3", "--data", "synthetic"),

@@ -67,3 +67,11 @@ def data_folder():
 def official_folder():
     """Folder of the authors' weights and fused images."""
     return _folder("FNET_OFFICIAL", "the authors' weights and fused images")
+
+
+LONGEST = ("test_loop.py", "test_stage1.py", "test_ablate.py", "test_recipe.py", "test_losses.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Starts the files that take longest first, so that no process is left with one at the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)

@@ -64,7 +64,7 @@ def spoil(source):
         "I2/text.png": "not an image",
         "I1/size.png": "is 12×9 but",
         "I1/alone.png": "has no partner alone",
-        "I2/lost.png": "a link to a file that is not there",
+        "I2/lost.png": "a link to a file that does not exist",
     }
 
 

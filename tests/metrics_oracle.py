@@ -265,10 +265,24 @@ def sf(I1, I2, If):
     return sqrt(across + down)
 
 
+def sf_vifb(I1, I2, If):
+    """The same with sums of squares over the number of pixels instead of the differences."""
+    If = pixels(If)
+    across = np.sum((If[:, 1:] - If[:, :-1]) ** 2) / If.size
+    down = np.sum((If[1:, :] - If[:-1, :]) ** 2) / If.size
+    return sqrt(across + down)
+
+
 def ag(I1, I2, If):
     """Mean of sqrt( (∂x If² + ∂y If²) / 2 ), central differences, one-sided at the border."""
     down, across = np.gradient(pixels(If))
     return float(np.mean(np.sqrt((across**2 + down**2) / 2)))
+
+
+def ag_vifb(I1, I2, If):
+    """The sum of AG over all pixels, divided by (H − 1)(W − 1)."""
+    height, width = If.shape
+    return ag(I1, I2, If) * height * width / ((height - 1) * (width - 1))
 
 
 def correlation(a, b):
@@ -300,6 +314,13 @@ def psnr(I1, I2, If):
     return 10 * log10(np.max(pixels(If)) ** 2 / mse(I1, I2, If))
 
 
+def psnr_vifb(I1, I2, If):
+    """10 log10( 255² / mean of ‖I1 − If‖ / (H W) and ‖I2 − If‖ / (H W) ), ‖x‖ = sqrt( Σ x² )."""
+    I1, I2, If = pixels(I1), pixels(I2), pixels(If)
+    errors = [sqrt(np.sum((source - If) ** 2)) / If.size for source in (I1, I2)]
+    return 10 * log10(255**2 / np.mean(errors))
+
+
 PAPER = {
     "MI": mi,
     "CE": ce,
@@ -317,4 +338,15 @@ PAPER = {
     "MSE": mse,
 }
 
-VIFB = {"MI": mi_vifb, "CE": ce_vifb, "Qabf": qabf_vifb, "Qcb": qcb, "SSIM": ssim_vifb}
+VIFB = {
+    "MI": mi_vifb,
+    "CE": ce_vifb,
+    "Qabf": qabf_vifb,
+    "Qcb": qcb,
+    "SSIM": ssim_vifb,
+    "EN": en,
+    "SD": sd,
+    "SF": sf_vifb,
+    "AG": ag_vifb,
+    "PSNR": psnr_vifb,
+}

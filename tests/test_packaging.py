@@ -2,11 +2,13 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
 from command import ROOT
@@ -15,16 +17,18 @@ from benchmarks.behaviour import BehaviourConfig
 from eval.ablation.run import AblateConfig
 from fnet_jax import images
 from fnet_jax.cli import benchmark, explain, flags, fuse, import_official, score
+from fnet_jax.cli.main import main
 from fnet_jax.networks.fnet import FNet
 from fnet_jax.pairs.match import SAMPLES
 from fnet_jax.synthetic import night_street
 from fnet_jax.version import __version__
 from fnet_jax.weights import checkpoints
 from fnet_jax.weights.checkpoints import PRETRAINED
+from fnet_jax.weights.integrity import named_arrays
 from train.config import TrainConfig
-from train.prepare import PrepareConfig
-from train.recipe import RecipeConfig
-from train.validate import ValidateConfig
+from train.data.prepare import PrepareConfig
+from train.run.recipe import RecipeConfig
+from train.run.validate import ValidateConfig
 
 README, EXPLAIN = ((ROOT / name).read_text() for name in ("README.md", "docs/explain.md"))
 
@@ -63,9 +67,9 @@ def test_the_wheel_holds_the_library_only(tmp_path):
 
 def test_the_weights_are_small_whole_and_nobodys_in_particular():
     assert sum(path.stat().st_size for path in shipped_files()) < 2_000_000
-    network, params, meta = checkpoints.load(PRETRAINED)
+    network, params, meta = checkpoints.load(PRETRAINED, FNet)
     assert network.settings() == FNet().settings()
-    assert sum(x.size for x in checkpoints.named_arrays(params).values()) == 419_916
+    assert sum(x.size for x in named_arrays(params).values()) == 419_916
     source = meta["source"]
     assert source["rounds"].keys() == {"stage1", "stage2", "again"}
     course = source["rounds"]["again"]["validation_loss"]
@@ -171,10 +175,23 @@ def test_commands_of_the_readme_are_understood():
         "train.stage2": TrainConfig,
     }
     blocks = re.findall(r"```sh\n(.*?)```", README + EXPLAIN, re.S)
-    lines = re.findall(r"^python -m (\S+) (.*)", "".join(blocks), re.M)
+    found = re.findall(r"^(python -m|fnet) (\S+) (.*)", "".join(blocks), re.M)
+    lines = [
+        (name if program != "fnet" else f"eval.{name.replace('-', '_')}", arguments)
+        for program, name, arguments in found
+    ]
     assert {module for module, _ in lines} == configs.keys()
     for module, arguments in lines:
-        flags.parse(configs[module], arguments.split("#")[0].split())
+        flags.parse(configs[module], shlex.split(arguments, comments=True))
+
+
+def test_the_command_is_installed():
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (point,) = EntryPoints(
+        EntryPoint(name, value, "console_scripts") for name, value in scripts["scripts"].items()
+    )
+    assert point.name == "fnet"
+    assert point.load() is main
 
 
 def test_python_of_the_readme_runs(tmp_path, small_checkpoint, monkeypatch):

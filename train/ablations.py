@@ -1,4 +1,4 @@
-"""The paper's ablation experiments AE1 to AE15 (Table III), each as what it changes."""
+"""The paper's ablation experiments AE1 to AE15 (Table III), each as the changes it makes."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +11,7 @@ class Ablation:
     """One experiment.
 
     Attributes:
-        title: what is different, in a few words.
+        title: the difference, in a few words.
         network: settings of FNet and of IFNet that differ from the paper's.
         ifnet: settings that differ in IFNet alone.
         stage1: whether there is a stage I.

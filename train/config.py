@@ -1,189 +1,126 @@
-"""What a training run is told: one typed, frozen dataclass, whose fields are the flags."""
+"""The configuration of a training run: a frozen dataclass whose fields are the flags."""
 
-import argparse
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fnet_jax.cli.flags import above_zero, flag, not_negative, positive
+import tyro
+
+from fnet_jax.cli.flags import (
+    FOLDER,
+    MOST_PROCESSES,
+    WORD,
+    above_zero,
+    address,
+    choice,
+    flag_of,
+    reads,
+    real,
+    unset,
+    whole,
+    word_or_path,
+)
 from fnet_jax.errors import InputError
+from fnet_jax.sparse_coding.limits import LARGEST_KERNEL, MOST_FEATURES, MOST_ITERATIONS
 from train.ablations import ABLATIONS
 
-DATA_DIR = "where prepared sets are kept (default: $TFDS_DATA_DIR or ~/tensorflow_datasets)"
-
-
-def natural(text: str) -> int:
-    """A whole number of at least 0, for :func:`flag`'s ``parse``."""
-    return 0 if text == "0" else positive(text)
-
-
-def seed(text: str) -> int:
-    """A whole number from 0 to below 2³², for :func:`flag`'s ``parse``."""
-    number = natural(text)
-    if number >= 2**32:
-        raise argparse.ArgumentTypeError(f"{text!r} is not below {2**32}")
-    return number
-
-
-def share(text: str) -> float:
-    """A number from 0 to below 1, for :func:`flag`'s ``parse``."""
-    number = not_negative(text)
-    if number >= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to below 1")
-    return number
+DATA_DIR = unset("$TFDS_DATA_DIR or ~/tensorflow_datasets")
+SET_OR_FOLDER = reads(word_or_path, "SET|FOLDER")
+FEATURES = whole(1, MOST_FEATURES, "K")
+ITERATIONS = whole(0, MOST_ITERATIONS, "N")
+KERNEL_SIZE = whole(1, LARGEST_KERNEL, "PIXELS", odd=True)
+PAIRS, STEPS = whole(1, 2**16, "PAIRS"), whole(1, metavar="STEPS")
+CROP = whole(1, 4096, "PIXELS")
+MOST_PIXELS = 2**31  # of a step
+EXPERIMENTS = ", ".join(f"{name} ({about.title})" for name, about in ABLATIONS.items())
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """What a stage of training does; each field is a flag. Defaults are the paper's, Sec. IV-A."""
 
-    workdir: Path = flag("folder of the runs; the stage makes its own in it", metavar="FOLDER")
-    # What is learned from.
-    data: str = flag(
-        "auto (default): MSRS where it is prepared, else synthetic scenes; synthetic; the name of "
-        "a prepared set (see python -m train.prepare --help) or its folder; or a folder of image "
-        "pairs, which is then prepared inside the workdir",
-        default="auto",
-        metavar="NAME|FOLDER",
-    )
-    split: str | None = flag(
-        "train on one split of the set (default: on all, as the paper)", default=None
-    )
-    data_dir: Path | None = flag(
-        DATA_DIR,
-        default=None,
-        metavar="FOLDER",
-    )
-    validation: int = flag(
-        "pairs that are kept out of training, for the validation loss and the pictures; at most a "
-        "tenth of the set (default 20; the paper tells of none). With 0, training pairs are shown",
-        default=20,
-        metavar="PAIRS",
-        parse=natural,
-    )
-    # How.
-    steps: int = flag(
-        "training steps in all (default 20000)", default=20_000, metavar="N", parse=positive
-    )
-    batch: int = flag(
-        "pairs per step, over all devices (default 16)", default=16, metavar="PAIRS", parse=positive
-    )
-    crop: int = flag(
-        "side of the random crops in pixels (default 128)",
-        default=128,
-        metavar="PIXELS",
-        parse=positive,
-    )
-    lr: float = flag(
-        "learning rate of Adam (default 1e-4)", default=1e-4, metavar="RATE", parse=above_zero
-    )
-    warmup: int = flag(
-        "steps over which the rate rises to --lr (default 0)",
-        default=0,
-        metavar="STEPS",
-        parse=natural,
-    )
-    cosine: bool = flag("let the rate fall to 0 at the last step, as a cosine", default=False)
-    clip: float | None = flag(
-        "largest norm of the gradient; longer ones are shortened to it (default: none are); the "
-        "curve shows the norm before",
-        default=None,
-        metavar="NORM",
-        parse=above_zero,
-    )
-    ema: float = flag(
-        "decay of the moving average of the weights, which is what is evaluated (default 0.999; "
-        "less in the first steps, so that the start is forgotten)",
-        default=0.999,
-        metavar="DECAY",
-        parse=share,
-    )
-    seed: int = flag(
-        "decides the start, the order of the pairs, crops and flips (default 0)",
-        default=0,
-        metavar="N",
-        parse=seed,
-    )
-    init: str | None = flag(
-        "where to start: tied (default of stage I): filters that do not amplify; xavier: "
-        "the paper's; or a checkpoint of FNet (default of stage II: stage I of the same workdir)",
-        default=None,
-        metavar="METHOD|CKPT",
-    )
-    # The network; where it comes from a checkpoint, so do these.
-    features: int | None = flag("feature maps K (default 64)", default=None, parse=positive)
-    iterations: int | None = flag(
-        "iterations N of a block (default 4)", default=None, parse=natural
-    )
-    kernel_size: int | None = flag(
-        "side of the filters in pixels, odd (default 9)", default=None, parse=positive
-    )
-    ablation: str | None = flag(
-        "run an experiment of the paper's Table III: "
-        + ", ".join(f"{name} ({what.title})" for name, what in ABLATIONS.items()),
-        default=None,
-        metavar="AE1…AE15",
-        choices=tuple(ABLATIONS),
-    )
-    # What is kept and shown.
-    save_every: int = flag(
-        "steps between checkpoints (default 1000)", default=1000, metavar="STEPS", parse=positive
-    )
-    save_minutes: float = flag(
-        "minutes after which there is a checkpoint in any case (default 10)",
-        default=10.0,
-        metavar="MINUTES",
-        parse=above_zero,
-    )
-    keep: int = flag(
-        "newest checkpoints to keep, beside the best one (default 3)",
-        default=3,
-        metavar="N",
-        parse=positive,
-    )
-    log_every: int = flag(
-        "steps between points of the curves (default 10); several processes also look that often "
-        "whether one was asked to stop",
-        default=10,
-        metavar="STEPS",
-        parse=positive,
-    )
-    pictures_every: int = flag(
-        "steps between pictures of validation pairs (default 1000); each comes with a checkpoint",
-        default=1000,
-        metavar="STEPS",
-        parse=positive,
-    )
-    resume: bool = flag(
-        "go on where the run in the workdir stopped, if there is one; flags may change that do not "
-        "change the result, and --steps without --cosine",
-        default=False,
-    )
-    dry_run: bool = flag(
-        "print configuration, parameters, memory and FLOPs per step and the data found, and stop",
-        default=False,
-    )
-    workers: int = flag(
-        "processes that read images beside the training process (default 0)",
-        default=0,
-        metavar="N",
-        parse=natural,
-    )
-    # Several processes, each with its own devices.
-    coordinator: str | None = flag(
-        "address of process 0 as HOST:PORT, where there are several processes",
-        default=None,
-        metavar="HOST:PORT",
-    )
-    num_processes: int | None = flag("number of processes", default=None, parse=positive)
-    process_id: int | None = flag(
-        "number of this process, from 0", default=None, metavar="N", parse=natural
-    )
-    cluster: bool = flag(
-        "take those three from the environment (Slurm, Open MPI, Kubernetes, TPU pods)",
-        default=False,
-    )
+    # Folder of the run, in which each stage makes a folder of its own.
+    workdir: Annotated[Path, FOLDER]
+    # Training data: the name of a prepared set (see python -m train.prepare --help) or its folder;
+    # a folder of image pairs, which is prepared inside the workdir; synthetic, for drawn scenes; or
+    # auto, for MSRS if it is prepared, else synthetic.
+    data: Annotated[str, SET_OR_FOLDER] = "auto"
+    # Split of the set to train on.
+    split: Annotated[str | None, WORD, unset("all splits, as in the paper")] = None
+    # Folder of the prepared sets.
+    data_dir: Annotated[Path | None, FOLDER, DATA_DIR] = None
+    # Pairs to keep out of training, for the validation loss and the pictures; at most a tenth of
+    # the set is taken. The paper mentions none. With 0, training pairs are shown.
+    validation: Annotated[int, whole(0, metavar="PAIRS")] = 20
+    # Training steps in total.
+    steps: Annotated[int, whole(1)] = 20_000
+    # Pairs per step, over all devices.
+    batch: Annotated[int, PAIRS] = 16
+    # Side of the random crops, in pixels.
+    crop: Annotated[int, CROP] = 128
+    # Learning rate of Adam.
+    lr: Annotated[float, above_zero("RATE")] = 1e-4
+    # Steps in which the learning rate rises to --lr.
+    warmup: Annotated[int, whole(0, metavar="STEPS")] = 0
+    # Let the learning rate fall to 0 at the last step, along a cosine.
+    cosine: bool = False
+    # Largest norm of the gradient; a longer one is shortened to it. The curves show the norm before
+    # that.
+    clip: Annotated[float | None, above_zero("NORM"), unset("no limit")] = None
+    # Decay of the moving average of the weights, which is what is evaluated. The first steps use
+    # less, to forget the start.
+    ema: Annotated[float, real("a number from 0 to below 1", lambda x: 0 <= x < 1, "DECAY")] = 0.999
+    # Seed of the start and of the order of pairs, crops and flips.
+    seed: Annotated[int, whole(0, 2**32 - 1)] = 0
+    # Where to start. tied: filters that do not amplify; xavier: as in the paper; or a checkpoint of
+    # FNet.
+    init: Annotated[
+        str | None,
+        reads(word_or_path, "METHOD|CKPT"),
+        unset("tied in stage I; in stage II, stage I of the same workdir"),
+    ] = None
+    # Feature maps K of the network. The network of a checkpoint has its own.
+    features: Annotated[int | None, FEATURES, unset("64")] = None
+    # Iterations N of a block.
+    iterations: Annotated[int | None, ITERATIONS, unset("4")] = None
+    # Side of the filters in pixels, odd.
+    kernel_size: Annotated[int | None, KERNEL_SIZE, unset("9")] = None
+    ablation: Annotated[
+        str | None,
+        choice(ABLATIONS, "AE1…AE15"),
+        tyro.conf.arg(
+            help=f"Run an experiment of the paper's Table III: {EXPERIMENTS}.",
+            help_behavior_hint="",
+        ),
+    ] = None
+    # Steps between checkpoints.
+    save_every: Annotated[int, STEPS] = 1000
+    # Minutes after which a checkpoint is saved in any case.
+    save_minutes: Annotated[float, above_zero("MINUTES")] = 10.0
+    # Newest checkpoints to keep, in addition to the best one.
+    keep: Annotated[int, whole(1)] = 3
+    # Steps between points of the curves. With several processes, also the steps between looks
+    # whether one of them was asked to stop.
+    log_every: Annotated[int, STEPS] = 10
+    # Steps between pictures of validation pairs; a checkpoint is saved with each.
+    pictures_every: Annotated[int, STEPS] = 1000
+    # Continue the run in the workdir, if there is one. Only flags that do not change the result may
+    # change; --steps may, without --cosine.
+    resume: bool = False
+    # Print the configuration, the data found, and parameters, memory and FLOPs per step; then stop.
+    dry_run: bool = False
+    # Processes that read images for the training process; with 0 it reads them itself.
+    workers: Annotated[int, whole(0, MOST_PROCESSES)] = 0
+    # Address of process 0, for training in several processes.
+    coordinator: Annotated[str | None, reads(address, "HOST:PORT"), unset()] = None
+    # Number of processes.
+    num_processes: Annotated[int | None, whole(1), unset()] = None
+    # Number of this process, from 0.
+    process_id: Annotated[int | None, whole(0), unset()] = None
+    # Take these three from the environment (Slurm, Open MPI, Kubernetes, TPU pods).
+    cluster: bool = False
 
     def recorded(self) -> dict[str, Any]:
         """The fields by name, as JSON values."""
@@ -191,7 +128,7 @@ class TrainConfig:
         return {n: str(v) if isinstance(v, Path) else v for n, v in values.items()}
 
 
-# What may change when a run goes on: none of these changes what is computed.
+# What may change when a run is continued: none of these changes what is computed.
 MAY_CHANGE = frozenset(
     (
         *("workdir", "data", "data_dir", "resume", "dry_run", "workers"),
@@ -201,8 +138,8 @@ MAY_CHANGE = frozenset(
 )
 
 
-def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """How the configuration of a run to go on with differs in what matters to the result.
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """How the configuration of a run to continue differs in what matters to the result.
 
     Args:
         before: the :meth:`~TrainConfig.recorded` fields of the run.
@@ -214,28 +151,34 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """
     free = MAY_CHANGE if before.get("cosine") or now["cosine"] else MAY_CHANGE | {"steps"}
     # A run of an earlier version, which had no such flag, did what is its default now.
-    before = {field.name: field.default for field in dataclasses.fields(TrainConfig)} | before
+    before = {field.name: field.default for field in dataclasses.fields(TrainConfig)} | {**before}
     return [
-        f"--{name.replace('_', '-')}: was {_told(before[name])}, is {_told(now[name])}"
+        f"{flag_of(name)}: was {shown(before[name])}, is {shown(now[name])}"
         for name in now
         if name not in free and before[name] != now[name]
     ]
 
 
-def _told(value: Any) -> str:
-    return "not given" if value is None else str(value)
+def shown(value: Any) -> str:
+    """The value of a field as messages show it."""
+    return "not set" if value is None else str(value)
 
 
 def check(config: TrainConfig) -> None:
     """Raises InputError, naming the flags, where two of them do not go together."""
+    if config.batch * config.crop**2 > MOST_PIXELS:
+        raise InputError(
+            f"--batch {config.batch} of --crop {config.crop}: more than {MOST_PIXELS} pixels per "
+            f"step; use smaller ones"
+        )
     if config.warmup > config.steps:
         raise InputError(
-            f"--warmup {config.warmup}: is longer than the {config.steps} steps; give a shorter one"
+            f"--warmup {config.warmup}: longer than the {config.steps} steps; use a shorter one"
         )
     named = (config.coordinator, config.num_processes, config.process_id)
     if any(value is not None for value in named) and (None in named or config.cluster):
         raise InputError(
-            "--coordinator, --num-processes and --process-id: give all three, or --cluster"
+            "--coordinator, --num-processes and --process-id: use all three, or --cluster"
         )
     if config.process_id is not None and config.process_id >= (config.num_processes or 0):
         raise InputError(

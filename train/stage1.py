@@ -1,10 +1,6 @@
 """``python -m train.stage1``: the first stage of training."""
 
-import sys
-
-from fnet_jax.runtime.memory import use_huge_pages
-from train.run.command import main
+from fnet_jax.cli.start import run
 
 if __name__ == "__main__":
-    use_huge_pages()
-    sys.exit(main("stage1"))
+    run("train.run.command", huge_pages=True, stage="stage1")

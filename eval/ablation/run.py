@@ -1,42 +1,51 @@
 """``python -m eval.ablate``: trains and scores all experiments of the paper's Table III."""
 
-import argparse
 import dataclasses
-import logging
 import math
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fnet_jax.cli.console import finish, say
-from fnet_jax.cli.flags import above_zero, flag, parse, positive
+from fnet_jax.cli.flags import FOLDER, WORD, above_zero, names, parse, reads, unset, whole
 from fnet_jax.errors import InputError
 from train.ablations import ABLATIONS, ablation
-from train.config import DATA_DIR, TrainConfig
+from train.config import (
+    CROP,
+    DATA_DIR,
+    FEATURES,
+    KERNEL_SIZE,
+    PAIRS,
+    SET_OR_FOLDER,
+    TrainConfig,
+)
+from train.run.command import AGAIN, logs_shown, report, run_stage, status_of
 
 if TYPE_CHECKING:
     from fnet_jax.paper.protocols import Located
+    from train.run.result import Result
 
 COMPLETE = "FNet"
-VARIANTS = (COMPLETE, *ABLATIONS)
 METRICS = ("MI", "CE", "VIF", "Qabf", "Qcb", "SSIM")  # of the paper's table
 CLIP = {"stage1": 2.0, "stage2": 50.0}
 
 DESCRIPTION = """\
-Train and score FNet and the fifteen experiments of the paper's Table III under one budget: --steps
-steps of stage I (but for AE11, which has none) and as many of stage II, on the same batches, for
-each of --seeds seeds, with gradients clipped to 2 in stage I and to 50 in stage II; then fuse and
-score some pairs of each test set that --test holds (TNO, RoadScene, NIR, MRI_CT …, as python -m
-eval.benchmark finds them).
+Train and score FNet and the fifteen experiments of the paper's Table III under
+one budget: --steps steps of stage I (except AE11, which has none) and as many
+of stage II, on the same batches, for each of --seeds seeds, with gradients
+clipped to 2 in stage I and to 50 in stage II. Then fuse and score some pairs of
+each test set in --test (TNO, RoadScene, NIR, MRI_CT …, found as by fnet
+benchmark).
 
---out gets runs/ (every training), ablations.json (all means) and ablations.md: Table III's form
-with 95 % intervals over the seeds, the paper's number under each, and which of its orders are
-confirmed. What was trained and scored is not computed again; an interrupted command goes on, if
---out is where it was. The tables are written after each seed, but replace none that have a seed, an
-experiment or a pair that they lack. A training that diverges is told, and its cells stay empty.
+--out gets runs/ (every training), ablations.json (all means) and ablations.md:
+the form of Table III with 95 % intervals over the seeds, the paper's number
+below each, and which of its orders are confirmed. What was trained and scored
+is not computed again: the same command continues an interrupted one. The tables
+are written after each seed, but never replace tables with more seeds,
+experiments or pairs. A training that diverges is reported, and its cells stay
+empty.
 """
 
 EXAMPLES = """\
@@ -44,64 +53,51 @@ examples:
   {prog} --steps 100 --data msrs --test data/ --out ablations/
   {prog} --steps 20 --seeds 1 --only AE1,AE13 --data msrs --test data/ --out try/
 
-On two CPU cores, 100 steps and four pairs of each of six sets take 37 minutes for each seed.
-The exit status is 0 when the table is written, 1 if anything failed or the command was stopped, 2
-if an option is wrong.
+On two CPU cores, 100 steps and four pairs of each of six sets take 37 minutes
+for each seed.
+
+exit status: 0 if the table was written, 1 if anything failed or the command was
+stopped, 2 if an option is wrong, 130 after Ctrl-C
 """
 
 
 def variants(text: str) -> tuple[str, ...]:
-    """``AE1,AE13`` as names of experiments."""
-    names = tuple(name.strip().upper() for name in text.split(",") if name.strip())
-    unknown = [name for name in names if name not in ABLATIONS]
-    if unknown or not names:
-        raise argparse.ArgumentTypeError(f"{text!r}: the experiments are AE1 to AE15")
-    return names
+    """``AE1,AE13`` as names of experiments; raises ValueError."""
+    return names(text.upper(), ABLATIONS)
 
 
 @dataclass(frozen=True)
 class AblateConfig:
     """What the command does; each field is a flag."""
 
-    data: str = flag(
-        "what to learn from: the name or folder of a prepared set, or a folder of image pairs",
-        metavar="NAME|FOLDER",
-    )
-    test: Path = flag("folder that holds the test sets", metavar="FOLDER")
-    out: Path = flag("where everything goes", metavar="FOLDER")
-    steps: int = flag("steps of each stage", metavar="N", parse=positive)
-    seeds: int = flag(
-        "trainings of each experiment (default 3)", default=3, metavar="N", parse=positive
-    )
-    pairs: int = flag(
-        "pairs of each test set, evenly spread (default 4)", default=4, metavar="N", parse=positive
-    )
-    only: tuple[str, ...] = flag(
-        "experiments to do beside FNet, separated by commas (default: all)",
-        default=tuple(ABLATIONS),
-        metavar="NAMES",
-        parse=variants,
-    )
-    split: str | None = flag("train on one split of the set (default: on all)", default=None)
-    data_dir: Path | None = flag(
-        DATA_DIR,
-        default=None,
-        metavar="FOLDER",
-    )
-    batch: int = flag("pairs per step (default 4)", default=4, metavar="PAIRS", parse=positive)
-    crop: int = flag(
-        "side of the crops in pixels (default 64)", default=64, metavar="PIXELS", parse=positive
-    )
-    lr: float = flag(
-        "learning rate, with a tenth of the steps as warm-up and a cosine's fall (default 3e-4)",
-        default=3e-4,
-        metavar="RATE",
-        parse=above_zero,
-    )
-    features: int | None = flag("feature maps K (default 64)", default=None, parse=positive)
-    kernel_size: int | None = flag(
-        "side of the filters in pixels, odd (default 9)", default=None, parse=positive
-    )
+    # Training data: the name of a prepared set or its folder, or a folder of image pairs.
+    data: Annotated[str, SET_OR_FOLDER]
+    # Folder that holds the test sets.
+    test: Annotated[Path, FOLDER]
+    # Folder for the trainings and the tables.
+    out: Annotated[Path, FOLDER]
+    # Steps of each stage.
+    steps: Annotated[int, whole(1)]
+    # Trainings of each experiment.
+    seeds: Annotated[int, whole(1)] = 3
+    # Pairs of each test set, evenly spread.
+    pairs: Annotated[int, whole(1)] = 4
+    # Experiments to run in addition to FNet, separated by commas.
+    only: Annotated[tuple[str, ...], reads(variants, "NAMES"), unset("all")] = tuple(ABLATIONS)
+    # Split of the set to train on.
+    split: Annotated[str | None, WORD, unset("all splits")] = None
+    # Folder of the prepared sets.
+    data_dir: Annotated[Path | None, FOLDER, DATA_DIR] = None
+    # Pairs per step.
+    batch: Annotated[int, PAIRS] = 4
+    # Side of the random crops, in pixels.
+    crop: Annotated[int, CROP] = 64
+    # Learning rate. It rises over a tenth of the steps, then falls along a cosine.
+    lr: Annotated[float, above_zero("RATE")] = 3e-4
+    # Feature maps K.
+    features: Annotated[int | None, FEATURES, unset("64")] = None
+    # Side of the filters in pixels, odd.
+    kernel_size: Annotated[int | None, KERNEL_SIZE, unset("9")] = None
 
     def names(self) -> tuple[str, ...]:
         """FNet and the experiments, in the paper's order."""
@@ -119,7 +115,7 @@ class AblateConfig:
     def stages(self, name: str, seed: int) -> Iterator[tuple[str, TrainConfig]]:
         """The stages of a variant with their configurations.
 
-        Variants that change neither network go on from FNet's stage I, which would be theirs.
+        Variants that change neither network start from FNet's stage I, which equals theirs.
         """
         change = ablation(None if name == COMPLETE else name)
         own = name == COMPLETE or bool(change.network or change.ifnet)
@@ -151,17 +147,9 @@ class AblateConfig:
 
 def main(argv: Sequence[str] | None = None, *, prog: str = "python -m eval.ablate") -> int:
     """Runs the command; returns its exit status."""
-    config = parse(
-        AblateConfig,
-        argv,
-        prog=prog,
-        description=DESCRIPTION,
-        epilog=EXAMPLES.format(prog=prog),
-    )
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    logging.getLogger("train").setLevel(logging.INFO)
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    return finish(lambda: run(config), stopped="what is done is kept; the same command goes on")
+    config = parse(AblateConfig, argv, prog=prog, description=DESCRIPTION, examples=EXAMPLES)
+    logs_shown()
+    return finish(lambda: run(config), stopped=f"what is done is kept; {AGAIN}")
 
 
 def run(config: AblateConfig) -> int:
@@ -177,10 +165,10 @@ def run(config: AblateConfig) -> int:
     from fnet_jax.artifacts.files import writable
     from fnet_jax.paper.protocols import locate
     from fnet_jax.runtime.compilation import keep_programs
-    from train.run.loop import Diverged
+    from train.run.watch import Diverged
 
     keep_programs()
-    with writable(config.out, remedy="give another --out"):
+    with writable(config.out, remedy="use another --out"):
         config.out.mkdir(parents=True, exist_ok=True)
     located = locate(config.test)
     for problem in (line for found in located.values() for line in found.problems):
@@ -200,11 +188,13 @@ def run(config: AblateConfig) -> int:
     for number, (seed, name) in enumerate(jobs, 1):
         print(f"{number} of {len(jobs)}: {name}, seed {seed}", file=sys.stderr)
         try:
-            if not trained(config, name, seed, data):
-                say(f"{config.folder(name, seed)}: stopped before its end; run the same again")
-                return 1
-            values[name].append(scored(config.folder(name, seed), located))
-            losses[name].append(final_loss(config.folder(name, seed)))
+            result = trained(config, name, seed)
+            if not result.finished:
+                say(f"{result.folder}: stopped early; {AGAIN}")
+                return status_of(result) or 1
+            values[name].append(scored(result, config.folder(name, seed) / "scores", located))
+            loss = result.validation_loss
+            losses[name].append(math.nan if loss is None else loss)
         except Diverged as error:
             print(f"error: {error}", file=sys.stderr)
             values[name].append({n: dict.fromkeys(METRICS, math.nan) for n in located})
@@ -226,17 +216,17 @@ def run(config: AblateConfig) -> int:
 def _prepared(config: AblateConfig) -> tuple[AblateConfig, dict[str, Any]]:
     """The configuration with a folder of images prepared once for all, and what the data are."""
     from train.data import sources
-    from train.data.prepared import default_data_dir
+    from train.run.display import Bar
 
     _, how = next(config.stages(COMPLETE, 0))
-    data_dir = config.data_dir or default_data_dir()
-    if Path(config.data).is_dir():
-        found = sources.open_or_prepare(config.data, data_dir, config.out)
-        config = dataclasses.replace(config, data=str(found.folder))
+    ready = sources.prepared_once(
+        config.data, config.data_dir, config.out, report=report, progress=Bar().over
+    )
+    config = dataclasses.replace(config, data=ready)
     data = sources.find(
         config.data,
         split=config.split,
-        data_dir=data_dir,
+        data_dir=config.data_dir,
         crop=config.crop,
         validation=how.validation,
         workdir=config.out,
@@ -244,42 +234,41 @@ def _prepared(config: AblateConfig) -> tuple[AblateConfig, dict[str, Any]]:
     return config, data.described()
 
 
-def trained(config: AblateConfig, name: str, seed: int, data: dict[str, Any]) -> bool:
-    """Trains a variant as far as it has not been; returns whether it is at its end.
+def trained(config: AblateConfig, name: str, seed: int) -> "Result":
+    """Trains a variant as far as it has not been; returns what its last stage reached.
 
     Args:
-        config: what the command does.
+        config: of the command.
         name: of the variant.
         seed: of its training.
-        data: what :meth:`train.data.sources.TrainingData.described` says.
 
     Raises:
-        InputError: a training cannot run, or what is there was trained in another way.
-        Diverged: its loss became NaN or infinite, or that of FNet's stage I, from which it goes on.
+        InputError: a training cannot run, or what is there was trained differently.
+        Diverged: its loss became NaN or infinite, or that of FNet's stage I, which it starts from.
     """
     from fnet_jax.weights import checkpoints
-    from train.run.folder import check_data, previous
-    from train.run.loop import Diverged, train
-    from train.run.stages import STAGES, resolved
+    from train.run.watch import Diverged
 
     for stage, how in config.stages(name, seed):
-        folder = how.workdir / stage
         if how.init and how.steps not in checkpoints.steps(Path(how.init) / checkpoints.RUN_FOLDER):
-            raise Diverged(f"{folder}: cannot begin, as FNet's stage I did not reach its end")
-        before = previous(folder, resolved(STAGES[stage], how))
-        if before is not None:
-            check_data(folder, before, data)
-        if how.steps in checkpoints.steps(folder / checkpoints.RUN_FOLDER):
-            continue
-        if train(STAGES[stage], how):
-            return False
-        if how.steps not in checkpoints.steps(folder / checkpoints.RUN_FOLDER):
-            return False
-    return True
+            raise Diverged(
+                f"{how.workdir / stage}: cannot begin, as FNet's stage I did not reach its end"
+            )
+        result = run_stage(stage, how)
+        if not result.finished:
+            break
+    return result
 
 
-def scored(folder: Path, located: "Mapping[str, Located]") -> dict[str, dict[str, float]]:
-    """Means of the metrics of Table III with what a run ended at, by set and metric.
+def scored(
+    result: "Result", folder: Path, located: "Mapping[str, Located]"
+) -> dict[str, dict[str, float]]:
+    """Means of the metrics of Table III with the last weights of a run, by set and metric.
+
+    Args:
+        result: of the run.
+        folder: where scores are kept.
+        located: the test sets.
 
     Raises:
         InputError: a pair cannot be fused or scored.
@@ -294,9 +283,9 @@ def scored(folder: Path, located: "Mapping[str, Located]") -> dict[str, dict[str
     from fnet_jax.paper.run import Run, made_with, run_sets
     from fnet_jax.weights import checkpoints
 
-    network, params, _ = checkpoints.load(folder / "stage2")
-    assert isinstance(network, FNet)
-    run = Run.resumed(folder / "scores", made_with(network, params))
+    assert result.checkpoint is not None
+    network, params, _ = checkpoints.load(result.checkpoint, FNet)
+    run = Run.resumed(folder, made_with(network, params))
     problems: list[str] = []
     progress = partial(tqdm, unit="pair", disable=None, leave=False)
     run_sets(run, Fuser(network, params), located, report=problems.append, progress=progress)
@@ -308,15 +297,3 @@ def scored(folder: Path, located: "Mapping[str, Located]") -> dict[str, dict[str
         }
         for name in located
     }
-
-
-def final_loss(folder: Path) -> float:
-    """The validation loss at the end of stage II.
-
-    Raises:
-        InputError: the curves of the run cannot be read.
-    """
-    from train.run.curves import validation_course
-
-    course = validation_course(folder / "stage2")
-    return course[max(course)] if course else math.nan

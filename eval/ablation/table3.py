@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from fnet_jax.artifacts import provenance
-from fnet_jax.artifacts.files import replace_text, writable
+from fnet_jax.artifacts import markdown, provenance
+from fnet_jax.artifacts.files import read_text, replace_texts, writable
 from fnet_jax.metrics import METRICS
 from fnet_jax.pairs.public_sets import SETS
-from fnet_jax.scoring.tables import headed, markdown_table, strict
+from fnet_jax.scoring.tables import headed, strict
 from train.ablations import ABLATIONS
 
 COMPLETE = "FNet"
@@ -27,7 +27,7 @@ Means = Mapping[str, Mapping[str, float]]
 
 def paper() -> dict[str, Any]:
     """The paper's Table III: ``columns``, and by set and metric a number for each of them."""
-    return json.loads(Path(__file__).with_name("table3.json").read_text())
+    return json.loads(Path(__file__).with_name("table3.json").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def summary(values: Mapping[str, Sequence[Means]], losses: Mapping[str, Sequence
         more = dearer(losses, name)
         rows.append([*row, verdict(ours, theirs), _printed(more, "+.3f") if more else "–"])
     header = ["experiment", "here", "paper", "the paper's order", "loss − FNet's"]
-    return markdown_table(header, rows)
+    return markdown.table(header, rows)
 
 
 def cells(values: Mapping[str, Sequence[Means]]) -> str:
@@ -170,7 +170,7 @@ def cells(values: Mapping[str, Sequence[Means]]) -> str:
                 mean = f"{ours.mean:.2f}" if math.isfinite(ours.mean) else "–"
                 row.append(f"{mean}{spread}<br>{theirs}")
             rows.append(row)
-    return markdown_table(["set", "metric", *values], rows)
+    return markdown.table(["set", "metric", *values], rows)
 
 
 def orders(values: Mapping[str, Sequence[Means]]) -> dict[str, int]:
@@ -212,7 +212,7 @@ def holds_more(
         variants: FNet and the experiments that they have.
     """
     try:
-        before = json.loads((out / "ablations.json").read_text())
+        before = json.loads(read_text(out / "ablations.json"))
         return (
             before["budget"]["seeds"] > seeds
             or not before["means"].keys() <= set(variants)
@@ -230,7 +230,7 @@ def write(
     values: Mapping[str, Sequence[Means]],
     losses: Mapping[str, Sequence[float]],
 ) -> None:
-    """Writes ``ablations.json`` and ``ablations.md``, each whole or not at all.
+    """Writes ``ablations.json`` and ``ablations.md``, whole or not at all.
 
     Args:
         out: where to.
@@ -285,9 +285,8 @@ def write(
         "ablations.json": json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         "ablations.md": text + "\n",
     }
-    for name, body in texts.items():
-        with writable(out / name, remedy="give another --out"):
-            replace_text(out / name, body)
+    with writable(out, remedy="use another --out"):
+        replace_texts({out / name: body for name, body in texts.items()})
 
 
 def _printed(interval: Interval, form: str = ".3f") -> str:

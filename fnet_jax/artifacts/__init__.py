@@ -1,1 +1,1 @@
-"""What all commands write: files whole or not at all, and what numbers came from."""
+"""What all commands write: files, whole or not at all, tables, pages, and their provenance."""

@@ -1,4 +1,4 @@
-"""What a report's numbers came from: versions, checksums of what was read, and the date."""
+"""Where the numbers of a report come from: versions, checksums of what was read, and the date."""
 
 import datetime
 import hashlib
@@ -27,12 +27,12 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def fingerprint(files: Iterable[tuple[str, Path]]) -> str:
-    """SHA-256 over the names and the bytes of files, whatever their order; 64 hexadecimal digits.
+    """SHA-256 over the names and bytes of files in any order; 64 hexadecimal digits.
 
-    A file that cannot be read counts as that.
+    A file that cannot be read counts as unreadable.
 
     Args:
-        files: a name, which need not be the file's own, and the file.
+        files: names, which need not be those of the files, and paths.
     """
     return fingerprint_of({name: _checksum(path) for name, path in files})
 

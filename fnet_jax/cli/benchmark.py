@@ -1,42 +1,54 @@
-"""Computes the paper's Table I with a checkpoint, or verifies a report of it."""
+"""``fnet benchmark``: the paper's Table I with a checkpoint, or the verification of a report."""
 
-import argparse
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fnet_jax.artifacts.files import replace_text, writable
+from fnet_jax.artifacts.words import counted
 from fnet_jax.cli.console import finish, say
-from fnet_jax.cli.flags import CKPT, flag, parse, parser_of, positive
+from fnet_jax.cli.flags import (
+    FILE,
+    FOLDER,
+    MOST_PROCESSES,
+    SHIPPED,
+    names,
+    parse,
+    reads,
+    unset,
+    whole,
+)
 from fnet_jax.errors import InputError
-from fnet_jax.paper.protocols import PROTOCOLS, locate
 
 if TYPE_CHECKING:
     from fnet_jax.paper.protocols import Located
     from fnet_jax.paper.run import Run
 
-SETS = tuple(PROTOCOLS)
+SETS = (  # fnet_jax.paper.protocols.PROTOCOLS, which imports NumPy
+    *("tno", "roadscene", "cats", "kaist", "rgb_nir_scene"),
+    *("harvard_ct", "harvard_pet", "harvard_spect"),
+)
 
 DESCRIPTION = """\
-Compute Table I of the FNet paper with a checkpoint: find the data sets, fuse each by the paper's
-protocol, score, and put the results beside the paper's 13 methods.
+Compute Table I of the FNet paper with a checkpoint: find the data sets, fuse
+each by the paper's protocol, score, and print the results beside those of the
+paper's 13 methods.
 
---data is a folder that holds some of the sets in folders of their own, known by their names:
-TNO, RoadScene, CATS, KAIST, NIR (or nirscene1), MRI_CT, MRI_PET, MRI_SPECT. Where the images lie in
-them, python -m train.prepare --help tells.
+--data is a folder that holds some of the sets, each in a folder of its name:
+TNO, RoadScene, CATS, KAIST, NIR (or nirscene1), MRI_CT, MRI_PET, MRI_SPECT.
+python -m train.prepare --help shows where their images may be inside.
 
---out gets report.md (the tables), report.json (everything, each image's values too), the fused
-images, and state.json. What was fused and scored is not computed again unless an image, the weights
-or a version has changed; an interrupted run goes on where it was.
+--out gets report.md (the tables), report.json (everything, with the values of
+each image), the fused images, and state.json. A second run computes only what
+is missing or what depends on an image, weights or a version that has changed,
+so the same command also continues an interrupted run.
 
---verify takes a report.json, fuses and scores everything anew in a temporary folder, and says
-whether the report holds.
+--verify fuses and scores everything in a report.json again, in a temporary
+folder, and prints whether the report holds.
 """
 
 EXAMPLES = """\
@@ -45,50 +57,45 @@ examples:
   {prog} --ckpt ckpt/ --data data/ --out benchmark/ --sets tno,harvard_ct
   {prog} --data data/ --verify benchmark/report.json
 
-The exit status is 0 if all went well (with --verify: if the report holds), 1 if anything failed, 2
-if an option is wrong.
+exit status: 0 if everything was computed (with --verify: if the report holds),
+1 if anything failed, 2 if an option is wrong, 130 after Ctrl-C
 """
 
 
-def sets(text: str) -> tuple[str, ...]:
-    """``tno,cats`` as names of sets."""
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    unknown = [name for name in names if name not in SETS]
-    if unknown or not names:
-        raise argparse.ArgumentTypeError(f"{text!r}: the sets are {', '.join(SETS)}")
-    return names
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BenchmarkConfig:
     """What the command does; each field is a flag."""
 
-    data: Path = flag("folder that holds the sets", metavar="FOLDER")
-    ckpt: Path | None = flag(CKPT, default=None, metavar="FOLDER")
-    out: Path | None = flag("where everything goes", default=None, metavar="FOLDER")
-    verify: Path | None = flag(
-        "report.json to compute again, in place of --out", default=None, metavar="REPORT"
-    )
-    sets: tuple[str, ...] = flag(
-        f"sets to compute, separated by commas (default: all that are found of {', '.join(SETS)})",
-        default=SETS,
-        metavar="NAMES",
-        parse=sets,
-    )
-    workers: int | None = flag(
-        "processes that score (default: one per core)", default=None, metavar="N", parse=positive
-    )
+    # Folder that holds the data sets.
+    data: Annotated[Path, FOLDER]
+    # Checkpoint of FNet, or the workdir of a training.
+    ckpt: Annotated[Path | None, FOLDER, SHIPPED] = None
+    # Folder for the reports and the fused images.
+    out: Annotated[Path | None, FOLDER, unset()] = None
+    # A report.json to verify, instead of --out.
+    verify: Annotated[Path | None, FILE, unset()] = None
+    # Sets to compute, separated by commas: tno, roadscene, cats, kaist, rgb_nir_scene, harvard_ct,
+    # harvard_pet, harvard_spect.
+    sets: Annotated[
+        tuple[str, ...], reads(partial(names, known=SETS), "NAMES"), unset("all that --data holds")
+    ] = SETS
+    # Processes that score.
+    workers: Annotated[int | None, whole(1, MOST_PROCESSES), unset("one per core")] = None
+
+    def __post_init__(self) -> None:
+        """Raises InputError unless there is one thing to do."""
+        if (self.out is None) == (self.verify is None):
+            raise InputError("use either --out or --verify")
 
 
-def main(argv: Sequence[str] | None = None, *, prog: str = "fnet-benchmark") -> int:
+def main(argv: Sequence[str] | None = None, *, prog: str = "fnet benchmark") -> int:
     """Runs the command; returns its exit status."""
-    texts = {"prog": prog, "description": DESCRIPTION, "epilog": EXAMPLES.format(prog=prog)}
-    config = parse(BenchmarkConfig, argv, **texts)
-    if (config.out is None) == (config.verify is None):
-        parser_of(BenchmarkConfig, **texts).error("give either --out or --verify")
+    config = parse(BenchmarkConfig, argv, prog=prog, description=DESCRIPTION, examples=EXAMPLES)
     if config.verify:
         return finish(lambda: verify(config), stopped="nothing was verified")
-    return finish(lambda: run(config), stopped="what was fused is kept; the same command goes on")
+    return finish(
+        lambda: run(config), stopped="what was fused is kept; run the same command to continue"
+    )
 
 
 def run(config: BenchmarkConfig) -> int:
@@ -97,6 +104,7 @@ def run(config: BenchmarkConfig) -> int:
     Raises:
         InputError: nothing can be computed at all; failures of single files are printed instead.
     """
+    from fnet_jax.artifacts.files import replace_texts, writable
     from fnet_jax.paper import table1
 
     assert config.out is not None
@@ -107,13 +115,12 @@ def run(config: BenchmarkConfig) -> int:
         "report.json": json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         "report.md": table1.markdown(content),
     }
-    for name, text in texts.items():
-        with writable(config.out / name, remedy="give another --out"):
-            replace_text(config.out / name, text)
+    with writable(config.out, remedy="use another --out"):
+        replace_texts({config.out / name: text for name, text in texts.items()})
     say(table1.summary(content))
     pairs, number = sum(x["pairs"] for x in content["sets"].values()), len(content["sets"])
     say(
-        f"{pairs} pair{'s' * (pairs != 1)} of {number} set{'s' * (number != 1)} "
+        f"{counted(pairs, 'pair')} of {counted(number, 'set')} "
         f"in {time.perf_counter() - begin:.1f} s into {config.out}"
     )
     return 1 if failures else 0
@@ -125,13 +132,14 @@ def verify(config: BenchmarkConfig) -> int:
     Raises:
         InputError: it cannot be read, or nothing can be computed at all.
     """
+    from fnet_jax.artifacts.drafts import scratch
     from fnet_jax.paper import table1, verify
 
     assert config.verify is not None
     before = verify.read(config.verify)
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch() as folder:
         names = tuple(name for name in config.sets if name in before["sets"])
-        run, found, origin, failures = _computed(config, Path(folder), names, measure=False)
+        run, found, origin, failures = _computed(config, folder, names, measure=False)
         lines, holds = verify.compare(before, table1.report(run, found, origin))
     for line in lines:
         say(line)
@@ -143,15 +151,16 @@ def _computed(
     config: BenchmarkConfig, out: Path, names: tuple[str, ...], *, measure: bool = True
 ) -> "tuple[Run, dict[str, Located], dict[str, Any], int]":
     """The run with everything in it, the sets, where the weights come from, and failures."""
-    found = locate(config.data, names)
     from tqdm import tqdm
 
     from fnet_jax.fusing.fuser import Fuser
     from fnet_jax.networks.fnet import FNet
+    from fnet_jax.paper.protocols import locate
     from fnet_jax.paper.run import Run, made_with, run_sets
     from fnet_jax.runtime.compilation import keep_programs
     from fnet_jax.weights import checkpoints
 
+    found = locate(config.data, names)
     failures = 0
 
     def report(line: str) -> None:
@@ -161,15 +170,15 @@ def _computed(
 
     keep_programs()
     ckpt = config.ckpt or checkpoints.PRETRAINED
-    network, params, meta = checkpoints.load(ckpt)
-    assert isinstance(network, FNet)
-    run = Run.resumed(out, made_with(network, params))
+    network, params, meta = checkpoints.load(ckpt, FNet)
+    run = Run.resumed(out, made_with(network, params), note=say)
     run.save()
     fuser = Fuser(network, params)
     progress = partial(tqdm, unit="pair", disable=None)
-    run_sets(run, fuser, found, workers=config.workers, report=report, progress=progress)
+    about: dict[str, Any] = {"report": report, "note": say, "progress": progress}
+    run_sets(run, fuser, found, workers=config.workers, **about)
     if not any(run.pairs[name] for name in found):
-        raise InputError(f"{config.data}: no pair could be fused; the lines above say why")
+        raise InputError(f"{config.data}: no pair could be fused; see the lines above")
     if measure:
         run.measure(ckpt)
     return run, found, meta["source"], failures

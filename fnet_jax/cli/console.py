@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from fnet_jax.cli import program
 from fnet_jax.errors import InputError
 
 
@@ -16,19 +17,32 @@ def finish(work: Callable[[], int], *, stopped: str) -> int:
     ``stopped``, and 130.
     """
     if sys.stderr is None:  # started without one, by a service for example
-        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 (for the rest of the run)
+        sys.stderr = _nowhere()
     for stream in (sys.stdout, sys.stderr):
         # A terminal or pipe that has no × or ↑ gets a question mark rather than nothing at all.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    line = f"stopped; {stopped}"
+    program.when_interrupted(line)
     try:
         return work()
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print(f"stopped; {stopped}", file=sys.stderr)
-        return 130
+    except OSError as error:  # of a file or folder that nothing else has looked at before
+        if error.filename is None or error.strerror is None:
+            raise
+        cause = f"{error.filename}: {error.strerror.lower()}"
+        print(f"error: {one_line(cause)}; check the name and permissions", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:  # in a notebook; a program does not raise it
+        print(line, file=sys.stderr)
+        return program.STATUS
+
+
+def one_line(text: str) -> str:
+    """A text in one line, whatever the names of files in it hold."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def say(line: str) -> None:
@@ -36,4 +50,19 @@ def say(line: str) -> None:
     try:
         print(line, flush=True)
     except OSError:
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (for the rest of the run)
+        sys.stdout = _nowhere()
+
+
+def show(text: str) -> int:
+    """Prints a help text, whatever the encoding of stdout; returns the exit status 0."""
+
+    def work() -> int:
+        say(text)
+        return 0
+
+    return finish(work, stopped="nothing was done")
+
+
+def _nowhere() -> io.TextIOWrapper:
+    """A stream that takes everything, for the rest of the run."""
+    return Path(os.devnull).open("w", encoding="utf-8")

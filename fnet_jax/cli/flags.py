@@ -1,115 +1,256 @@
-"""Command-line flags from the fields of a frozen dataclass: one source of names and defaults."""
+"""Command-line flags from the fields of a frozen dataclass, by tyro.
 
-import argparse
-import dataclasses
-import math
-from collections.abc import Callable, Sequence
+A field is a flag: the comment above it is its help, its annotation says how it is read, and
+``--help`` adds the default::
+
+    @dataclass(frozen=True)
+    class Config:
+        # Folder for the results.
+        out: Annotated[Path, FOLDER]
+        # Training steps.
+        steps: Annotated[int, whole(1)] = 100
+        # Checkpoint of FNet.
+        ckpt: Annotated[Path | None, FOLDER, unset("the shipped weights")] = None
+
+Conditions between fields belong into ``__post_init__``, as :class:`~fnet_jax.errors.InputError`.
+"""
+
+import io
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
+import tyro
+from tyro.conf import FlagCreatePairsOff, UseAppendAction
+from tyro.constructors import PrimitiveConstructorSpec
+
+from fnet_jax.artifacts.words import listed
+from fnet_jax.cli.console import show
+from fnet_jax.errors import InputError
+
 Config = TypeVar("Config")
-CKPT = "checkpoint of FNet (default: the weights that are shipped)"
+
+LARGEST_INTEGER = 2**31 - 1  # of the int32 that steps and sizes are counted with
+MOST_PROCESSES = 1024
+LARGEST_FLOAT = 3.4e38  # of float32
+LONGEST_NAME, LONGEST_PATH = 255, 4095  # bytes that Linux and most others allow
+SHOWN = 60  # characters of a wrong value that an error repeats
 
 
-def flag(
-    help: str,
+def parse(
+    config: type[Config],
+    argv: Sequence[str] | None = None,
     *,
-    default: Any = dataclasses.MISSING,
-    metavar: str | None = None,
-    choices: Sequence[str] | None = None,
-    short: str | None = None,
-    parse: Callable[[str], Any] | None = None,
-    positional: bool = False,
-    repeat: bool = False,
-) -> Any:
-    """A dataclass field that is also a flag; without ``default`` the flag is required.
+    prog: str = "",
+    description: str = "",
+    examples: str = "",
+) -> Config:
+    """Reads a configuration from the command line.
 
     Args:
-        help: what the field means, with its unit, as ``--help`` shows it.
-        default: its value where the flag is not given; of a bool it must be False.
-        metavar: what ``--help`` calls the value.
-        choices: the values that are allowed.
-        short: another, one-letter name of the flag.
-        parse: from the text of the flag to the value, where the field's type does not suffice.
-        positional: it is an argument without a name, and required.
-        repeat: it may be given several times; the field is a tuple of all values.
+        config: a frozen dataclass, as the module describes.
+        argv: the arguments; None for those of the process.
+        prog: name of the command, which replaces ``{prog}`` in ``examples``.
+        description: what the command does, shown by ``--help`` before the flags.
+        examples: text that ``--help`` shows after the flags.
+
+    Raises:
+        SystemExit: with 0 after ``--help``; with 2 and one line on stderr if an argument is wrong.
     """
-    metadata = {
-        "help": help,
-        "metavar": metavar,
-        "choices": choices,
-        "short": short,
-        "parse": parse,
-        "positional": positional,
-        "repeat": repeat,
-    }
-    return dataclasses.field(default=default, metadata=metadata)
-
-
-def parser_of(config: type, **texts: Any) -> argparse.ArgumentParser:
-    """A parser with a flag for each field of ``config``; ``texts`` go to ``ArgumentParser``."""
-    parser = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter, **texts)
-    types = get_type_hints(config)
-    for field in dataclasses.fields(config):
-        about, kind = field.metadata, types[field.name]
-        names = [f"--{field.name.replace('_', '-')}"]
-        names += [about["short"]] if about["short"] else []
-        if kind is bool:
-            parser.add_argument(*names, action="store_true", help=about["help"])
-            continue
-        required = field.default is dataclasses.MISSING
-        if about["positional"]:
-            names = [field.name]
-        named: dict[str, Any] = {} if about["positional"] else {"required": required}
-        if about["repeat"]:
-            named["action"] = "append"
-        parser.add_argument(
-            *names,
-            **named,
-            type=about["parse"] or next((t for t in get_args(kind) if t is not type(None)), kind),
-            default=None if required or about["repeat"] else field.default,
-            choices=about["choices"],
-            metavar=about["metavar"],
-            help=about["help"],
-        )
-    return parser
-
-
-def parse(config: type[Config], argv: Sequence[str] | None, **texts: Any) -> Config:
-    """The configuration that ``argv`` (default: that of the process) gives; may exit with 2."""
-    given = vars(parser_of(config, **texts).parse_args(argv))
-    repeated = [f.name for f in dataclasses.fields(config) if f.metadata["repeat"]]  # type: ignore[arg-type]
-    return config(**given | {name: tuple(given[name] or ()) for name in repeated})
-
-
-def positive(text: str) -> int:
-    """A positive whole number, for :func:`flag`'s ``parse``."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
-    return int(text)
-
-
-def number(text: str) -> float:
-    """A finite number, for :func:`flag`'s ``parse``."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    prog = prog or Path(sys.argv[0]).name
+    shown = io.StringIO()
     try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
-    return value
+        with redirect_stdout(shown), redirect_stderr(shown):
+            _check_given_once(config, argv)
+            return tyro.cli(
+                config,
+                args=argv,
+                prog=prog,
+                description="",
+                config=(FlagCreatePairsOff,),
+            )
+    except (InputError, SystemExit) as stop:
+        if isinstance(stop, SystemExit) and not stop.code:
+            usage, _, flags = re.sub(r" +$", "", shown.getvalue(), flags=re.M).partition("\n\n")
+            parts = usage, description, flags, examples.format(prog=prog)
+            show("\n\n".join(part.strip("\n") for part in parts if part))
+            raise
+        line = str(stop) if isinstance(stop, InputError) else _sentence(shown.getvalue(), config)
+        print(f"{prog}: error: {line} (see {prog} --help)", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
-def not_negative(text: str) -> float:
-    """A finite number that is 0 or more, for :func:`flag`'s ``parse``."""
-    value = number(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is less than 0")
-    return value
+def _sentence(shown: str, config: type) -> str:
+    """What is wrong, from what tyro shows: a title, and paragraphs between rules or in a box.
+
+    The last paragraph says where help is, and that which repeats the help of the flag is left out.
+    """
+    lines = "\n".join(line.strip(" │╭╮╰╯") for line in shown.splitlines())
+    _, *paragraphs = re.split(r"(?m)^(?:─ .* )?[-─]{3,}$", lines)
+    found = [" ".join(part.split()) for part in paragraphs if part.strip()][:-1]
+    wrong = [part for part in found if not part.startswith("Argument helptext")]
+    line = "; ".join(wrong).removeprefix(f"Error parsing {config.__name__}: ")
+    return line.removeprefix("Error parsing ") or " ".join(shown.split())
 
 
-def above_zero(text: str) -> float:
-    """A finite number above 0, for :func:`flag`'s ``parse``."""
-    value = number(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
-    return value
+def _check_given_once(config: type, argv: Sequence[str]) -> None:
+    """Raises InputError if two values are given to a flag that takes one."""
+    given = [word.partition("=")[0].replace("_", "-") for word in argv if word.startswith("--")]
+    for name, kind in get_type_hints(config, include_extras=True).items():
+        flag = flag_of(name)
+        several = kind is bool or bool in get_args(kind) or UseAppendAction in get_args(kind)
+        if given.count(flag) > 1 and not several:
+            raise InputError(f"{flag} is given {given.count(flag)} times; use it once")
+
+
+def flag_of(field: str) -> str:
+    """The flag of a field, such as ``--data-dir``."""
+    return f"--{field.replace('_', '-')}"
+
+
+def unset(text: str = "") -> Any:
+    """What ``--help`` shows as the default of a field that is None unless it is given."""
+    return tyro.conf.arg(help_behavior_hint=f"(default: {text})" if text else "")
+
+
+def reads(
+    parse: Callable[[str], Any], metavar: str, *, shown: Callable[[Any], str] = str
+) -> PrimitiveConstructorSpec[Any]:
+    """How the text of a flag becomes the value of a field of any type.
+
+    Args:
+        parse: from text to value; raises ValueError with a line that says what is wrong.
+        metavar: name of the value in ``--help``.
+        shown: from a default to what ``--help`` shows of it.
+    """
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=metavar,
+        instance_from_str=lambda texts: parse(texts[0]),
+        is_instance=lambda _: True,
+        str_from_instance=lambda value: ["" if value is None else shown(value)],
+    )
+
+
+def quoted(text: str) -> str:
+    """A value that an error repeats, cut where it is long."""
+    return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}…")
+
+
+def whole(
+    least: int, most: int = LARGEST_INTEGER, metavar: str = "N", *, odd: bool = False
+) -> PrimitiveConstructorSpec[Any]:
+    """A whole number from ``least`` to ``most``, in ASCII digits."""
+    kind = "an odd number" if odd else "a whole number"
+
+    def parse(text: str) -> int:
+        digits = re.fullmatch("[0-9]{1,19}", text)
+        if not digits or not least <= int(text) <= most or (odd and int(text) % 2 == 0):
+            raise ValueError(f"{quoted(text)} is not {kind} from {least} to {most}")
+        return int(text)
+
+    return reads(parse, metavar)
+
+
+def real(
+    kind: str = "a finite number",
+    fits: Callable[[float], bool] = lambda value: True,
+    metavar: str = "X",
+) -> PrimitiveConstructorSpec[Any]:
+    """A finite decimal number.
+
+    Args:
+        kind: what numbers ``fits`` accepts, such as "a number above 0".
+        fits: whether a number is accepted.
+        metavar: name of the value in ``--help``.
+    """
+
+    def parse(text: str) -> float:
+        if not fits(finite(text, kind)):
+            raise ValueError(f"{quoted(text)} is not {kind}")
+        return float(text)
+
+    return reads(parse, metavar, shown=lambda value: f"{value:g}")
+
+
+def finite(text: str, kind: str = "a finite number") -> float:
+    """A number in ASCII digits that float32 can hold; raises ValueError."""
+    number = re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text)
+    if not number or abs(float(text)) > LARGEST_FLOAT:
+        raise ValueError(f"{quoted(text)} is not {kind}")
+    return float(text)
+
+
+def above_zero(metavar: str = "X") -> PrimitiveConstructorSpec[Any]:
+    """A finite number above 0."""
+    return real("a finite number above 0", lambda value: value > 0, metavar)
+
+
+def path(text: str) -> Path:
+    """A path that the system can have, with ``~`` expanded; raises ValueError."""
+    word(text)
+    try:
+        found = Path(text).expanduser()
+        lengths = [len(os.fsencode(part)) for part in (str(found), *found.parts)]
+    except RuntimeError:
+        raise ValueError(f"{quoted(text)}: unknown home folder; write the path in full") from None
+    except UnicodeEncodeError:
+        raise ValueError(f"{quoted(text)} is not a path") from None
+    if lengths[0] > LONGEST_PATH or max(lengths[1:], default=0) > LONGEST_NAME:
+        raise ValueError(f"{quoted(text)} is too long; use names of at most {LONGEST_NAME} bytes")
+    return found
+
+
+def word(text: str) -> str:
+    """A text that is not blank; raises ValueError."""
+    if not text.strip() or "\0" in text:
+        raise ValueError(f"{quoted(text)} is not a name")
+    return text
+
+
+def word_or_path(text: str) -> str:
+    """A word that may be a path, whose ``~`` is expanded; raises ValueError."""
+    found = path(text)
+    return str(found) if text.startswith("~") else text
+
+
+def names(text: str, known: Iterable[str] = ()) -> tuple[str, ...]:
+    """``a,b`` as a tuple of names, each of them ``known`` if any are; raises ValueError."""
+    found = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    known = tuple(known)
+    unknown = [name for name in found if known and name not in known]
+    if unknown or not found:
+        wanted = f"one of {listed(known)}" if known else "a list of names"
+        raise ValueError(f"{quoted(unknown[0] if unknown else text)} is not {wanted}")
+    return found
+
+
+def address(text: str) -> str:
+    """``HOST:PORT``; raises ValueError."""
+    found = re.fullmatch(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", text)
+    if not found or not 1 <= int(found[2]) <= 65535:
+        raise ValueError(f"{quoted(text)} is not HOST:PORT, such as 10.0.0.1:1234")
+    return text
+
+
+def choice(known: Iterable[str], metavar: str) -> PrimitiveConstructorSpec[Any]:
+    """One of the names in ``known``."""
+    known = tuple(known)
+
+    def parse(text: str) -> str:
+        if text not in known:
+            raise ValueError(f"{quoted(text)} is unknown; use {listed(known)}")
+        return text
+
+    return reads(parse, metavar)
+
+
+FOLDER, FILE, PATH = (reads(path, metavar) for metavar in ("FOLDER", "FILE", "PATH"))
+WORD = reads(word, "NAME")
+FINITE = real()
+SHIPPED = unset("the shipped weights")

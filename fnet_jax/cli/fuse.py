@@ -1,5 +1,6 @@
-"""Fuses one pair of image files, or two folders of them."""
+"""``fnet fuse``: fuses one pair of image files, or two folders of them."""
 
+import dataclasses
 import logging
 import sys
 import time
@@ -7,23 +8,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
-from fnet_jax import images
-from fnet_jax.artifacts.files import writable
+import tyro
+
+from fnet_jax.artifacts.words import counted
 from fnet_jax.cli.console import finish, say
-from fnet_jax.cli.flags import CKPT, flag, parse, parser_of, positive
+from fnet_jax.cli.flags import FILE, FOLDER, PATH, SHIPPED, choice, parse, unset, whole
+from fnet_jax.cli.sources import COLORS, Sources
 from fnet_jax.errors import InputError
-from fnet_jax.fusing.sheet import contact_sheet
-from fnet_jax.images import color
-from fnet_jax.pairs.match import SAMPLES, Pair, match
 
-MAX_PIXELS = 100_000_000
 SHEET_ROWS = 20
 
 DESCRIPTION = """\
 Fuse pairs of registered images of one scene with FNet.
 
-I1 is the first modality, which may be in colour, and I2 the second, which is read as grey:
+I1 is the first modality and may be in color; I2 is the second and is read as
+grey:
 
   task                   I1        I2
   visible + infrared     visible   infrared
@@ -32,16 +33,16 @@ I1 is the first modality, which may be in colour, and I2 the second, which is re
   PET + MRI              PET       MRI
   SPECT + MRI            SPECT     MRI
 
-Give two files, or two folders: then images are paired whose names differ in nothing but the
-suffix (vi/01.png with ir/01.jpg), and those without a partner are listed. PNG, JPEG, BMP and TIFF
-of 8 bits (grey, RGB, palette; an alpha channel is dropped) and 16-bit grey PNG and TIFF are read.
---samples takes pairs that are shipped: synthetic ones, drawn, not photographed.
+Inputs are two image files or two folders. In folders, images whose names differ
+only in the suffix are a pair (vi/01.png with ir/01.jpg); images without a
+partner are reported. PNG, JPEG, BMP and TIFF files with 8 bits per channel are
+read, and grey PNG and TIFF files with 16 bits.
 """
 
 EXAMPLES = """\
 examples:
   {prog} --samples --out fused/ --sheet fused/sheet.png
-  {prog} --i1 visible.png --i2 infrared.png --out fused/
+  {prog} --i1 visible.png --i2 infrared.png --out fused.png
   {prog} --i1 TNO/vi --i2 TNO/ir --out fused/TNO --color grey
   {prog} --i1 NIR/VIS --i2 NIR/NIR --out fused/NIR
   {prog} --i1 MRI_CT/CT --i2 MRI_CT/MRI --out fused/CT --color limited
@@ -49,66 +50,50 @@ examples:
   {prog} --i1 MRI_SPECT/SPECT --i2 MRI_SPECT/MRI --out fused/SPECT --color limited
   {prog} --ckpt runs/ --i1 visible/ --i2 infrared/ --out fused/
 
-The exit status is 0 if everything was fused, 1 if anything failed, 2 if an option is wrong.
+exit status: 0 if every pair was fused, 1 if anything failed, 2 if an option is
+wrong, 130 after Ctrl-C
 """
 
 
-@dataclass(frozen=True)
-class FuseConfig:
+@dataclass(frozen=True, kw_only=True)
+class FuseConfig(Sources):
     """What the command does; each field is a flag."""
 
-    out: Path = flag("where the fused images go", metavar="FOLDER")
-    ckpt: Path | None = flag(CKPT, default=None, metavar="FOLDER")
-    i1: Path | None = flag("file or folder of I1", default=None, metavar="PATH")
-    i2: Path | None = flag("file or folder of I2", default=None, metavar="PATH")
-    samples: bool = flag("fuse the synthetic samples, in place of --i1 and --i2", default=False)
-    sheet: Path | None = flag(
-        f"also draw a contact sheet, I1, I2 and fused of the first {SHEET_ROWS} pairs, into this "
-        "image file",
-        default=None,
-        metavar="FILE",
-    )
-    color: str = flag(
-        "auto (default): keep the colour of I1 where it has any, in full-range Y'CbCr; "
-        "full: the same without asking; grey: fuse to grey, the published protocol for visible + "
-        "(near-)infrared; limited: keep colour in limited-range Y'CbCr, the published protocol for "
-        "medical images",
-        default="auto",
-        choices=color.MODES,
-    )
-    format: str | None = flag(
-        "format of the fused images (default: that of I1)",
-        default=None,
-        choices=("png", "jpg", "bmp", "tif"),
-    )
-    overwrite: bool = flag("replace fused images that are there already", default=False)
-    max_pixels: int = flag(
-        f"refuse larger images (default {MAX_PIXELS})",
-        default=MAX_PIXELS,
-        metavar="N",
-        parse=positive,
-    )
-    tile: int | None = flag(
-        "fuse larger images in tiles of at most N pixels a side, with the same result (default: "
-        "images that need more than 1.6 GB, or most of the free memory, in tiles that do not)",
-        default=None,
-        metavar="N",
-        parse=positive,
-    )
-    verbose: bool = flag("log devices, array sizes and compilations", default=False, short="-v")
+    # Folder for the fused images, which keep the file names of I1. For a single pair it may be an
+    # image file such as fused.png instead.
+    out: Annotated[Path, PATH]
+    # Checkpoint of FNet, or the workdir of a training.
+    ckpt: Annotated[Path | None, FOLDER, SHIPPED] = None
+    # Also draw a contact sheet into this image file: I1, I2 and the fused image of the first 20
+    # pairs.
+    sheet: Annotated[Path | None, FILE, unset()] = None
+    # What to do with the color of I1. auto: keep it where I1 has any, in full-range Y'CbCr;
+    # full: do so without looking; grey: drop it, the published protocol for visible and
+    # (near-)infrared images; limited: keep it in limited-range Y'CbCr, the published protocol for
+    # medical images.
+    color: Annotated[str, choice(COLORS, "MODE")] = "auto"
+    # Format of the fused images: png, jpg, bmp or tif.
+    format: Annotated[
+        str | None, choice(("png", "jpg", "bmp", "tif"), "FORMAT"), unset("that of I1")
+    ] = None
+    # Replace fused images that already exist.
+    overwrite: bool = False
+    # Refuse images with more pixels.
+    max_pixels: Annotated[int, whole(1, 2**40)] = 100_000_000
+    # Fuse images that are wider or higher than N pixels in tiles of at most that side. The result
+    # is the same, and needs less memory.
+    tile: Annotated[int | None, whole(1), unset("by the free memory")] = None
+    # Log devices, array sizes and compilations.
+    verbose: Annotated[bool, tyro.conf.arg(aliases=["-v"])] = False
 
 
-def main(argv: Sequence[str] | None = None, *, prog: str = "fnet-fuse") -> int:
+def main(argv: Sequence[str] | None = None, *, prog: str = "fnet fuse") -> int:
     """Runs the command; returns its exit status."""
-    texts = {"prog": prog, "description": DESCRIPTION, "epilog": EXAMPLES.format(prog=prog)}
-    config = parse(FuseConfig, argv, **texts)
-    given = (config.i1 is not None, config.i2 is not None)
-    if given != (not config.samples,) * 2:
-        parser_of(FuseConfig, **texts).error("give either both --i1 and --i2, or --samples")
+    config = parse(FuseConfig, argv, prog=prog, description=DESCRIPTION, examples=EXAMPLES)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     if config.verbose:
         logging.getLogger("fnet_jax").setLevel(logging.INFO)
-    return finish(lambda: run(config), stopped="the images fused so far are whole")
+    return finish(lambda: run(config), stopped="the images fused so far are complete")
 
 
 def run(config: FuseConfig) -> int:
@@ -118,19 +103,27 @@ def run(config: FuseConfig) -> int:
         InputError: nothing can be fused at all; failures of single pairs are printed instead.
     """
     start = time.perf_counter()
-    pairs, problems = match(config.i1 or SAMPLES / "I1", config.i2 or SAMPLES / "I2")
-    if config.sheet:
-        _check_sheet(config.sheet, config, pairs)
     from tqdm import tqdm
 
+    from fnet_jax import images
     from fnet_jax.fusing.batch import fuse_pairs
     from fnet_jax.fusing.fuser import Fuser
+    from fnet_jax.fusing.sheet import check_sheet, contact_sheet
     from fnet_jax.runtime.compilation import keep_programs
     from fnet_jax.weights import checkpoints  # JAX is slow to import: after --help
 
     def report(line: str) -> None:
         tqdm.write(f"error: {line}", file=sys.stderr)
 
+    pairs, problems = config.pairs()
+    out, suffix = config.out, f".{config.format}" if config.format else None
+    if len(pairs) == 1 and out.suffix.lower() in images.SUFFIXES and not out.is_dir():
+        if suffix not in (None, out.suffix.lower()):
+            raise InputError(f"--format {config.format}: {out} is another format; use one of them")
+        pairs = [dataclasses.replace(pairs[0], called=out.stem)]
+        out, suffix = out.parent, out.suffix
+    if config.sheet:
+        check_sheet(config.sheet, pairs, out, overwrite=config.overwrite)
     for problem in problems:
         report(problem)
     keep_programs()
@@ -139,9 +132,9 @@ def run(config: FuseConfig) -> int:
     written = fuse_pairs(
         fusers,
         pairs,
-        config.out,
+        out,
         color=config.color,
-        suffix=f".{config.format}" if config.format else None,
+        suffix=suffix,
         overwrite=config.overwrite,
         max_pixels=config.max_pixels,
         report=report,
@@ -151,27 +144,11 @@ def run(config: FuseConfig) -> int:
     total = len(pairs) + len(problems)
     compilations = sum(fuser.compilations for fuser in fusers)
     say(
-        f"fused {len(fused)} of {total} pair{'s' * (total != 1)} "
-        f"in {time.perf_counter() - start:.1f} s "
-        f"({compilations} compilation{'s' * (compilations != 1)}) into {config.out}"
+        f"fused {len(fused)} of {counted(total, 'pair')} in {time.perf_counter() - start:.1f} s "
+        f"({counted(compilations, 'compilation')}) into {config.out}"
     )
     if config.sheet and fused:
         shown = [(p.name, p.i1, p.i2, fused[p.name]) for p in pairs if p.name in fused]
         images.write(config.sheet, contact_sheet(shown[:SHEET_ROWS]), overwrite=config.overwrite)
         say(f"contact sheet: {config.sheet}")
     return 0 if len(fused) == total else 1
-
-
-def _check_sheet(sheet: Path, config: FuseConfig, pairs: list[Pair]) -> None:
-    """Raises InputError unless a contact sheet can be written without harm to anything else."""
-    if sheet.suffix.lower() not in images.SUFFIXES:
-        raise InputError(f"--sheet {sheet}: is no image file; give a name that ends in .png")
-    if sheet.exists() and not config.overwrite:
-        raise InputError(f"{sheet}: is there already; give --overwrite to replace it")
-    folders = {path.parent.resolve() for pair in pairs for path in (pair.i1, pair.i2)}
-    if sheet.parent.resolve() in folders:
-        raise InputError(f"--sheet {sheet}: is in a folder of source images; give another folder")
-    if sheet.parent.resolve() == config.out.resolve() and sheet.stem in {p.name for p in pairs}:
-        raise InputError(f"--sheet {sheet}: is what a fused image is called; give another name")
-    with writable(sheet, remedy="give another --sheet"):
-        sheet.parent.mkdir(parents=True, exist_ok=True)

@@ -1,36 +1,51 @@
-"""Scores fused image files: one method, or several side by side."""
+"""``fnet score``: metrics of fused image files, of one method or several side by side."""
 
-import argparse
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated
 
+from tyro.conf import UseAppendAction
+
+from fnet_jax.artifacts.words import counted
 from fnet_jax.cli.console import finish, say
-from fnet_jax.cli.flags import flag, parse, parser_of, positive
+from fnet_jax.cli.flags import (
+    FOLDER,
+    MOST_PROCESSES,
+    PATH,
+    choice,
+    names,
+    parse,
+    path,
+    quoted,
+    reads,
+    unset,
+    whole,
+)
 from fnet_jax.errors import InputError
 
-if TYPE_CHECKING:
-    from fnet_jax.scoring.run import Outcome
-
 DESCRIPTION = """\
-Score fused images with the metrics of the field: MI, CE, VIF, Qabf, Qcb, SSIM, EN, SD, SF, AG, SCD,
-CC, PSNR and MSE.
+Score fused images with the metrics of the field: MI, CE, VIF, Qabf, Qcb, SSIM,
+EN, SD, SF, AG, SCD, CC, PSNR and MSE.
 
---i1, --i2 and each method are folders of images, which belong together if their names differ in
-nothing but the suffix (or single files). Several methods are compared side by side: the best is
-marked, each mean has a 95 % interval, and a paired Wilcoxon test says where methods do not differ.
+--i1, --i2 and each method are folders of images, which belong together if their
+names differ only in the suffix, or single files. Several methods are compared
+side by side: the best one is marked, each mean has a 95 % interval, and a
+paired Wilcoxon test shows which methods do not differ.
 
 Papers compute these metrics in different ways. A profile fixes all of them:
 
-  paper     gives the numbers of the FNet paper, and of the programs that most papers share
-  vifb      gives the numbers of the VIFB toolbox in MATLAB (MI, CE, Qabf, Qcb, SSIM were compared
-            with what it printed; EN, SD, SF, AG, PSNR follow its formulas)
-  textbook  what the definitions say
+  paper     the numbers of the FNet paper, and of the programs that most papers
+            share
+  vifb      the numbers of the VIFB toolbox in MATLAB (all of its metrics were
+            compared with what it printed)
+  textbook  the definitions
 
---explain tells of each metric what it is, what the profiles compute, and why they differ.
+--explain shows what each metric is, what the profiles compute, and why they
+differ.
 """
 
 EXAMPLES = """\
@@ -38,92 +53,87 @@ examples:
   {prog} --i1 TNO/vi --i2 TNO/ir --fused fused/TNO
   {prog} --i1 TNO/vi --i2 TNO/ir --method FNet=fused/TNO --method CDDFuse=cdd/TNO --out scores/
   {prog} --i1 MRI_CT/CT --i2 MRI_CT/MRI --fused fused/CT --profile textbook
-  {prog} --explain
+  {prog} --explain --metrics MI
 
---out gets scores.csv (a row per image and method), means.csv, scores.json, scores.md, scores.tex
-and scores.html (tables, distributions, best and worst pairs; for any browser).
+--out gets scores.csv (a row per image and method), means.csv, scores.json,
+scores.md, scores.tex and scores.html (tables, distributions, best and worst
+pairs; for any browser).
 
-The exit status is 0 if everything was scored, 1 if anything failed, 2 if options do not fit.
+exit status: 0 if everything was scored, 1 if anything failed, 2 if an option is
+wrong, 130 after Ctrl-C
 """
 
 
 def method(text: str) -> tuple[str, Path]:
-    """``NAME=DIR`` as a name and a folder."""
-    name, separator, folder = text.partition("=")
-    if not name.strip() or not separator or not folder:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=DIR, such as FNet=fused/TNO")
-    return name.strip(), Path(folder)
+    """``NAME=DIR`` as a name and a folder; raises ValueError."""
+    name, _, folder = text.partition("=")
+    if not name.strip() or not folder:
+        raise ValueError(f"{quoted(text)} is not NAME=DIR, such as FNet=fused/TNO")
+    return name.strip(), path(folder)
 
 
-def names(text: str) -> tuple[str, ...]:
-    """``A,B`` as a tuple of names."""
-    found = tuple(name.strip() for name in text.split(",") if name.strip())
-    if not found:
-        raise argparse.ArgumentTypeError(f"{text!r} names nothing")
-    return found
+METHOD = reads(method, "NAME=DIR")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ScoreConfig:
     """What the command does; each field is a flag."""
 
-    i1: Path | None = flag("folder or file of I1", default=None, metavar="PATH")
-    i2: Path | None = flag("folder or file of I2", default=None, metavar="PATH")
-    fused: Path | None = flag(
-        "folder or file of fused images; the method is called as the folder",
-        default=None,
-        metavar="PATH",
-    )
-    method: tuple[tuple[str, Path], ...] = flag(
-        "fused images of a method with a name of your choice; may be given several times",
-        default=(),
-        metavar="NAME=DIR",
-        parse=method,
-        repeat=True,
-    )
-    profile: str = flag(
-        "which variants of the metrics (default paper)",
-        default="paper",
-        choices=("paper", "vifb", "textbook"),
-    )
-    metrics: tuple[str, ...] | None = flag(
-        "metrics, separated by commas (default: all of the profile)",
-        default=None,
-        metavar="NAMES",
-        parse=names,
-    )
-    out: Path | None = flag(
-        "where reports go, in six formats (default: the table is printed only)",
-        default=None,
-        metavar="FOLDER",
-    )
-    overwrite: bool = flag("replace reports that are there already", default=False)
-    workers: int | None = flag(
-        "processes (default: one per core)", default=None, metavar="N", parse=positive
-    )
-    explain: bool = flag(
-        "say what the metrics are and what profiles change, and stop", default=False
-    )
+    # I1: a folder of images, or one image file.
+    i1: Annotated[Path | None, PATH, unset()] = None
+    # I2: a folder if I1 is one, else a file.
+    i2: Annotated[Path | None, PATH, unset()] = None
+    # Fused images: a folder if I1 is one, else a file. The method is named after the folder.
+    fused: Annotated[Path | None, PATH, unset()] = None
+    # Fused images of a method under a name of your choice.
+    method: UseAppendAction[tuple[Annotated[tuple[str, Path], METHOD], ...]] = ()
+    # Which variants of the metrics: paper, vifb or textbook.
+    profile: Annotated[str, choice(("paper", "vifb", "textbook"), "PROFILE")] = "paper"
+    # Metrics to compute, separated by commas.
+    metrics: Annotated[
+        tuple[str, ...] | None, reads(names, "NAMES"), unset("all of the profile")
+    ] = None
+    # Folder for reports in six formats. Without it, the table is only printed.
+    out: Annotated[Path | None, FOLDER, unset()] = None
+    # Replace reports that already exist.
+    overwrite: bool = False
+    # Processes that score.
+    workers: Annotated[int | None, whole(1, MOST_PROCESSES), unset("one per core")] = None
+    # Explain the metrics and profiles, and stop.
+    explain: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises InputError unless there is something to do."""
+        if not self.explain and not (self.i1 and self.i2 and (self.fused or self.method)):
+            raise InputError("use --i1, --i2 and --fused or --method NAME=DIR (or --explain)")
+
+    def methods(self) -> dict[str, Path]:
+        """Fused images by the name of their method; raises InputError if two have one name."""
+        given = [*self.method]
+        if self.fused:
+            name = self.fused.absolute().name if self.fused.is_dir() else "fused"
+            given.insert(0, (name, self.fused))
+        methods: dict[str, Path] = {}
+        for name, folder in given:
+            if name in methods:
+                raise InputError(f"{folder}: {name} is already the name of another method")
+            methods[name] = folder
+        return methods
 
 
-def main(argv: Sequence[str] | None = None, *, prog: str = "fnet-score") -> int:
+def main(argv: Sequence[str] | None = None, *, prog: str = "fnet score") -> int:
     """Runs the command; returns its exit status."""
-    texts = {"prog": prog, "description": DESCRIPTION, "epilog": EXAMPLES.format(prog=prog)}
-    config = parse(ScoreConfig, argv, **texts)
+    config = parse(ScoreConfig, argv, prog=prog, description=DESCRIPTION, examples=EXAMPLES)
     if config.explain:
-        return finish(lambda: tell(config), stopped="nothing was scored")
-    if config.i1 is None or config.i2 is None or not (config.fused or config.method):
-        parser_of(ScoreConfig, **texts).error(
-            "give --i1, --i2 and --fused or --method NAME=DIR (or --explain)"
-        )
+        return finish(lambda: explain(config), stopped="nothing was scored")
     return finish(lambda: run(config), stopped="no report was written")
 
 
-def tell(config: ScoreConfig) -> int:
+def explain(config: ScoreConfig) -> int:
     """Prints what the metrics are."""
-    from fnet_jax.metrics import explain  # SciPy and scikit-image take half a second
+    from fnet_jax import metrics  # SciPy and scikit-image take half a second
 
-    say(explain(config.metrics))
+    say(metrics.explain(config.metrics))
     return 0
 
 
@@ -134,7 +144,7 @@ def run(config: ScoreConfig) -> int:
         InputError: nothing can be scored at all; failures of single files are printed instead.
     """
     begin = time.perf_counter()
-    methods = _methods(config)
+    methods = config.methods()
     from tqdm import tqdm
 
     from fnet_jax.scoring import report as reports
@@ -147,9 +157,6 @@ def run(config: ScoreConfig) -> int:
         nonlocal failures
         failures += 1
         tqdm.write(f"error: {line}", file=sys.stderr)
-
-    def progress(outcomes: "Iterable[Outcome]", total: int) -> "Iterable[Outcome]":
-        return tqdm(outcomes, total=total, desc="scoring", unit="pair", disable=None)
 
     assert config.i1 is not None
     assert config.i2 is not None
@@ -164,7 +171,7 @@ def run(config: ScoreConfig) -> int:
         metrics=config.metrics,
         workers=config.workers,
         report=report,
-        progress=progress,
+        progress=partial(tqdm, unit="pair", disable=None),
     )
     comparison = compare(scores)
     provenance = reports.provenance_of(scenes, scores)
@@ -173,22 +180,8 @@ def run(config: ScoreConfig) -> int:
     if config.out:
         reports.write(config.out, scenes, scores, comparison, provenance)
         written = f" into {config.out}"
-    total = len(scenes)
     say(
-        f"scored {scores.complete} of {total} pair{'s' * (total != 1)} "
+        f"scored {scores.complete} of {counted(len(scenes), 'pair')} "
         f"in {time.perf_counter() - begin:.1f} s{written}"
     )
     return 1 if failures else 0
-
-
-def _methods(config: ScoreConfig) -> dict[str, Path]:
-    given = [*config.method]
-    if config.fused:
-        fused = config.fused
-        given.insert(0, (fused.absolute().name if fused.is_dir() else "fused", fused))
-    methods: dict[str, Path] = {}
-    for name, folder in given:
-        if name in methods:
-            raise InputError(f"{folder}: another method is called {name}, too; give other names")
-        methods[name] = folder
-    return methods

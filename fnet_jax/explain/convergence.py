@@ -1,37 +1,34 @@
 """How the estimate of a block changes from one iteration to the next.
 
-LZSC has no decoder of its own that would tell how well uᵏ explains its input e, so two fits stand
-beside each other, both relative to ‖e‖:
+LZSC has no decoder of its own that would show how well uᵏ explains its input e. Two fits are given
+instead, both relative to ‖e‖:
 
-- ``seen``: min_A ‖e − A W_dᵏ uᵏ⁻¹‖, how much of e cannot be told from what iteration k reads of the
-  estimate before it (eq. 20). All blocks have it. A mixes the C channels (it is one number for u1
-  and u2), because an LZSC block stays the same if W_dᵏ is followed by any invertible A and W_uᵏ
-  preceded by its inverse. Every iteration reads with filters of its own, so that this is no
-  residual that an algorithm would make smaller.
+- ``seen``: min_A ‖e − A W_dᵏ uᵏ⁻¹‖, how much of e cannot be recovered from what iteration k reads
+  of the previous estimate (eq. 20). All blocks have it. A mixes the C channels (it is one number
+  for u1 and u2), because an LZSC block stays the same if W_dᵏ is followed by any invertible A and
+  W_uᵏ preceded by its inverse. Every iteration reads with its own filters, so this is not a
+  residual that an algorithm would reduce.
 - ``decoded``: ‖e − D uᵏ‖ with the one decoder D that was learned for the last estimate. u1 and u2
-  have it; what it leaves is not an error but the image Î that is left for the common features. c
-  has none: the network uses no D_c1 and D_c2.
+  have it; what it leaves is not an error but the image Î that remains for the common features. c
+  has no decoder: the network does not use D_c1 and D_c2.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
-from fnet_jax.sparse_coding.correlation import correlate
-
-_correlate = jax.jit(correlate)
+from fnet_jax.fusing.edits import reconstruct
 
 
 class Convergence(NamedTuple):
-    """Of a block, by iteration k = 0…N; each of shape (N + 1,).
+    """How a block converges, by iteration k = 0…N; each array has shape (N + 1,).
 
     Attributes:
         step: ‖uᵏ − uᵏ⁻¹‖₂ over all pixels and features, with u⁻¹ = 0.
         relative_step: the same over ‖uᵏ‖₂; NaN where that is 0.
-        seen: min_A ‖e − A W_dᵏ uᵏ⁻¹‖₂ / ‖e‖₂ in [0, 1]; NaN at k = 0, where there is no estimate
-            before, or e = 0.
+        seen: min_A ‖e − A W_dᵏ uᵏ⁻¹‖₂ / ‖e‖₂ in [0, 1]; NaN at k = 0, where there is no previous
+            estimate, and where e is 0.
         decoded: ‖e − D uᵏ‖₂ / ‖e‖₂; NaN for a block without D, or where e is 0.
     """
 
@@ -53,27 +50,23 @@ def convergence(
         e: what is coded, shape (H, W, C).
         u: u⁰…uᴺ, each of shape (H, W, K).
         W_d: filters of W_d¹…W_dᴺ, each of shape (size, size, K, C).
-        D: filters of the decoder that was learned for uᴺ, shape (size, size, K, C), if there is
-            one.
+        D: filters of the decoder that was learned for uᴺ, shape (size, size, K, C); None for a
+            block without one.
     """
     norms = np.array([_norm(x) for x in u])
     step = np.array([norms[0], *(_norm(x - y) for x, y in zip(u[1:], u[:-1], strict=True))])
-    seen = [np.nan, *(_untold(e, _decoded(x, W)) for x, W in zip(u[:-1], W_d, strict=True))]
-    decoded = [np.nan if D is None else _relative(e - _decoded(x, D), e) for x in u]
+    seen = [np.nan, *(_unexplained(e, reconstruct(x, W)) for x, W in zip(u[:-1], W_d, strict=True))]
+    decoded = [np.nan if D is None else _relative(e - reconstruct(x, D), e) for x in u]
     relative = step / np.where(norms > 0, norms, np.nan)
     return Convergence(step, relative, np.array(seen), np.array(decoded))
 
 
-def _decoded(u: np.ndarray, filters: np.ndarray) -> np.ndarray:
-    return np.asarray(_correlate(u[None], filters))[0]
-
-
-def _untold(e: np.ndarray, read: np.ndarray) -> float:
-    """What no mixture of the channels of ``read`` tells of e, relative to e."""
+def _unexplained(e: np.ndarray, read: np.ndarray) -> float:
+    """What no mixture of the channels of ``read`` explains of e, relative to e."""
     channels = e.shape[2]
-    told, known = e.reshape(-1, channels), read.reshape(-1, channels)
-    A, *_ = np.linalg.lstsq(known, told, rcond=None)
-    return _relative(told - known @ A, e)
+    target, known = e.reshape(-1, channels), read.reshape(-1, channels)
+    A, *_ = np.linalg.lstsq(known, target, rcond=None)
+    return _relative(target - known @ A, e)
 
 
 def _relative(rest: np.ndarray, e: np.ndarray) -> float:

@@ -11,10 +11,9 @@ from fnet_jax.explain.convergence import Convergence, convergence
 from fnet_jax.explain.likeness import edges, likeness
 from fnet_jax.explain.nulls import Histogram
 from fnet_jax.explain.shares import mean, of_light, shares
-from fnet_jax.fusing import edits
+from fnet_jax.fusing import edits, inputs
 from fnet_jax.fusing.edits import CODES, Edit
 from fnet_jax.fusing.fuser import Fuser
-from fnet_jax.images import color as colors
 from fnet_jax.sparse_coding.unrolled import Intermediates
 
 STRONGEST = 5
@@ -29,8 +28,8 @@ class Block:
         uses: of the K features of each uᵏ; ``use`` is that of the code, uᴺ.
         contribution: share of each feature in the light of the code's reconstruction, shape (K,);
             see :func:`fnet_jax.explain.features.contribution`.
-        strongest: maps of the features of most energy, strongest first, shape (H, W, strongest).
-        theta: θᵏ, shape (N + 1,); of an LCSC block, which has one θ for each feature and all k, the
+        strongest: maps of the features with most energy, strongest first, shape (H, W, strongest).
+        theta: θᵏ, shape (N + 1,); for an LCSC block, which has one θ per feature for all k, the
             mean over its features.
         rho: ρᵏ, shape (N + 1,); 0 where there is no momentum.
         nulls_before: values before the threshold whose magnitude is below ε, shape (N + 1,).
@@ -41,7 +40,7 @@ class Block:
         convergence: of the iterates.
         dictionaries: the filters that lead to the features or from them, by the paper's names, each
             of shape (K, C, size, size), in the features' own order.
-        estimates: the k of the uᵏ that dictionaries of one iteration lead to or from.
+        estimates: for the dictionaries of one iteration, the k of the uᵏ that they lead to or from.
     """
 
     energy: np.ndarray
@@ -65,7 +64,7 @@ class Block:
         return self.uses[-1]
 
     def use_of(self, dictionary: str) -> features.Use:
-        """Of the features that the filters of that name lead to or from.
+        """How the features that the filters of that name lead to or from are used.
 
         ``W_e_k`` leads to uᵏ and ``W_d_k`` from uᵏ⁻¹; ``D``, ``G``, and filters that all iterations
         share, count for uᴺ.
@@ -74,7 +73,7 @@ class Block:
 
     @property
     def null_increase(self) -> np.ndarray:
-        """Increase of the nulls by each threshold, in per cent."""
+        """Increase of the nulls by each threshold, in percent."""
         return nulls.increase(self.nulls_before, self.nulls_after)
 
     @property
@@ -92,7 +91,7 @@ class Explanation:
             ``If_edited``, each of shape (H, W), not clipped.
         blocks: by the name of their code: ``u1``, ``u2``, ``c``.
         shares: of u1, u2 and c in each pixel, shape (H, W, 3); see :mod:`fnet_jax.explain.shares`.
-        fused: the fused image as :class:`~fnet_jax.fusing.fuser.Fuser` gives it, in the type of I1.
+        fused: the fused image as :class:`~fnet_jax.fusing.fuser.Fuser` returns it.
         edited: the same after ``edit``.
         edit: what was changed in ``If_edited``.
     """
@@ -110,7 +109,7 @@ class Explanation:
         return of_light(*(self.images[f"If_{code}"] for code in CODES))
 
     def numbers(self) -> dict[str, Any]:
-        """What is no map, of plain Python types; what is undefined is None."""
+        """Everything but the maps, in plain Python types; undefined values are None."""
         parts = {name: self.images[name] for name in ("If_u1", "If_u2", "If_c")}
         parts |= {f"energy of {code}": block.energy for code, block in self.blocks.items()}
         sources = {name: self.images[name] for name in ("I1", "I2")}
@@ -182,9 +181,9 @@ def explain(
         i1: as for :meth:`fnet_jax.fusing.fuser.Fuser.fuse`.
         i2: as for :meth:`fnet_jax.fusing.fuser.Fuser.fuse`.
         color: as for :meth:`fnet_jax.fusing.fuser.Fuser.fuse`.
-        edit: a change of which the result is shown; None for no change. Everything else is of the
+        edit: a change whose result is shown; None for no change. Everything else describes the
             network without it.
-        strongest: how many feature maps of each code to keep; of fewer, all.
+        strongest: how many feature maps of each code to keep, at most.
         epsilon: a value is null if its magnitude is below this, > 0; None for a thousandth of the
             largest magnitude of each code.
 
@@ -194,41 +193,40 @@ def explain(
 
     Raises:
         InputError: an image, ``edit``, ``strongest`` or ``epsilon`` cannot be used.
-        MemoryError: the machine has too little memory left for images of this size.
+        MemoryError: there is too little free memory for images of this size.
     """
     edit = edit or Edit()
     edit.check(fuser.network.features)
     if strongest < 1:
-        raise InputError(f"strongest is {strongest}; give 1 or more")
+        raise InputError(f"strongest is {strongest}; use 1 or more")
     if epsilon is not None and not 0 < epsilon < np.inf:
-        raise InputError(f"epsilon is {epsilon:g}; give a number above 0")
-    I1, recombine, I2 = fuser.inputs(i1, i2, color=color)
-    found = fuser.decompose(i1, i2, color=color)
-    images = {"I1": I1, "I2": I2} | {
+        raise InputError(f"epsilon is {epsilon:g}; use a number above 0")
+    pair = inputs.separate(i1, i2, color=color)
+    found = fuser.intermediates(pair)
+    images = {"I1": pair.I1, "I2": pair.I2} | {
         name: found[name][..., 0] for name in ("I1_hat", "I2_hat", "If_u1", "If_u2", "If_c", "If")
     }
-    inputs = {
-        "u1": I1[..., None],
-        "u2": I2[..., None],
+    coded = {
+        "u1": pair.I1[..., None],
+        "u2": pair.I2[..., None],
         "c": np.concatenate([found["I1_hat"], found["I2_hat"]], axis=2),
     }
     blocks = {
         code: _block(code, e, found, fuser, strongest=strongest, epsilon=epsilon)
-        for code, e in inputs.items()
+        for code, e in coded.items()
     }
     if edit.theta_scale != 1:
         del found  # as large as what is found next
-        found = fuser.decompose(i1, i2, color=color, theta_scale=edit.theta_scale)
+        found = fuser.intermediates(pair, theta_scale=edit.theta_scale)
     images["If_edited"] = edits.decode(found, fuser.params, edit)[..., 0]
     # Copies, because views would keep all of the network's arrays.
     images = {name: np.array(image) for name, image in images.items()}
-    kind = np.asarray(i1).dtype
     return Explanation(
         images,
         blocks,
         shares(images["If_u1"], images["If_u2"], images["If_c"]),
-        fused=colors.from_unit(recombine(images["If"]), kind),
-        edited=colors.from_unit(recombine(images["If_edited"]), kind),
+        fused=pair.image(images["If"]),
+        edited=pair.image(images["If_edited"]),
         edit=edit,
     )
 

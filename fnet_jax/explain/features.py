@@ -2,22 +2,19 @@
 
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
-from fnet_jax.sparse_coding.correlation import correlate
+from fnet_jax.fusing.edits import reconstruct
 
 
 class Use(NamedTuple):
     """How a code uses its K features in one pair.
 
     Attributes:
-        energy: share of each in the sum of all squared values, shape (K,), sums to 1, or is 0
-            where the code is.
+        energy: share of each in the sum of all squared values, shape (K,); sums to 1, or is 0 if
+            the whole code is 0.
         frequency: share of the pixels where its |value| is at least ε, shape (K,).
-        order: the features by falling energy, shape (K,).
+        order: the features in order of decreasing energy, shape (K,).
     """
 
     energy: np.ndarray
@@ -51,23 +48,18 @@ def use(code: np.ndarray, epsilon: float) -> Use:
 
 
 def contribution(code: np.ndarray, G: np.ndarray) -> np.ndarray:
-    """Share of each feature in all the light that they add or take away, ``Σ|G_j u_j|``.
+    """Share of each feature in all the light that features add or remove, ``Σ|G_j u_j|``.
 
-    A strong feature whose atom is weak, or cancels itself, contributes little.
+    A strong feature contributes little if its atom is weak or cancels itself.
 
     Args:
         code: features, shape (H, W, K).
         G: the filters that draw them, shape (size, size, K, 1).
 
     Returns:
-        Array (K,), which sums to 1, or is 0 where the code is.
+        Array (K,), which sums to 1, or is 0 if the whole code is 0.
     """
-    maps = np.moveaxis(code, 2, 0)[:, None, :, :, None]
-    sizes = np.asarray(_light(maps, np.moveaxis(G, 2, 0)[..., None]), np.float64)
+    each = ([j] for j in range(code.shape[2]))
+    light = (np.abs(reconstruct(code[..., j], G[:, :, j])) for j in each)
+    sizes = np.array([image.sum(dtype=np.float64) for image in light])
     return sizes / max(sizes.sum(), np.finfo(np.float64).tiny)
-
-
-@jax.jit
-def _light(maps: jax.Array, filters: jax.Array) -> jax.Array:
-    """Σ|G_j u_j| of one feature after the other, (K,)."""
-    return lax.map(lambda one: jnp.abs(correlate(*one)).sum(), (maps, filters))

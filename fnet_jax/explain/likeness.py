@@ -21,8 +21,8 @@ def likeness(
         others: images (H, W) by name.
 
     Returns:
-        Correlations in [−1, 1] by the part's name and then the other's; NaN where one is constant.
-        None of a part with itself.
+        Correlations in [−1, 1] by the name of the part and then of the other image; NaN where one
+        is constant. A part is not correlated with itself.
     """
     return {
         part: {name: _correlation(x, y) for name, y in others.items() if name != part}

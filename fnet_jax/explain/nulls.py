@@ -1,9 +1,9 @@
 """How many values the thresholds make null, and what they do to the others (Sec. IV-E, Fig. 10).
 
-The sigmoidal threshold (eq. 6) makes small values, no zeros, so that a value counts as null if its
-magnitude is below some ε. The paper reads the nulls off the peak of a histogram at 0, and does not
-tell how wide its bins are. With a thousand bins from 0 to the largest magnitude of the block its
-numbers come out within 7 % on one of its images (``docs/explain.md``): that is the ε of
+The sigmoidal threshold (eq. 6) makes small values but no zeros, so a value counts as null if its
+magnitude is below some ε. The paper reads the nulls off the peak of a histogram at 0 and does not
+state how wide its bins are. With a thousand bins from 0 to the largest magnitude of the block, its
+numbers are reproduced within 7 % on one of its images (``docs/explain.md``); this is the ε of
 :func:`epsilon`.
 """
 
@@ -33,7 +33,7 @@ class Histogram(NamedTuple):
 
 
 def epsilon(code: np.ndarray) -> float:
-    """A thousandth of the largest magnitude; of zeros only, the least normal number."""
+    """A thousandth of the largest magnitude; the least normal number if all values are zero."""
     return float(np.abs(code).max()) / PART or float(np.finfo(np.float32).tiny)
 
 
@@ -43,7 +43,7 @@ def count(values: Iterable[np.ndarray], epsilon: float) -> np.ndarray:
 
 
 def increase(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Increase of the nulls by a threshold in per cent, ``100 (after − before) / before``.
+    """Increase of the nulls by a threshold in percent, ``100 (after − before) / before``.
 
     NaN where there were none before.
     """
@@ -52,11 +52,11 @@ def increase(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 
 
 def near(theta: float, *, gamma: float | None) -> float:
-    """Where the enlarged histogram ends: 4θ, but beyond the sigmoid of width 1/γ if there is one.
+    """Where the enlarged histogram ends: at 4θ, or beyond the sigmoid of width 1/γ if that is more.
 
     Args:
         theta: the threshold.
-        gamma: γ of the sigmoidal threshold; None of the others, which have no transition.
+        gamma: γ of the sigmoidal threshold; None for the others, which have no transition.
     """
     return max(NEAR * theta, theta + GATE / gamma if gamma else 0.0)
 

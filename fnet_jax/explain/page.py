@@ -1,10 +1,10 @@
 """An explanation as one HTML file that needs nothing else."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from fnet_jax.explain.colours import COLOURS
+from fnet_jax.artifacts import html
+from fnet_jax.explain.colors import COLORS
 from fnet_jax.fusing.edits import CODES, Edit
 
 
@@ -40,22 +40,14 @@ def page(
         figures: to be shown below each other.
         origin: what the numbers came from, by name.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # slow to import
-
-    environment = Environment(
-        loader=PackageLoader("fnet_jax.explain", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["data"] = _data
-    environment.filters["figure"] = _figure
-    return environment.get_template("explain.html").render(
+    return html.render(
+        "fnet_jax.explain",
+        "explain.html",
+        filters={"png": _png, "figure": _figure},
         name=name,
         numbers=numbers,
         codes=CODES,
-        colours=COLOURS,
+        colors=COLORS,
         edit=described(edit),
         pictures=pictures,
         figures=figures,
@@ -71,9 +63,8 @@ def described(edit: Edit) -> str:
     return " ".join(words)
 
 
-def _data(png: bytes) -> str:
-    """The bytes of a PNG file as an address that holds them."""
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+def _png(content: bytes) -> str:
+    return html.data_url(content, "image/png")
 
 
 def _figure(value: float | None, digits: int = 4) -> str:

@@ -2,8 +2,6 @@
 
 import io
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,21 +10,23 @@ import numpy as np
 
 from fnet_jax import images
 from fnet_jax.artifacts import provenance
-from fnet_jax.artifacts.files import writable
+from fnet_jax.artifacts.files import replace_folder, writable
 from fnet_jax.errors import InputError
 from fnet_jax.explain.explanation import Explanation
 from fnet_jax.explain.figures import drawings
 from fnet_jax.explain.page import Shown, described, page
 from fnet_jax.fusing.fuser import Fuser
+from fnet_jax.images.color import from_unit
+from fnet_jax.images.levels import to_8_bits
 from fnet_jax.pairs.match import Pair
-from fnet_jax.weights.checkpoints import checksums
+from fnet_jax.weights.integrity import checksums
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PAGE, NUMBERS, ARRAYS, FIGURES = "report.html", "numbers.json", "arrays.npz", "figures"
 RESULTS = ("fused.png", "edited.png")
-ELSEWHERE = "give another --out"
+ELSEWHERE = "use another --out"
 DOTS = 150  # per inch, of PNG files and of pictures inside SVG files
 COUNT = 12  # figures without an edit; one more with one
 
@@ -38,9 +38,9 @@ def check(folder: Path, *, overwrite: bool) -> None:
             return
         names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if not {PAGE, NUMBERS} <= names <= {PAGE, NUMBERS, ARRAYS, FIGURES, *RESULTS}:
-        raise InputError(f"{folder}: is there already and is not a report alone; {ELSEWHERE}")
+        raise InputError(f"{folder}: already exists and is not only a report; {ELSEWHERE}")
     if not overwrite:
-        raise InputError(f"{folder}: is there already; give --overwrite to replace the report")
+        raise InputError(f"{folder}: already exists; use --overwrite to replace the report")
 
 
 def origin_of(fuser: Fuser, pair: Pair, *, color: str) -> dict[str, str]:
@@ -56,7 +56,7 @@ def origin_of(fuser: Fuser, pair: Pair, *, color: str) -> dict[str, str]:
         "I1": pair.i1.name,
         "I2": pair.i2.name,
         "I1 and I2 (SHA-256)": provenance.fingerprint([("I1", pair.i1), ("I2", pair.i2)]),
-        "colour": color,
+        "color": color,
         "weights (SHA-256)": provenance.fingerprint_of(checksums(fuser.params)),
         "date": provenance.today(),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
@@ -74,40 +74,20 @@ def write(
     """Writes a report, whole or not at all.
 
     Args:
-        folder: where it goes; a report that is there is replaced, anything else is not.
+        folder: where it goes; a report there is replaced, anything else is not.
         name: of the pair.
         explanation: what is reported, of images that are uint8 or uint16.
         origin: of :func:`origin_of`.
         advance: is called after each figure.
 
     Raises:
-        InputError: something cannot be written, or something else is there.
+        InputError: it cannot be written, or something else exists there.
     """
     check(folder, overwrite=True)
     with writable(folder, remedy=ELSEWHERE):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
-            new.chmod(0o755)
+        with replace_folder(folder) as new:
             _fill(new, name, explanation, origin, advance)
-            _put(new, folder)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
-
-
-def _put(new: Path, folder: Path) -> None:
-    """Moves the folder ``new`` to ``folder``, in place of a report that is there."""
-    if folder.exists() and any(folder.iterdir()):
-        old = new.with_name(f"{new.name}-old")
-        folder.rename(old)
-        try:
-            new.rename(folder)
-        except OSError:
-            old.rename(folder)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        new.rename(folder)
 
 
 def _fill(
@@ -125,7 +105,7 @@ def _fill(
         figures.append(Shown(drawing.title, drawing.caption, file.read_bytes()))
         advance()
     pictures = [
-        Shown(title, "", _png(np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8)))
+        Shown(title, "", _png(from_unit(np.clip(image, 0, 1), np.dtype(np.uint8))))
         for title, image in ((x, explanation.images[x]) for x in ("I1", "I2"))
     ]
     edit = described(explanation.edit)
@@ -157,8 +137,6 @@ def _png(image: np.ndarray) -> bytes:
     """An image, uint8 or uint16, as the bytes of a PNG file of 8 bits."""
     from PIL import Image
 
-    if image.dtype == np.uint16:
-        image = np.rint(image / 257).astype(np.uint8)
     file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG")
+    Image.fromarray(to_8_bits(image)).save(file, "PNG")
     return file.getvalue()

@@ -2,15 +2,15 @@
 
 import numpy as np
 
-VISIBLE = 0.5 / 255  # half a grey level; where the parts together are less, there is nothing to see
+VISIBLE = 0.5 / 255  # half a grey level; where the parts sum to less, there is nothing to see
 
 
 def shares(If_u1: np.ndarray, If_u2: np.ndarray, If_c: np.ndarray) -> np.ndarray:
     """The share of each reconstruction in the fused image, |If_x| / (|If_u1| + |If_u2| + |If_c|).
 
-    Magnitudes, because the parts have signs and partly cancel: c may darken what u1 brightens, and
-    a share of the sum itself would then be below 0 or above 1. A share so says how much of all that
-    was added and taken away at a pixel came from a part, not how bright it is.
+    Magnitudes are used because the parts have signs and partly cancel: c may darken what u1
+    brightens, and a share of the sum itself would then be below 0 or above 1. A share thus says how
+    much of everything added and removed at a pixel came from a part, not how bright the pixel is.
 
     Args:
         If_u1: reconstruction from u1, shape (H, W), units of the image in [0, 1].
@@ -29,7 +29,7 @@ def shares(If_u1: np.ndarray, If_u2: np.ndarray, If_c: np.ndarray) -> np.ndarray
 def of_light(If_u1: np.ndarray, If_u2: np.ndarray, If_c: np.ndarray) -> np.ndarray:
     """The share of each reconstruction in all the light of the image, Σ|If_x| / Σ_x Σ|If_x|.
 
-    Bright pixels count for more than dark ones, which all count alike in :func:`mean`.
+    Bright pixels count more than dark ones; in :func:`mean`, all pixels count alike.
 
     Args:
         If_u1: reconstruction from u1, shape (H, W), units of the image in [0, 1].

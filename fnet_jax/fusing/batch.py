@@ -2,19 +2,37 @@
 
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TypeVar
 
 import numpy as np
 
 from fnet_jax import images
-from fnet_jax.artifacts.progress import Tell
-from fnet_jax.errors import InputError, first_line
+from fnet_jax.artifacts.files import resolved, writable
+from fnet_jax.artifacts.progress import Report
+from fnet_jax.errors import InputError, reason
 from fnet_jax.fusing.fuser import Fuser
 from fnet_jax.fusing.shapes import Size
-from fnet_jax.pairs.match import Pair
+from fnet_jax.pairs.match import Pair, check_sizes, named
+
+REMEDY = "use --tile 1024, or a smaller number"
+
+Given = TypeVar("Given")
+Done = TypeVar("Done")
+
+
+@dataclass
+class _Job:
+    """A pair on its way: its two images, then the fused one, or what went wrong."""
+
+    pair: Pair
+    images: tuple[np.ndarray, ...] = ()
+    problem: str | None = None
 
 
 def fuse_pairs(
@@ -26,24 +44,25 @@ def fuse_pairs(
     suffix: str | None = None,
     overwrite: bool = False,
     max_pixels: int | None = None,
-    report: Tell = print,
+    report: Report = print,
     progress: Callable[[list[Pair]], Iterable[Pair]] = iter,
 ) -> Iterator[Path]:
-    """Fuses pairs of image files and yields the files it wrote, one after the other.
+    """Fuses pairs of image files and yields the files it wrote, in the order of the pairs.
 
     Everything that can be known beforehand is checked before the first pair is fused. Compiled
-    programs are shared between sizes as far as that saves time.
+    programs are shared between sizes as far as that saves time. While a pair is fused, the next one
+    is read and the last one is written: with one Fuser, three pairs are in memory.
 
     Args:
         fusers: the network; several, on a device each, share the pairs.
         pairs: what to fuse.
-        out: folder for the fused images, which have the stems of I1; made if it is not there.
+        out: folder for the fused images, which have the stems of I1; made if it does not exist.
         color: as for :meth:`~fnet_jax.fusing.fuser.Fuser.fuse`.
         suffix: of the fused images, such as ``".png"``; None for that of I1.
-        overwrite: replace files that are there.
+        overwrite: replace existing files.
         max_pixels: largest number of pixels to accept; None for any.
-        report: is called for each pair that failed.
-        progress: wraps the list of the pairs that will be fused, to show how far the work is.
+        report: is called with a line for each pair that failed, in their order.
+        progress: wraps the list of the pairs that will be fused, to show how many are finished.
 
     Raises:
         InputError: nothing can be written to ``out``, or it is a folder of sources, where fused
@@ -52,14 +71,14 @@ def fuse_pairs(
     fusers = [fusers] if isinstance(fusers, Fuser) else list(fusers)
     pairs = list(pairs)
     _check_folder(pairs, out)
-    sources = {path.resolve() for pair in pairs for path in (pair.i1, pair.i2)}
+    sources = {resolved(path) for pair in pairs for path in (pair.i1, pair.i2)}
     targets: dict[Pair, Path] = {}
     sizes: list[Size] = []
     for pair in pairs:
         try:
             target = _target(pair, out, suffix, overwrite=overwrite)
-            if target.resolve() in sources:  # through a link from another folder
-                raise InputError(f"{target}: is a source image; give another --out")
+            if resolved(target) in sources:  # through a link from another folder
+                raise InputError(f"{target}: is a source image; use another --out")
             sizes.append(_common_size(pair, max_pixels))
             targets[pair] = target
         except (InputError, OSError) as error:
@@ -67,88 +86,108 @@ def fuse_pairs(
     for fuser in fusers:
         fuser.prepare(sizes)
 
-    def fuse(fuser: Fuser, pair: Pair) -> str | None:
-        """Returns what went wrong, if anything did."""
-        try:
-            i1 = images.read(pair.i1, grey=color == "grey", max_pixels=max_pixels)
-            i2 = images.read(pair.i2, grey=True, max_pixels=max_pixels)
-            images.write(targets[pair], _fuse(fuser, pair, i1, i2, color), overwrite=overwrite)
-        except (InputError, OSError) as error:
-            return _line(error)
-        return None
+    def read(job: _Job) -> None:
+        pair = job.pair
+        i1 = images.read(pair.i1, grey=color == "grey", max_pixels=max_pixels)
+        job.images = i1, images.read(pair.i2, grey=True, max_pixels=max_pixels)
 
-    for pair, problem in _shared(fusers, progress(list(targets)), fuse):
-        if problem:
-            report(problem)
-        else:
-            yield targets[pair]
+    def fuse(job: _Job, fuser: Fuser) -> None:
+        i1, i2 = job.images
+        with named(job.pair, remedy=REMEDY):
+            job.images = (fuser.fuse(i1, i2, color=color),)
+
+    def write(job: _Job) -> None:
+        (fused,) = job.images
+        images.write(targets[job.pair], fused, overwrite=overwrite)
+
+    with closing(_overlapped(list(targets), read, fuse, write, fusers)) as jobs:
+        for pair, job in zip(progress(list(targets)), jobs, strict=True):
+            if job.problem:
+                report(job.problem)
+            else:
+                yield targets[pair]
 
 
-def _shared(
-    fusers: list[Fuser], pairs: Iterable[Pair], work: Callable[[Fuser, Pair], str | None]
-) -> Iterator[tuple[Pair, str | None]]:
-    """The pairs in turn, each with what a Fuser that was idle returned for it."""
-    if len(fusers) == 1:
-        yield from ((pair, work(fusers[0], pair)) for pair in pairs)
-        return
+def _overlapped(
+    pairs: Iterable[Pair],
+    read: Callable[[_Job], None],
+    fuse: Callable[[_Job, Fuser], None],
+    write: Callable[[_Job], None],
+    fusers: list[Fuser],
+) -> Generator[_Job, None, None]:
+    """The pairs in turn, each read, fused and written while its neighbors are.
+
+    A single Fuser works in the calling thread, where Ctrl-C stops it between two tiles.
+    """
     idle: SimpleQueue[Fuser] = SimpleQueue()
     for fuser in fusers:
         idle.put(fuser)
 
-    def work_on_idle(pair: Pair) -> str | None:
+    def fuse_on_idle(job: _Job) -> None:
         fuser = idle.get()
         try:
-            return work(fuser, pair)
+            fuse(job, fuser)
         finally:
             idle.put(fuser)
 
-    with ThreadPoolExecutor(len(fusers)) as pool:
-        begun: deque[tuple[Pair, Future[str | None]]] = deque()
+    with ExitStack() as stack:
+
+        def threads(number: int) -> ThreadPoolExecutor:
+            pool = ThreadPoolExecutor(number)
+            stack.callback(pool.shutdown, cancel_futures=True)
+            return pool
+
+        found = _ahead(threads(1), _unless_failed(read), map(_Job, pairs), 1)
+        if len(fusers) == 1:
+            fused: Iterator[_Job] = map(_unless_failed(fuse_on_idle), found)
+        else:
+            pool = threads(len(fusers))
+            fused = _ahead(pool, _unless_failed(fuse_on_idle), found, len(fusers))
+        yield from _ahead(threads(1), _unless_failed(write), fused, 1)
+
+
+def _unless_failed(work: Callable[[_Job], None]) -> Callable[[_Job], _Job]:
+    """A stage of the work, which notes what fails with a pair and passes on failed ones."""
+
+    def stage(job: _Job) -> _Job:
         try:
-            for pair in pairs:
-                begun.append((pair, pool.submit(work_on_idle, pair)))
-                if len(begun) > len(fusers):  # one is read ahead
-                    first, done = begun.popleft()
-                    yield first, done.result()
-            yield from ((pair, done.result()) for pair, done in begun)
-        finally:
-            for _, done in begun:
-                done.cancel()
+            if job.problem is None:
+                work(job)
+        except (InputError, OSError) as error:
+            job.problem, job.images = _line(error), ()
+        return job
+
+    return stage
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, work: Callable[[Given], Done], given: Iterable[Given], most: int
+) -> Iterator[Done]:
+    """The results of work in turn, which threads begin for ``most`` items before they are due."""
+    begun: deque[Future[Done]] = deque()
+    for item in given:
+        begun.append(pool.submit(work, item))
+        if len(begun) > most:
+            yield begun.popleft().result()
+    while begun:
+        yield begun.popleft().result()
 
 
 def _line(error: InputError | OSError) -> str:
     if isinstance(error, InputError):
         return str(error)
-    return f"{error.filename}: {error.strerror}; check the name, the disk and the permissions"
-
-
-def _fuse(fuser: Fuser, pair: Pair, i1: np.ndarray, i2: np.ndarray, color: str) -> np.ndarray:
-    """Fuses two arrays; raises InputError, naming I1, where memory does not suffice."""
-    try:
-        return fuser.fuse(i1, i2, color=color)
-    except MemoryError as error:
-        raise InputError(f"{pair.i1}: {first_line(error)}; shrink it") from error
-    except RuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
-            raise
-        height, width = i1.shape[:2]
-        raise InputError(
-            f"{pair.i1}: not enough memory for {width}×{height} pixels; give --tile 1024"
-        ) from error
+    return f"{error.filename}: {reason(error)}; check the name, the disk and the permissions"
 
 
 def _check_folder(pairs: list[Pair], out: Path) -> None:
     """Raises InputError unless fused images can go to ``out``; makes it."""
-    folders = {path.parent.resolve() for pair in pairs for path in (pair.i1, pair.i2)}
-    if out.resolve() in folders:
-        raise InputError(f"{out}: is a folder of source images; give another --out")
-    try:
+    taken = [pair for pair in pairs if pair.called is None]  # else the image has a name of its own
+    folders = {resolved(path.parent) for pair in taken for path in (pair.i1, pair.i2)}
+    if resolved(out) in folders:
+        raise InputError(f"{out}: is a folder of source images; use another --out")
+    with writable(out, remedy="use another --out"):
         out.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=out).close()
-    except OSError as error:
-        raise InputError(
-            f"{out}: cannot be written to ({error.strerror}); give another --out"
-        ) from error
 
 
 def _target(pair: Pair, out: Path, suffix: str | None, *, overwrite: bool) -> Path:
@@ -156,18 +195,14 @@ def _target(pair: Pair, out: Path, suffix: str | None, *, overwrite: bool) -> Pa
     suffix = suffix or pair.i1.suffix
     target = out / f"{pair.name}{suffix}"
     if suffix.lower() not in images.SUFFIXES:
-        raise InputError(f"{pair.i1}: cannot write this format; give --format, such as png")
+        raise InputError(f"{pair.i1}: this format cannot be written; use --format, such as png")
     if target.exists() and not overwrite:
-        raise InputError(f"{target}: is there already; give --overwrite to replace it")
+        raise InputError(f"{target}: already exists; use --overwrite to replace it")
     return target
 
 
 def _common_size(pair: Pair, max_pixels: int | None) -> Size:
     """Height and width of both images; raises InputError if they cannot be fused."""
     one, two = (images.size(path, max_pixels=max_pixels) for path in (pair.i1, pair.i2))
-    if one != two:
-        raise InputError(
-            f"{pair.i1} is {one[1]}×{one[0]} but {pair.i2} is {two[1]}×{two[0]}; "
-            f"register them to one size"
-        )
+    check_sizes(pair.i1, one, pair.i2, two)
     return one

@@ -1,8 +1,8 @@
 """Which array sizes to compile for when images come in many sizes.
 
 Compiling FNet for one size takes as long as fusing a few hundred thousand pixels. An image may be
-fused inside any larger array (with the outside kept at zero it comes out the same), so sizes can
-share a compilation at the price of pixels computed in vain. Sizes and shapes are (height, width).
+fused inside any larger array whose outside is kept at zero, with the same result. Sizes can thus
+share a compilation, at the price of wasted pixels. Sizes and shapes are (height, width).
 """
 
 from collections import Counter
@@ -14,8 +14,8 @@ Size = tuple[int, int]
 
 STEP = 16  # shapes are multiples of this
 COMPILATION_PIXELS = 150_000  # fused in the time of one compilation, on two CPU cores
-SPARE = 1.25  # a shape compiled already is used again up to this many times the pixels needed
-MOST_PLANNED = 300  # sizes that shared() looks at pair by pair
+SPARE = 1.25  # a compiled shape is used again if it has at most this many times the pixels needed
+MOST_PLANNED = 300  # sizes that shared() compares pair by pair
 
 
 def round_up(size: Size, *, step: int = STEP) -> Size:
@@ -34,23 +34,34 @@ def holds(shape: Size, size: Size) -> bool:
     return shape[0] >= size[0] and shape[1] >= size[1]
 
 
-def choose(size: Size, shapes: Iterable[Size]) -> Size:
-    """The array shape for an image: one of ``shapes`` if it wastes little, else a new one."""
+def choose(size: Size, shapes: Iterable[Size], *, full: bool = False) -> Size:
+    """The array shape for an image: one of ``shapes`` if it wastes little, else a new one.
+
+    Args:
+        size: (height, width) of the image.
+        shapes: what there are programs for.
+        full: a new program would take the place of another; then a shape may also waste as many
+            pixels as are fused in the time of its compilation.
+    """
     new = round_up(size, step=2 * STEP)
-    fitting = [s for s in shapes if holds(s, size) and area(s) <= SPARE * area(new)]
+    most = max(SPARE * area(new), area(new) + COMPILATION_PIXELS if full else 0)
+    fitting = [shape for shape in shapes if holds(shape, size) and area(shape) <= most]
     return min(fitting, key=area, default=new)
 
 
-def shared(sizes: Iterable[Size], *, cost: float = COMPILATION_PIXELS) -> list[Size]:
-    """Shapes for a set of images, so that computing and compiling together take little time.
+def shared(
+    sizes: Iterable[Size], *, cost: float = COMPILATION_PIXELS, most: int | None = None
+) -> list[Size]:
+    """Shapes for a set of images with which computing and compiling together take little time.
 
     Starts with a shape for each size and joins two at a time, as long as the pixels that a joint
-    shape adds cost less than the compilation it saves. More sizes than ``MOST_PLANNED`` are first
-    put into groups of similar size.
+    shape adds cost less than the compilation that it saves, or as long as there are too many. More
+    sizes than ``MOST_PLANNED`` are first put into groups of similar size.
 
     Args:
         sizes: (height, width) of each image.
         cost: pixels that are fused in the time of one compilation.
+        most: largest number of shapes, ≥ 1; None for no limit.
 
     Returns:
         Shapes, each holding at least one of the sizes; every size fits into one of them.
@@ -72,7 +83,7 @@ def shared(sizes: Iterable[Size], *, cost: float = COMPILATION_PIXELS) -> list[S
         upper = np.triu_indices(len(shapes), 1)  # each pair once
         price = (waste + waste.T - cost)[upper]
         best = price.argmin()
-        if price[best] >= 0:
+        if price[best] >= 0 and (most is None or len(groups) <= most):
             break
         a, b = shapes[upper[0][best]], shapes[upper[1][best]]
         images_of_both = groups.pop(a) + groups.pop(b)
@@ -81,7 +92,7 @@ def shared(sizes: Iterable[Size], *, cost: float = COMPILATION_PIXELS) -> list[S
 
 
 def _shrunk(shapes: Iterable[Size], images: Iterable[Size]) -> list[Size]:
-    """Each shape no larger than the images need for which it is the smallest that holds them."""
+    """Shrinks each shape to what is needed by the images for which it is the smallest that fits."""
     used: dict[Size, Size] = {}
     for size in images:
         shape = min((s for s in shapes if holds(s, size)), key=area)

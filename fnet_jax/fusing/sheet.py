@@ -1,5 +1,6 @@
 """Contact sheets: I1, I2 and the fused image of some pairs on one page."""
 
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -7,10 +8,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from fnet_jax import images
-from fnet_jax.images.color import to_unit
+from fnet_jax.artifacts.files import resolved, writable
+from fnet_jax.errors import InputError
+from fnet_jax.images.levels import to_8_bits
+from fnet_jax.pairs.match import Pair
 
 COLUMNS = ("I1", "I2", "fused")
 PANEL = (320, 256)  # width and height that a panel is shrunk into, in pixels
+ELSEWHERE = "use another --sheet"
 GAP, LINE = 8, 22  # pixels between panels, and of a line of text
 INK, PAPER = (20, 20, 20), (255, 255, 255)
 
@@ -19,10 +24,10 @@ def contact_sheet(pairs: Iterable[tuple[str, Path, Path, Path]]) -> np.ndarray:
     """Draws a row for each pair, with its name above it.
 
     Args:
-        pairs: names, and the files of I1, I2 and the fused image, which are read anew.
+        pairs: names, and the files of I1, I2 and the fused image.
 
     Returns:
-        uint8 (H, W, 3). Large images are shrunk, and none is enlarged.
+        uint8 (H, W, 3). Large images are shrunk; small ones keep their size.
 
     Raises:
         InputError: a file cannot be read.
@@ -47,7 +52,36 @@ def contact_sheet(pairs: Iterable[tuple[str, Path, Path, Path]]) -> np.ndarray:
 
 
 def _panel(path: Path) -> Image.Image:
-    levels = np.rint(255 * to_unit(images.read(path))).astype(np.uint8)
-    panel = Image.fromarray(levels).convert("RGB")
+    panel = Image.fromarray(to_8_bits(images.read(path))).convert("RGB")
     panel.thumbnail(PANEL, Image.Resampling.LANCZOS)
     return panel
+
+
+def check_sheet(sheet: Path, pairs: Iterable[Pair], out: Path, *, overwrite: bool = False) -> None:
+    """Makes the folder of a contact sheet, which must not replace anything else.
+
+    Args:
+        sheet: image file for the sheet.
+        pairs: what will be fused.
+        out: folder for the fused images.
+        overwrite: replace a sheet that exists.
+
+    Raises:
+        InputError: the sheet is not an image file, exists, would lie among the sources, would
+            replace a fused image, or cannot be written.
+    """
+    pairs = list(pairs)
+    if sheet.suffix.lower() not in images.SUFFIXES:
+        raise InputError(f"--sheet {sheet}: not an image file; use a name such as sheet.png")
+    with writable(sheet, remedy=ELSEWHERE):
+        exists = sheet.exists()
+    if exists and not overwrite:
+        raise InputError(f"{sheet} already exists; use --overwrite to replace it")
+    folders = {resolved(path.parent) for pair in pairs for path in (pair.i1, pair.i2)}
+    if resolved(sheet.parent) in folders:
+        raise InputError(f"--sheet {sheet}: this folder holds source images; use another folder")
+    if resolved(sheet.parent) == resolved(out) and sheet.stem in {pair.name for pair in pairs}:
+        raise InputError(f"--sheet {sheet}: a fused image has this name; use another name")
+    with writable(sheet, remedy=ELSEWHERE):
+        sheet.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=sheet.parent).close()

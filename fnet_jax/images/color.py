@@ -1,4 +1,4 @@
-"""From colour to the one channel that FNet fuses, and back.
+"""From color to the one channel that FNet fuses, and back.
 
 Images are (H, W) if grey and (H, W, 3) if RGB: uint8, uint16, or floats in [0, 1]. "Unit" arrays
 are float32 in [0, 1]. Luma is that of ITU-R BT.601: 0.299 red + 0.587 green + 0.114 blue.
@@ -17,8 +17,8 @@ LIMITED = np.array(
 )
 LIMITED_OFFSET = np.array([16.0, 128.0, 128.0])
 
-COLOUR_LEVEL = 8 / 255  # difference between channels that counts as colour
-COLOUR_SHARE = 1e-3  # share of the pixels with such a difference that makes a colour image
+COLOR_LEVEL = 8 / 255  # difference between channels that counts as color
+COLOR_SHARE = 1e-3  # share of pixels with such a difference that makes a color image
 
 Recombine = Callable[[np.ndarray], np.ndarray]
 """From the fused channel (H, W), of any values, to the fused image in [0, 1]."""
@@ -38,21 +38,21 @@ def from_unit(image: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return image.astype(dtype)
 
 
-def is_colour(image: np.ndarray) -> bool:
-    """Whether an image shows colour, not merely three channels.
+def is_color(image: np.ndarray) -> bool:
+    """Whether an image shows color, not merely three channels.
 
     It does if the largest and the smallest channel differ by 8 of 255 levels or more in at least
-    0.1 % of its pixels. Grey images stored as RGB, with the artefacts of JPEG, stay below.
+    0.1 % of its pixels. Grey images stored as RGB, with the artifacts of JPEG, stay below that.
     """
     if image.ndim == 2:
         return False
-    return bool((np.ptp(to_unit(image), axis=2) >= COLOUR_LEVEL - 1e-6).mean() >= COLOUR_SHARE)
+    return bool((np.ptp(to_unit(image), axis=2) >= COLOR_LEVEL - 1e-6).mean() >= COLOR_SHARE)
 
 
 def grey(image: np.ndarray) -> np.ndarray:
-    """The grey image, unit array (H, W), as the published grey results were made from.
+    """The grey image, a unit array (H, W), that the published grey results were made from.
 
-    For 8-bit RGB that is :func:`published_grey`; for others it is the luma, not rounded.
+    For 8-bit RGB, this is :func:`published_grey`; otherwise it is the luma, not rounded.
     """
     if image.ndim == 3 and image.dtype == np.uint8:
         image = published_grey(image)
@@ -60,11 +60,12 @@ def grey(image: np.ndarray) -> np.ndarray:
 
 
 def published_grey(rgb: np.ndarray) -> np.ndarray:
-    """8-bit grey (H, W) of 8-bit RGB (H, W, 3), with the fraction cut off.
+    """8-bit grey (H, W) of 8-bit RGB (H, W, 3), truncated.
 
-    Integer weights in units of 2⁻¹⁵, not rounded: what libpng computes when it is asked for a grey
-    image, and what the published VIS-NIR results were made from. Where the fraction is a half or
-    more, it is one level below the rounded luma; a grey image stored as RGB comes out unchanged.
+    The weights are integers in units of 2⁻¹⁵, and the sum is not rounded. libpng computes grey
+    images in this way, and the published VIS-NIR results were made from them. Where the fraction is
+    a half or more, the result is one level below the rounded luma; a grey image stored as RGB is
+    unchanged.
     """
     levels = rgb.astype(np.uint32) @ np.array([9797, 19234, 3737], np.uint32)
     return (levels >> 15).astype(np.uint8)
@@ -73,8 +74,8 @@ def published_grey(rgb: np.ndarray) -> np.ndarray:
 def rounded_grey(image: np.ndarray) -> np.ndarray:
     """8-bit grey (H, W) of an 8-bit image (H, W) or (H, W, 3): the luma, rounded.
 
-    Halves go to the even level. What OpenCV computes up to its own rounding, and what the published
-    metrics were computed from; a grey image stored as RGB comes out unchanged.
+    Halves go to the even level. OpenCV computes the same up to its own rounding, and the published
+    metrics were computed from it. A grey image stored as RGB is unchanged.
     """
     if image.ndim == 2:
         return image
@@ -94,7 +95,7 @@ def separate(image: np.ndarray, mode: str) -> tuple[np.ndarray, Recombine]:
         mode: ``"grey"``: :func:`grey`, and the fused image is grey. ``"full"``: the fused luma
             replaces I1's, with I1's full-range chroma kept. ``"limited"``: the same in limited
             range, Y'CbCr rounded to 8 bits before and after the fusion, as the published medical
-            results were made; the fused image is RGB. ``"auto"``: ``"full"`` if :func:`is_colour`,
+            results were made; the fused image is RGB. ``"auto"``: ``"full"`` if :func:`is_color`,
             else ``"grey"``.
 
     Returns:
@@ -102,13 +103,13 @@ def separate(image: np.ndarray, mode: str) -> tuple[np.ndarray, Recombine]:
         image, (H, W) or (H, W, 3), in [0, 1].
 
     Raises:
-        ValueError: the mode is none of these.
+        ValueError: the mode is not one of these.
     """
     if mode not in MODES:
-        raise ValueError(f"unknown colour mode {mode!r}: use one of {', '.join(MODES)}")
+        raise ValueError(f"unknown color mode {mode!r}: use one of {', '.join(MODES)}")
     if mode == "limited":
         return _separate_limited(image)
-    if image.ndim == 3 and (mode == "full" or (mode == "auto" and is_colour(image))):
+    if image.ndim == 3 and (mode == "full" or (mode == "auto" and is_color(image))):
         return _separate_full(to_unit(image))
     return grey(image), lambda fused: np.clip(fused, 0, 1)
 

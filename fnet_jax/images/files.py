@@ -1,12 +1,12 @@
-"""Reading and writing image files, so that a bad file is named and a good one never half written.
+"""Reading and writing image files: a bad file is named, and a file is never half written.
 
 Arrays are (H, W) or (H, W, 3), uint8 or, for 16-bit grey files, uint16; row 0 is the top of the
 picture as a viewer shows it (orientation tags of cameras are followed).
 """
 
+import ctypes
 import logging
-import os
-import uuid
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, TiffImagePlugin
 
+from fnet_jax.artifacts.files import replace_file, writable
 from fnet_jax.errors import InputError, first_line
 from fnet_jax.images.color import published_grey
+from fnet_jax.images.folders import SUFFIXES
+from fnet_jax.images.levels import to_8_bits
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 SIXTEEN_BIT_SUFFIXES = (".png", ".tif", ".tiff")
 SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     ".jpg": {"quality": 95, "subsampling": 0},
@@ -31,25 +33,7 @@ ORIENTATION_TAG, PHOTOMETRIC_TAG = 0x0112, 0x0106
 
 logger = logging.getLogger(__name__)
 
-
-def find(folder: Path) -> list[Path]:
-    """The image files directly in a folder, by their suffixes, sorted; no hidden files.
-
-    Raises:
-        InputError: the folder cannot be read.
-    """
-    try:
-        return sorted(
-            path
-            for path in folder.iterdir()
-            if path.suffix.lower() in SUFFIXES
-            and not path.name.startswith(".")
-            and not path.is_dir()
-        )
-    except OSError as error:
-        raise InputError(
-            f"{folder}: cannot be read ({error.strerror}); check its permissions"
-        ) from error
+_settings = threading.RLock()
 
 
 def size(path: Path, *, max_pixels: int | None = None) -> tuple[int, int]:
@@ -60,8 +44,8 @@ def size(path: Path, *, max_pixels: int | None = None) -> tuple[int, int]:
     """
     with _opened(path, max_pixels) as image:
         width, height = image.size
-        # Pillow tells the turned size of a TIFF file itself, and would decode a PNG file to tell
-        # that it has no such tag.
+        # Pillow gives the turned size of a TIFF file, and would decode a PNG file to find that it
+        # has no such tag.
         untagged = image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info)
         turned = not untagged and image.getexif().get(ORIENTATION_TAG) in (5, 6, 7, 8)
         return (width, height) if turned else (height, width)
@@ -71,12 +55,12 @@ def read(path: Path, *, grey: bool = False, max_pixels: int | None = None) -> np
     """Reads an image file.
 
     PNG, JPEG, BMP and TIFF of 8 bits per channel (grey, RGB, palette, each with or without an alpha
-    channel, which is dropped) and 16-bit grey PNG and TIFF, at full precision. 16-bit colour is
+    channel, which is dropped) and 16-bit grey PNG and TIFF, at full precision. 16-bit color is
     read at 8 bits, with a warning in the log. Of several pages the first is read.
 
     Args:
         path: the file.
-        grey: return colour images as 8-bit grey, as the published grey results were made from:
+        grey: return color images as 8-bit grey, as the published grey results were made from:
             the luma that a JPEG file stores, and
             :func:`fnet_jax.images.color.published_grey` otherwise.
         max_pixels: refuse larger images before they are decoded; None for any size.
@@ -85,14 +69,14 @@ def read(path: Path, *, grey: bool = False, max_pixels: int | None = None) -> np
         uint8 array (H, W) or (H, W, 3), or uint16 array (H, W).
 
     Raises:
-        InputError: the file is missing, empty, damaged, too large, no image, of floating point, or
-            may not be read.
+        InputError: the file is missing, empty, damaged, too large, not an image, of floating point,
+            or cannot be read.
     """
     with _opened(path, max_pixels) as image:
         stored = [str(part) for part in getattr(image, "tile", [])]  # how each tile is coded
         if grey and image.format in ("JPEG", "MPO") and image.mode == "RGB":
             image.draft("L", None)
-        with _silent_libtiff(image):
+        with _silent_libtiff():
             image.load()
         white_is_zero = image.format == "TIFF" and image.getexif().get(PHOTOMETRIC_TAG) == 0
         if image.format != "TIFF":  # which Pillow turns by itself
@@ -106,7 +90,7 @@ def read(path: Path, *, grey: bool = False, max_pixels: int | None = None) -> np
         if image.mode == "F":
             raise InputError(f"{path}: holds floating-point values; convert it to 8 or 16-bit grey")
         if any(";16" in part for part in stored):
-            logger.warning("%s: 16-bit colour is read at 8 bits", path)
+            logger.warning("%s: 16-bit color is read at 8 bits", path)
         if image.mode in GREY_MODES:
             return np.asarray(image.convert("L"))
         rgb = np.asarray(image.convert("RGB"))
@@ -117,14 +101,10 @@ def read(path: Path, *, grey: bool = False, max_pixels: int | None = None) -> np
 def _opened(path: Path, max_pixels: int | None) -> Iterator[Image.Image]:
     """Opens an image file and turns whatever its decoder raises into an InputError."""
     path = Path(path)
-    unlimited, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    # Pillow's own reader garbles uncompressed TIFF files that lie on their side; libtiff does not.
-    libtiff, TiffImagePlugin.READ_LIBTIFF = TiffImagePlugin.READ_LIBTIFF, True
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path}: the file is empty; copy or export it again")
-        # Warnings of damaged tags are left out: the decoder's error says enough.
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+        with _own_settings(), Image.open(path) as image:
             width, height = image.size
             if max_pixels is not None and width * height > max_pixels:
                 raise InputError(
@@ -135,10 +115,10 @@ def _opened(path: Path, max_pixels: int | None) -> Iterator[Image.Image]:
     except InputError:
         raise
     except FileNotFoundError as error:
-        what = "a link to a file that is not there" if path.is_symlink() else "no such file"
+        what = "a link to a file that does not exist" if path.is_symlink() else "no such file"
         raise InputError(f"{path}: {what}; check the name") from error
     except PermissionError as error:
-        raise InputError(f"{path}: may not be read; check its permissions") from error
+        raise InputError(f"{path}: permission denied; check its permissions") from error
     except Image.UnidentifiedImageError as error:
         raise InputError(
             f"{path}: not an image of a known format; use PNG, JPEG, BMP or TIFF"
@@ -149,45 +129,55 @@ def _opened(path: Path, max_pixels: int | None) -> Iterator[Image.Image]:
         raise InputError(
             f"{path}: damaged or cut short ({first_line(error)}); copy or export it again"
         ) from error
-    finally:
-        Image.MAX_IMAGE_PIXELS = unlimited
-        TiffImagePlugin.READ_LIBTIFF = libtiff
 
 
 @contextmanager
-def _silent_libtiff(image: Image.Image) -> Iterator[None]:
-    """Keeps the messages that libtiff itself writes to standard error from being shown."""
-    if image.format != "TIFF":
-        yield
-        return
+def _own_settings() -> Iterator[None]:
+    """Sets what Pillow keeps for the whole process as it is needed here; one thread at a time."""
+    with _settings:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        # Pillow's own reader garbles uncompressed TIFF files that lie on their side.
+        libtiff, TiffImagePlugin.READ_LIBTIFF = TiffImagePlugin.READ_LIBTIFF, True
+        try:
+            # Warnings of damaged tags are left out: the decoder's error says enough.
+            with warnings.catch_warnings(action="ignore"):
+                yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+            TiffImagePlugin.READ_LIBTIFF = libtiff
+
+
+@contextmanager
+def _silent_libtiff() -> Iterator[None]:
+    """Keeps libtiff from writing messages of its own to standard error; Pillow raises errors."""
+    setters = []
+    with suppress(OSError, AttributeError):  # Pillow for Windows does not let others call it
+        library = ctypes.CDLL(Image.core.__file__)
+        setters = [library.TIFFSetErrorHandler, library.TIFFSetWarningHandler]
+    for setter in setters:
+        setter.argtypes, setter.restype = [ctypes.c_void_p], ctypes.c_void_p
+    handlers = [setter(None) for setter in setters]
     try:
-        shown = os.dup(2)
-    except OSError:  # standard error is closed: there is nothing to silence
         yield
-        return
-    try:
-        with Path(os.devnull).open("w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-            yield
     finally:
-        os.dup2(shown, 2)
-        os.close(shown)
+        for setter, handler in zip(setters, handlers, strict=True):
+            setter(handler)
 
 
 def write(path: Path, image: np.ndarray, *, overwrite: bool = False) -> None:
     """Writes an image file, whole or not at all.
 
     The format follows the suffix. JPEG is written at quality 95 without chroma subsampling. Where
-    16 bits cannot be written (in colour, and in formats without them), 8 bits are.
+    16 bits cannot be written (in color, and in formats without them), 8 bits are.
 
     Args:
         path: the file, in a folder that exists.
         image: uint8 or uint16 array (H, W) or (H, W, 3).
-        overwrite: replace a file that is there.
+        overwrite: replace a file that exists.
 
     Raises:
-        InputError: the file is there and may not be replaced, the suffix is not one of
-            ``SUFFIXES``, the array is no such image, or the file cannot be written.
+        InputError: the file exists and ``overwrite`` is not set, the suffix is not one of
+            ``SUFFIXES``, the array is not such an image, or the file cannot be written.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -195,43 +185,19 @@ def write(path: Path, image: np.ndarray, *, overwrite: bool = False) -> None:
         raise InputError(f"{path}: cannot write this format; use one of {', '.join(SUFFIXES)}")
     image = image.astype(image.dtype.newbyteorder("="), copy=False)
     if image.dtype == np.uint16 and (image.ndim == 3 or suffix not in SIXTEEN_BIT_SUFFIXES):
-        image = np.rint(image / 257).astype(np.uint8)
+        image = to_8_bits(image)
     grey_or_rgb = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
     if image.dtype not in (np.uint8, np.uint16) or not grey_or_rgb or not image.size:
         raise InputError(
             f"{path}: cannot write {image.dtype} of shape {image.shape}; "
-            f"give a uint8 or uint16 image"
+            f"it must be a uint8 or uint16 image"
         )
     if suffix in (".jpg", ".jpeg") and max(image.shape[:2]) > JPEG_SIDE:
-        raise InputError(f"{path}: JPEG has at most {JPEG_SIDE} pixels a side; give --format png")
-    temporary = path.with_name(f".{uuid.uuid4().hex}{suffix}")
-    try:
-        with temporary.open("xb") as file:
-            Image.fromarray(image).save(file, **SAVE_OPTIONS.get(suffix, {}))
-            file.flush()
-            os.fsync(file.fileno())
-        if overwrite:
-            temporary.replace(path)
-        else:
-            _rename_unless_taken(temporary, path)
-    except FileExistsError as error:
-        raise InputError(f"{path}: is there already; give --overwrite to replace it") from error
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written ({first_line(error)}); check space and permissions there"
-        ) from error
-    finally:
-        with suppress(OSError):  # such as a folder that is not there
-            temporary.unlink(missing_ok=True)
-
-
-def _rename_unless_taken(old: Path, new: Path) -> None:
-    """Raises FileExistsError if ``new`` is there; where a file system can, without a race."""
-    try:
-        os.link(old, new)
-    except FileExistsError:
-        raise
-    except OSError:  # FAT and some network shares have no links
-        if new.exists():
-            raise FileExistsError(new) from None
-        old.replace(new)
+        raise InputError(f"{path}: JPEG has at most {JPEG_SIDE} pixels a side; use --format png")
+    form = Image.registered_extensions()[suffix]
+    with writable(path, remedy="use another name or folder"):
+        try:
+            with replace_file(path, overwrite=overwrite) as file:
+                Image.fromarray(image).save(file, form, **SAVE_OPTIONS.get(suffix, {}))
+        except FileExistsError as error:
+            raise InputError(f"{path}: already exists; use --overwrite to replace it") from error

@@ -1,8 +1,10 @@
 """Image-fusion metrics: what the numbers of the field mean, and how to get them again.
 
-``evaluate`` computes the metrics of one fused image; each is also a function of its own, of two
-sources and a fused image, here under its name in small letters. ``PROFILES`` says which variant of
-each is meant; the functions' defaults are those of ``"textbook"``. ``explain`` says what differs::
+``evaluate`` computes the metrics of one fused image. Each is also a function of two sources and a
+fused image, under its name in small letters; ``METRICS`` has its title, direction, unit, range,
+formula, source and allowed options as values. ``PROFILES`` states which variant of each is meant,
+and ``explain`` why they differ. The functions' defaults are those of ``"textbook"``. A value that
+an option cannot have is an :class:`~fnet_jax.errors.InputError`::
 
     from fnet_jax import metrics
 
@@ -12,11 +14,12 @@ each is meant; the functions' defaults are those of ``"textbook"``. ``explain`` 
     print(metrics.explain(["MI"]))
 """
 
-from fnet_jax.metrics.catalogue import METRICS, Metric, evaluate, explain
+from fnet_jax.metrics.catalogue import METRICS, evaluate, explain
 from fnet_jax.metrics.contrast import qcb
 from fnet_jax.metrics.edges import qabf
 from fnet_jax.metrics.fidelity import vif
 from fnet_jax.metrics.information import ce, en, mi
+from fnet_jax.metrics.metric import Metric
 from fnet_jax.metrics.profiles import PROFILES, Profile
 from fnet_jax.metrics.statistics import ag, cc, mse, psnr, scd, sd, sf
 from fnet_jax.metrics.structure import ssim

@@ -1,96 +1,33 @@
-"""The metrics by name, what their docstrings say of them, and the metrics of one fused image."""
+"""The metrics by name, and the metrics of one fused image."""
 
-import inspect
-import re
 import textwrap
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from fnet_jax.errors import InputError
 from fnet_jax.images import color
 from fnet_jax.metrics import contrast, edges, fidelity, information, statistics, structure
+from fnet_jax.metrics.metric import Metric, described
 from fnet_jax.metrics.profiles import PROFILES, WHY, Profile
 
-
-@dataclass(frozen=True)
-class Metric:
-    """A metric, described by the docstring of its function.
-
-    Attributes:
-        name: as in tables.
-        function: of I1, I2 and If, each (H, W), with the keyword options that profiles choose.
-    """
-
-    name: str
-    function: Callable[..., float]
-
-    @property
-    def title(self) -> str:
-        """What the abbreviation stands for."""
-        found = re.match(r"(.+?) \([↑↓]\)", self.function.__doc__ or "")
-        return found[1] if found else ""
-
-    @property
-    def formula(self) -> str:
-        """How it is computed."""
-        return self._field("Formula")
-
-    @property
-    def unit(self) -> str:
-        """Its unit, which a profile's options may decide."""
-        return self._field("Unit")
-
-    @property
-    def range(self) -> str:
-        """The values it can have."""
-        return self._field("Range")
-
-    @property
-    def undefined(self) -> str:
-        """When it is NaN or infinite."""
-        return self._field("Undefined")
-
-    @property
-    def source(self) -> str:
-        """The article that it comes from."""
-        return self._field("Source")
-
-    @property
-    def arrow(self) -> str:
-        """↑ if more is better, ↓ if less is."""
-        return "↓" if "(↓)" in (self.function.__doc__ or "") else "↑"
-
-    @property
-    def higher_is_better(self) -> bool:
-        """The direction."""
-        return self.arrow == "↑"
-
-    def _field(self, name: str) -> str:
-        """A field of the function's docstring, in a line."""
-        about = inspect.getdoc(self.function) or ""
-        found = re.search(rf"^{name}: (.+(?:\n .+)*)", about, re.MULTILINE)
-        return " ".join(found[1].split()) if found else ""
-
-
-FUNCTIONS: dict[str, Callable[..., float]] = {
-    "MI": information.mi,
-    "CE": information.ce,
-    "VIF": fidelity.vif,
-    "Qabf": edges.qabf,
-    "Qcb": contrast.qcb,
-    "SSIM": structure.ssim,
-    "EN": information.en,
-    "SD": statistics.sd,
-    "SF": statistics.sf,
-    "AG": statistics.ag,
-    "SCD": statistics.scd,
-    "CC": statistics.cc,
-    "PSNR": statistics.psnr,
-    "MSE": statistics.mse,
-}
-METRICS = {name: Metric(name, function) for name, function in FUNCTIONS.items()}
+FUNCTIONS: tuple[Callable[..., float], ...] = (
+    information.mi,
+    information.ce,
+    fidelity.vif,
+    edges.qabf,
+    contrast.qcb,
+    structure.ssim,
+    information.en,
+    statistics.sd,
+    statistics.sf,
+    statistics.ag,
+    statistics.scd,
+    statistics.cc,
+    statistics.psnr,
+    statistics.mse,
+)
+METRICS: dict[str, Metric] = {metric.name: metric for metric in map(described, FUNCTIONS)}
 """All metrics by name, in the order of tables."""
 
 
@@ -120,19 +57,22 @@ def evaluate(
     """
     chosen = find_profile(profile)
     names = check_metrics(chosen, metrics)
-    planes = _planes(chosen, I1=I1, I2=I2, If=If)
-    values = {
-        name: [METRICS[name].function(*images, **chosen.options[name]) for images in planes]
-        for name in names
-    }
-    return {name: float(np.mean(of_planes)) for name, of_planes in values.items()}
+    images = {"I1": I1, "I2": I2, "If": If}
+    _check_images(images)
+    planes, beside = _planes(chosen, images), [[_side_by_side(x) for x in images.values()]]
+    found = {}
+    for name in names:
+        function, options = METRICS[name].function, chosen.options[name]
+        seen = beside if name in chosen.side_by_side else planes
+        found[name] = float(np.mean([function(*triple, **options) for triple in seen]))
+    return found
 
 
 def find_profile(name: str) -> Profile:
     """The profile of that name.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such profile.
     """
     if name not in PROFILES:
         raise InputError(f"no profile is called {name!r}; use one of {', '.join(PROFILES)}")
@@ -146,7 +86,7 @@ def check_metrics(profile: Profile, metrics: Sequence[str] | None) -> tuple[str,
         InputError: the profile does not have one of them, or none is named.
     """
     if metrics is not None and not metrics:
-        raise InputError(f"no metric is named; profile {profile.name} has {_listed(profile)}")
+        raise InputError(f"no metric is named; use some of {_listed(profile)}")
     for name in metrics or ():
         if name not in profile.options:
             raise InputError(
@@ -160,7 +100,7 @@ def _listed(profile: Profile) -> str:
 
 
 def explain(metrics: Sequence[str] | None = None) -> str:
-    """Text that says of each metric what it is, what the profiles compute, and why they differ.
+    """Text on each metric: what it is, what the profiles compute, and why they differ.
 
     Args:
         metrics: names of metrics; None for all.
@@ -172,7 +112,7 @@ def explain(metrics: Sequence[str] | None = None) -> str:
         if name not in METRICS:
             raise InputError(f"no metric is called {name!r}; use one of {', '.join(METRICS)}")
     grey = "all images as 8-bit grey"
-    each = "each colour channel, then the mean"
+    each = "each color channel, then the mean"
     parts = [
         "\n".join(
             f"profile {p.name}: {p.title};\n  {grey if p.channels == 'grey' else each}"
@@ -195,6 +135,8 @@ def _explained(metric: Metric) -> str:
             lines.append(f"  {profile.name}: not part of it")
         elif options:
             listed = ", ".join(f"{key} = {value}" for key, value in options.items())
+            if metric.name in profile.side_by_side:
+                listed += ", color channels side by side"
             lines.append(f"  {profile.name}: {listed}")
     lines.append(
         _indented(f"why: {WHY.get(metric.name, 'the profiles that have it do not differ.')}")
@@ -208,8 +150,7 @@ def _indented(text: str) -> str:
     )
 
 
-def _planes(profile: Profile, **images: np.ndarray) -> list[list[np.ndarray]]:
-    """The triples of (H, W) images that the metrics are computed of."""
+def _check_images(images: Mapping[str, np.ndarray]) -> None:
     for name, image in images.items():
         shape, kind = image.shape, image.dtype
         if (
@@ -217,11 +158,20 @@ def _planes(profile: Profile, **images: np.ndarray) -> list[list[np.ndarray]]:
             or not image.size
             or not (image.ndim == 2 or (image.ndim == 3 and shape[2] == 3))
         ):
-            raise InputError(f"{name} is {kind} of shape {shape}; give uint8 (H, W) or (H, W, 3)")
+            raise InputError(f"{name} is {kind} of shape {shape}; use uint8 (H, W) or (H, W, 3)")
     if len({image.shape[:2] for image in images.values()}) > 1:
         sizes = ", ".join(f"{name} is {x.shape[1]}×{x.shape[0]}" for name, x in images.items())
         raise InputError(f"the sizes differ: {sizes}; metrics compare pixel by pixel")
+
+
+def _planes(profile: Profile, images: Mapping[str, np.ndarray]) -> list[list[np.ndarray]]:
+    """The triples of (H, W) images whose values are averaged."""
     if profile.channels == "grey" or all(image.ndim == 2 for image in images.values()):
         return [[color.rounded_grey(image) for image in images.values()]]
-    colours = [x if x.ndim == 3 else np.stack([x] * 3, axis=2) for x in images.values()]
-    return [[np.ascontiguousarray(x[..., channel]) for x in colours] for channel in range(3)]
+    colors = [x if x.ndim == 3 else np.stack([x] * 3, axis=2) for x in images.values()]
+    return [[np.ascontiguousarray(x[..., channel]) for x in colors] for channel in range(3)]
+
+
+def _side_by_side(image: np.ndarray) -> np.ndarray:
+    """The channels of an image as one image, (H, W) or (H, 3 W)."""
+    return image if image.ndim == 2 else image.swapaxes(1, 2).reshape(len(image), -1)

@@ -7,6 +7,7 @@ from scipy import fft
 from scipy.ndimage import correlate1d
 
 from fnet_jax.metrics.information import stretched
+from fnet_jax.metrics.metric import OneOf, metric
 
 NARROW, WIDE, DEPTH = 15.3870, 1.3456, 0.7622  # f0, f1, a of the contrast sensitivity
 DEGREES = 30  # pixels per degree of visual angle
@@ -15,19 +16,30 @@ RADIUS = 15  # pixels; of their windows
 P, Q, Z = 3, 2, 0.0001  # of the masked contrast C^p / (C^q + Z)
 
 
+@metric(
+    "Qcb",
+    title="Chen–Blum metric",
+    higher_is_better=True,
+    formula=(
+        "mean of (C₁² Q₁ + C₂² Q₂) / (C₁² + C₂²), where C = c³ / (c² + 0.0001) of the "
+        "contrast c = |G₂∗x / G₄∗x − 1| of each image x after the eye's contrast sensitivity,"
+        " and Qᵢ is the smaller of Cᵢ and C_F divided by the larger"
+    ),
+    unit="none",
+    range="0 to 1",
+    undefined="NaN where an image is constant; pixels where no source has contrast are left out",
+    source=(
+        'Y. Chen, R. S. Blum, "A new automated quality assessment algorithm for image '
+        'fusion", Image and Vision Computing 27 (10), 2009, with the constants of '
+        "Z. Liu's "
+        "metricChenBlum"
+    ),
+    options={"border": OneOf(("mirror", "zero")), "stretch": OneOf((False, True))},
+)
 def qcb(
     I1: np.ndarray, I2: np.ndarray, If: np.ndarray, *, border: str = "mirror", stretch: bool = False
 ) -> float:
-    """Chen–Blum metric (↑): contrast as an eye perceives it, kept where a source shows it.
-
-    Formula: mean of (C₁² Q₁ + C₂² Q₂) / (C₁² + C₂²), where C = c³ / (c² + 0.0001) of the contrast
-        c = |G₂∗x / G₄∗x − 1| of each image x after the eye's contrast sensitivity, and Qᵢ is the
-        smaller of Cᵢ and C_F divided by the larger
-    Unit: none
-    Range: 0 to 1
-    Undefined: NaN where an image is constant; pixels where no source has contrast are left out
-    Source: Y. Chen, R. S. Blum, "A new automated quality assessment algorithm for image fusion",
-        Image and Vision Computing 27 (10), 2009, with the constants of Z. Liu's metricChenBlum
+    """Contrast as an eye perceives it, kept where a source shows it.
 
     Args:
         I1: visible, CT, PET or SPECT image, (H, W), values 0…255.
@@ -80,5 +92,5 @@ def _blurred(image: np.ndarray, sigma: float, border: str) -> np.ndarray:
     window = np.exp(-(x**2) / (2 * sigma**2)) / (np.sqrt(2 * np.pi) * sigma)
     if border == "mirror":
         window /= window.sum()
-    mode = {"zero": "constant", "mirror": "reflect"}[border]
+    mode = "reflect" if border == "mirror" else "constant"
     return correlate1d(correlate1d(image, window, axis=0, mode=mode), window, axis=1, mode=mode)

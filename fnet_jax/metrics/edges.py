@@ -4,21 +4,32 @@ import math
 
 import numpy as np
 
+from fnet_jax.metrics.metric import OneOf, metric
+
 GAIN_STRENGTH, SLOPE_STRENGTH, MIDDLE_STRENGTH = 0.9994, 15.0, 0.5  # Γg, −κg, σg
 GAIN_ANGLE, SLOPE_ANGLE, MIDDLE_ANGLE = 0.9879, 22.0, 0.8  # Γα, −κα, σα
 
 
+@metric(
+    "Qabf",
+    title="Edge preservation",
+    higher_is_better=True,
+    formula=(
+        "Σ (Q₁ g₁ + Q₂ g₂) / Σ (g₁ + g₂), Qᵢ = Q_g(G) Q_α(A), where G is the smaller of the "
+        "edge strengths g (Sobel) of source and If divided by the larger, A = 1 − |αᵢ − α_F| "
+        "/ (π/2) compares directions, and Q_g and Q_α are sigmoids"
+    ),
+    unit="none",
+    range="0 to 0.975",
+    undefined="NaN where both sources are 0 everywhere",
+    source=(
+        'C. S. Xydeas, V. Petrović, "Objective image fusion performance measure", Electronics'
+        " Letters 36 (4), 2000"
+    ),
+    options={"equal": OneOf(("one", "strength"))},
+)
 def qabf(I1: np.ndarray, I2: np.ndarray, If: np.ndarray, *, equal: str = "one") -> float:
-    """Edge preservation (↑): strength and direction of the sources' edges in the fused image.
-
-    Formula: Σ (Q₁ g₁ + Q₂ g₂) / Σ (g₁ + g₂), Qᵢ = Q_g(G) Q_α(A), where G is the smaller of the edge
-        strengths g (Sobel) of source and If divided by the larger, A = 1 − |αᵢ − α_F| / (π/2)
-        compares directions, and Q_g and Q_α are sigmoids
-    Unit: none
-    Range: 0 to 0.975
-    Undefined: NaN where both sources are 0 everywhere
-    Source: C. S. Xydeas, V. Petrović, "Objective image fusion performance measure", Electronics
-        Letters 36 (4), 2000
+    """Strength and direction of the sources' edges in the fused image.
 
     Args:
         I1: visible, CT, PET or SPECT image, (H, W), values 0…255.
@@ -33,7 +44,7 @@ def qabf(I1: np.ndarray, I2: np.ndarray, If: np.ndarray, *, equal: str = "one") 
         larger = np.maximum(strength, strength_f)
         ratio = np.minimum(strength, strength_f) / np.where(larger > 0, larger, 1)
         same = strength == strength_f
-        ratio[same] = {"one": 1.0, "strength": strength_f[same]}[equal]
+        ratio[same] = 1.0 if equal == "one" else strength_f[same]
         likeness = 1 - np.abs(angle - angle_f) / (np.pi / 2)
         quality = 1 + np.exp(-SLOPE_STRENGTH * (ratio - MIDDLE_STRENGTH))
         quality *= 1 + np.exp(-SLOPE_ANGLE * (likeness - MIDDLE_ANGLE))

@@ -5,7 +5,8 @@ import math
 import numpy as np
 from scipy.ndimage import correlate1d
 
-from fnet_jax.metrics.information import combined
+from fnet_jax.metrics.information import SUM_OR_MEAN, combined
+from fnet_jax.metrics.metric import metric
 
 SCALES = (17, 9, 5, 3)  # window in pixels at each scale; its σ is a fifth of it
 NOISE = 2.0  # variance of the visual noise, in squared grey levels
@@ -13,16 +14,25 @@ SMALLEST = 41  # pixels a side that leave something at the fourth scale
 TINY = 1e-10
 
 
+@metric(
+    "VIF",
+    title="Visual information fidelity",
+    higher_is_better=True,
+    formula=(
+        "for each source X, Σ log(1 + g² σ²_X / (σ²_V + 2)) / Σ log(1 + σ²_X / 2) over all "
+        "windows of four scales (pixel domain), with g = σ_XF / σ²_X and σ²_V = σ²_F − g σ_XF"
+    ),
+    unit="none",
+    range="0 upwards for each source; 1 for the source itself, more where contrast is enhanced",
+    undefined="NaN where a source is constant or a side is below 41 pixels",
+    source=(
+        'H. R. Sheikh, A. C. Bovik, "Image information and visual quality", IEEE Trans. Image'
+        " Processing 15 (2), 2006"
+    ),
+    options={"combine": SUM_OR_MEAN},
+)
 def vif(I1: np.ndarray, I2: np.ndarray, If: np.ndarray, *, combine: str = "mean") -> float:
-    """Visual information fidelity (↑): how much of what an eye could see in the sources is kept.
-
-    Formula: for each source X, Σ log(1 + g² σ²_X / (σ²_V + 2)) / Σ log(1 + σ²_X / 2) over all
-        windows of four scales (pixel domain), with g = σ_XF / σ²_X and σ²_V = σ²_F − g σ_XF
-    Unit: none
-    Range: 0 upwards for each source; 1 for the source itself, more where contrast is enhanced
-    Undefined: NaN where a source is constant or a side is below 41 pixels
-    Source: H. R. Sheikh, A. C. Bovik, "Image information and visual quality", IEEE Trans. Image
-        Processing 15 (2), 2006
+    """How much of what an eye could see in the sources is kept.
 
     Args:
         I1: visible, CT, PET or SPECT image, (H, W), values 0…255.
@@ -52,11 +62,11 @@ def vif(I1: np.ndarray, I2: np.ndarray, If: np.ndarray, *, combine: str = "mean"
 
 
 def _information(variance: np.ndarray, variance_f: np.ndarray, covariance: np.ndarray) -> float:
-    """What a fused image tells of a source, in nats, from local (co)variances; all (h, w)."""
+    """What a fused image shows of a source, in nats, from local (co)variances; all (h, w)."""
     seen = (variance >= TINY) & (variance_f >= TINY)
     gain = np.where(seen, covariance / (variance + TINY), 0)
     rest = variance_f - gain * covariance
-    # An inverted window tells nothing, and all of the fused image is noise there.
+    # An inverted window shows nothing, and all of the fused image is noise there.
     rest = np.maximum(np.where(gain < 0, variance_f, rest), TINY)
     gain = np.maximum(gain, 0)
     return float(np.sum(np.log1p(gain * gain * variance / (rest + NOISE))))

@@ -5,20 +5,30 @@ Images are (H, W), uint8. Probabilities are shares of the pixels in each of 256 
 
 import numpy as np
 
+from fnet_jax.metrics.metric import OneOf, metric
+
 LEVELS = 256
+SUM_OR_MEAN = OneOf(("sum", "mean"))
 
 
+@metric(
+    "MI",
+    title="Mutual information",
+    higher_is_better=True,
+    formula="I(I1; If) + I(I2; If), with I(X; F) = Σ p(x, f) log(p(x, f) / (p(x) p(f)))",
+    unit="bits or nats",
+    range="0 to the entropies of both sources, at most 16 bits (11.09 nats)",
+    undefined="never; of a constant image it is 0",
+    source=(
+        'G. Qu, D. Zhang, P. Yan, "Information measure for performance of image fusion", '
+        "Electronics Letters 38 (7), 2002"
+    ),
+    options={"base": OneOf(("bits", "nats")), "stretch": OneOf((False, True))},
+)
 def mi(
     I1: np.ndarray, I2: np.ndarray, If: np.ndarray, *, base: str = "bits", stretch: bool = False
 ) -> float:
-    """Mutual information (↑): what the fused image tells of the grey levels of both sources.
-
-    Formula: I(I1; If) + I(I2; If), with I(X; F) = Σ p(x, f) log(p(x, f) / (p(x) p(f)))
-    Unit: bits or nats
-    Range: 0 to the entropies of both sources, at most 16 bits (11.09 nats)
-    Undefined: never; of a constant image it is 0
-    Source: G. Qu, D. Zhang, P. Yan, "Information measure for performance of image fusion",
-        Electronics Letters 38 (7), 2002
+    """How well the fused image predicts the grey levels of both sources.
 
     Args:
         I1: visible, CT, PET or SPECT image, uint8 (H, W).
@@ -30,19 +40,28 @@ def mi(
     if stretch:
         I1, I2, If = (stretched(image).astype(np.uint8) for image in (I1, I2, If))
     nats = _mutual(I1, If) + _mutual(I2, If)
-    return nats / {"bits": float(np.log(2)), "nats": 1.0}[base]
+    return nats / float(np.log(2)) if base == "bits" else nats
 
 
+@metric(
+    "CE",
+    title="Cross entropy",
+    higher_is_better=False,
+    formula=(
+        "D(I1 ‖ If) + D(I2 ‖ If), or half of it, with D(X ‖ F) = Σ p(x) log₂(p(x) / q(x)) "
+        "over the levels that occur in both images; the others would make it infinite"
+    ),
+    unit="bits",
+    range="0 upwards (below 0 where many levels of a source are missing in the fused image)",
+    undefined="never; of images without a common level it is 0",
+    source=(
+        'D. M. Bulanon, T. F. Burks, V. Alchanatis, "Image fusion of visible and thermal '
+        'images for fruit detection", Biosystems Engineering 103 (1), 2009'
+    ),
+    options={"combine": SUM_OR_MEAN},
+)
 def ce(I1: np.ndarray, I2: np.ndarray, If: np.ndarray, *, combine: str = "mean") -> float:
-    """Cross entropy (↓): how far the fused image's histogram is from those of the sources.
-
-    Formula: D(I1 ‖ If) + D(I2 ‖ If), or half of it, with D(X ‖ F) = Σ p(x) log₂(p(x) / q(x)) over
-        the levels that occur in both images; the others would make it infinite
-    Unit: bits
-    Range: 0 upwards (below 0 where many levels of a source are missing in the fused image)
-    Undefined: never; of images without a common level it is 0
-    Source: D. M. Bulanon, T. F. Burks, V. Alchanatis, "Image fusion of visible and thermal images
-        for fruit detection", Biosystems Engineering 103 (1), 2009
+    """How far the fused image's histogram is from those of the sources.
 
     Args:
         I1: visible, CT, PET or SPECT image, uint8 (H, W).
@@ -59,15 +78,22 @@ def ce(I1: np.ndarray, I2: np.ndarray, If: np.ndarray, *, combine: str = "mean")
     return combined(total, combine)
 
 
+@metric(
+    "EN",
+    title="Entropy",
+    higher_is_better=True,
+    formula="−Σ p log₂ p over the levels of If",
+    unit="bits",
+    range="0 to 8",
+    undefined="never; of a constant image it is 0",
+    source=(
+        'J. W. Roberts, J. van Aardt, F. Ahmed, "Assessment of image fusion procedures using '
+        'entropy, image quality, and multispectral classification", J. Applied Remote Sensing'
+        " 2, 2008"
+    ),
+)
 def en(I1: np.ndarray, I2: np.ndarray, If: np.ndarray) -> float:
-    """Entropy (↑): how evenly the fused image uses the grey levels.
-
-    Formula: −Σ p log₂ p over the levels of If
-    Unit: bits
-    Range: 0 to 8
-    Undefined: never; of a constant image it is 0
-    Source: J. W. Roberts, J. van Aardt, F. Ahmed, "Assessment of image fusion procedures using
-        entropy, image quality, and multispectral classification", J. Applied Remote Sensing 2, 2008
+    """How evenly the fused image uses the grey levels.
 
     Args:
         I1: not used.
@@ -94,9 +120,7 @@ def stretched(image: np.ndarray) -> np.ndarray:
 
 
 def combined(total: float, combine: str) -> float:
-    """The sum over two sources, or their mean; raises ValueError for any other word."""
-    if combine not in ("sum", "mean"):
-        raise ValueError(f"combine is {combine!r}: use 'sum' or 'mean'")
+    """The sum over two sources, or their mean, as ``combine`` says."""
     return total if combine == "sum" else total / 2
 
 

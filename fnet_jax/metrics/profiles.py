@@ -16,14 +16,17 @@ class Profile:
         name: what it is called.
         title: what it reproduces.
         channels: ``"grey"``: all images are turned into 8-bit grey first; ``"each"``: metrics are
-            computed for each colour channel, and the mean is taken.
+            computed for each color channel, and the mean is taken.
         options: by metric, in the order of tables; metrics that are not here are not part of it.
+        side_by_side: metrics of the fused image alone that are computed once, of its color channels
+            side by side in one image (H, 3 W).
     """
 
     name: str
     title: str
     channels: str
     options: Mapping[str, Options]
+    side_by_side: frozenset[str] = frozenset()
 
 
 PROFILES = {
@@ -66,6 +69,7 @@ PROFILES = {
                 "AG": {"gradient": "central", "over": "cells"},
                 "PSNR": {"peak": "type", "error": "root"},
             },
+            side_by_side=frozenset({"SF"}),
         ),
         Profile(
             "textbook",
@@ -97,36 +101,36 @@ The definition does not fix the base of the logarithm; the paper's numbers are i
 those in bits. The toolbox stretches each image to 0…255 first.""",
     "CE": """\
 The definition is the mean over the sources; the paper's numbers are the sum, twice as large. Both
-leave out levels that are missing in one of the images, which would make the result infinite, so
-that it can be below 0.""",
+leave out levels that are missing in one of the images, which would make the result infinite; for
+that reason it can be below 0.""",
     "VIF": """\
 Defined for one reference image. The paper's numbers are the sum over both sources; the mean is 1
-where the fused image shows as much of each source as the source itself. It is the pixel-domain
-version, not the wavelet version of the article, nor the VIFF of Han et al. (2013). The toolbox has
-no VIF.""",
+where the fused image shows as much of each source as the source itself. This is the pixel-domain
+version, neither the wavelet version of the article nor the VIFF of Han et al. (2013). The toolbox
+does not have VIF.""",
     "Qabf": """\
 By the definition, edges of equal strength in source and fused image are perfectly kept, G = 1. The
-programs set G to the strength itself. Flat regions have no weight, and all other strengths are 1 or
-more, where the sigmoid is nearly 1: the results differ by less than 0.1 %.""",
+shared programs set G to the strength itself. Flat regions have no weight, and all other strengths
+are 1 or more, where the sigmoid is nearly 1: the results differ by less than 0.1 %.""",
     "Qcb": """\
-Liu's program, which the paper and the toolbox follow, stretches each image to 0…255 and takes what
-lies outside of the image for black, which changes the contrast along the border.""",
+Liu's program, which the paper and the toolbox follow, stretches each image to 0…255 and takes
+everything outside the image as black, which changes the contrast along the border.""",
     "SSIM": """\
-The paper's numbers are what an earlier scikit-image gave for floating-point images of 0…255 unless
-told: R = 2, the range of values in −1…1, so that C1 and C2 hardly count and flat regions weigh
+The paper's numbers are what an earlier scikit-image gave by default for floating-point images of
+0…255: R = 2, the range of values in −1…1, which makes C1 and C2 negligible and flat regions weigh
 more; 7×7 windows of equal weight; the sum over both sources. The toolbox has the article's window
 and range, and the sum. By the definition it is 1 for equal images, hence the mean.""",
     "SF": """\
 The article divides by the number of pixels, the shared programs by the number of differences. The
-toolbox lays colour channels side by side and counts the two seams; here the mean over the channels
-is taken, without seams.""",
+toolbox lays the color channels side by side and so counts the differences across two seams too,
+which makes a color image's value up to 3 % larger.""",
     "AG": """\
 The article has forward differences and divides by (H − 1)(W − 1). The toolbox divides as the
 article, but sums central differences over all pixels, which is more pixels than it divides by.""",
     "PSNR": """\
 The peak is that of the image's type, 255. The shared programs take the largest value of the fused
-image, so that a darker image seems worse. The toolbox's mean squared error is
-√(Σ (Iᵢ − If)²) / (H W), which is no mean of squares; its decibels, about 55 to 65, compare with no
-others.""",
+image, which makes a darker image seem worse. The toolbox's mean squared error is
+√(Σ (Iᵢ − If)²) / (H W), which is not a mean of squares; its decibels, about 55 to 65, cannot be
+compared with others.""",
 }
 """What differs between the profiles and why, by metric; the other metrics do not differ."""

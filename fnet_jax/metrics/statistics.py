@@ -7,16 +7,24 @@ import math
 
 import numpy as np
 
+from fnet_jax.metrics.metric import OneOf, metric
 
+
+@metric(
+    "SD",
+    title="Standard deviation",
+    higher_is_better=True,
+    formula="√(mean (If − mean If)²)",
+    unit="grey levels",
+    range="0 to 127.5",
+    undefined="never; of a constant image it is 0",
+    source=(
+        'Y.-J. Rao, "In-fibre Bragg grating sensors", Measurement Science and Technology 8 '
+        "(4), 1997, which the field cites for it"
+    ),
+)
 def sd(I1: np.ndarray, I2: np.ndarray, If: np.ndarray) -> float:
-    """Standard deviation (↑): contrast of the fused image.
-
-    Formula: √(mean (If − mean If)²)
-    Unit: grey levels
-    Range: 0 to 127.5
-    Undefined: never; of a constant image it is 0
-    Source: Y.-J. Rao, "In-fibre Bragg grating sensors", Measurement Science and Technology 8 (4),
-        1997, which the field cites for it
+    """Contrast of the fused image.
 
     Args:
         I1: not used.
@@ -26,15 +34,22 @@ def sd(I1: np.ndarray, I2: np.ndarray, If: np.ndarray) -> float:
     return float(np.std(If, dtype=np.float64))
 
 
+@metric(
+    "SF",
+    title="Spatial frequency",
+    higher_is_better=True,
+    formula="√(mean (If(i, j) − If(i, j−1))² + mean (If(i, j) − If(i−1, j))²)",
+    unit="grey levels",
+    range="0 to 360.6",
+    undefined="never; a direction of one pixel has no differences and adds 0",
+    source=(
+        'A. M. Eskicioglu, P. S. Fisher, "Image quality measures and their performance", IEEE'
+        " Trans. Communications 43 (12), 1995"
+    ),
+    options={"over": OneOf(("pixels", "differences"))},
+)
 def sf(I1: np.ndarray, I2: np.ndarray, If: np.ndarray, *, over: str = "pixels") -> float:
-    """Spatial frequency (↑): fine detail of the fused image.
-
-    Formula: √(mean (If(i, j) − If(i, j−1))² + mean (If(i, j) − If(i−1, j))²)
-    Unit: grey levels
-    Range: 0 to 360.6
-    Undefined: never; a direction of one pixel has no differences and adds 0
-    Source: A. M. Eskicioglu, P. S. Fisher, "Image quality measures and their performance", IEEE
-        Trans. Communications 43 (12), 1995
+    """Fine detail of the fused image.
 
     Args:
         I1: not used.
@@ -45,11 +60,26 @@ def sf(I1: np.ndarray, I2: np.ndarray, If: np.ndarray, *, over: str = "pixels") 
     fused = If.astype(np.float64)
     squares = 0.0
     for differences in (fused[1:] - fused[:-1], fused[:, 1:] - fused[:, :-1]):
-        count = {"differences": differences.size, "pixels": fused.size}[over]
+        count = fused.size if over == "pixels" else differences.size
         squares += float(np.sum(differences**2)) / max(count, 1)
     return math.sqrt(squares)
 
 
+@metric(
+    "AG",
+    title="Average gradient",
+    higher_is_better=True,
+    formula="mean √((∇x² + ∇y²) / 2) of If",
+    unit="grey levels per pixel",
+    range="0 to 255",
+    undefined="NaN for images of one row or one column",
+    source=(
+        'G. Cui, H. Feng, Z. Xu, Q. Li, Y. Chen, "Detail preserved fusion of visible and '
+        "infrared images using regional saliency extraction and multi-scale image "
+        'decomposition", Optics Communications 341, 2015'
+    ),
+    options={"gradient": OneOf(("forward", "central")), "over": OneOf(("cells", "pixels"))},
+)
 def ag(
     I1: np.ndarray,
     I2: np.ndarray,
@@ -58,22 +88,14 @@ def ag(
     gradient: str = "forward",
     over: str = "cells",
 ) -> float:
-    """Average gradient (↑): sharpness of the fused image.
-
-    Formula: mean √((∇x² + ∇y²) / 2) of If
-    Unit: grey levels per pixel
-    Range: 0 to 255
-    Undefined: NaN for images of one row or one column
-    Source: G. Cui, H. Feng, Z. Xu, Q. Li, Y. Chen, "Detail preserved fusion of visible and infrared
-        images using regional saliency extraction and multi-scale image decomposition", Optics
-        Communications 341, 2015
+    """Sharpness of the fused image.
 
     Args:
         I1: not used.
         I2: not used.
         If: fused image, (H, W), values 0…255.
         gradient: ``"central"`` differences at each pixel (one-sided at the border), or
-            ``"forward"`` differences at each pixel that has a right and a lower neighbour.
+            ``"forward"`` differences at each pixel that has a right and a lower neighbor.
         over: the sum is divided by the number of ``"pixels"`` or of ``"cells"``, (H − 1)(W − 1).
     """
     fused = If.astype(np.float64)
@@ -83,20 +105,26 @@ def ag(
         dy, dx = np.gradient(fused)
     else:
         dy, dx = np.diff(fused, axis=0)[:, :-1], np.diff(fused, axis=1)[:-1]
-    count = {"pixels": dx.size, "cells": (fused.shape[0] - 1) * (fused.shape[1] - 1)}[over]
+    count = dx.size if over == "pixels" else (fused.shape[0] - 1) * (fused.shape[1] - 1)
     return float(np.sum(np.sqrt((dx * dx + dy * dy) / 2)) / count)
 
 
+@metric(
+    "SCD",
+    title="Sum of the correlations of differences",
+    higher_is_better=True,
+    formula="r(If − I2, I1) + r(If − I1, I2), r being Pearson's correlation",
+    unit="none",
+    range="−2 to 2",
+    undefined="NaN where a source is constant, or differs from If by a constant",
+    source=(
+        'V. Aslantas, E. Bendes, "A new image quality metric for image fusion: the sum of the'
+        ' correlations of differences", AEU International J. Electronics and Communications '
+        "69 (12), 2015"
+    ),
+)
 def scd(I1: np.ndarray, I2: np.ndarray, If: np.ndarray) -> float:
-    """Sum of the correlations of differences (↑): what each source added to the other.
-
-    Formula: r(If − I2, I1) + r(If − I1, I2), r being Pearson's correlation
-    Unit: none
-    Range: −2 to 2
-    Undefined: NaN where a source is constant, or differs from If by a constant
-    Source: V. Aslantas, E. Bendes, "A new image quality metric for image fusion: the sum of the
-        correlations of differences", AEU International J. Electronics and Communications 69 (12),
-        2015
+    """What each source added to the other.
 
     Args:
         I1: visible, CT, PET or SPECT image, (H, W), values 0…255.
@@ -107,15 +135,21 @@ def scd(I1: np.ndarray, I2: np.ndarray, If: np.ndarray) -> float:
     return _correlation(fused - two, one) + _correlation(fused - one, two)
 
 
+@metric(
+    "CC",
+    title="Correlation coefficient",
+    higher_is_better=True,
+    formula="(r(I1, If) + r(I2, If)) / 2, r being Pearson's correlation",
+    unit="none",
+    range="−1 to 1",
+    undefined="NaN where an image is constant",
+    source=(
+        'S. Deshmukh, R. Bhosale, "Image fusion and image quality assessment of fused '
+        'images", International J. Image Processing 4 (5), 2010'
+    ),
+)
 def cc(I1: np.ndarray, I2: np.ndarray, If: np.ndarray) -> float:
-    """Correlation coefficient (↑): how linearly the fused image follows the sources.
-
-    Formula: (r(I1, If) + r(I2, If)) / 2, r being Pearson's correlation
-    Unit: none
-    Range: −1 to 1
-    Undefined: NaN where an image is constant
-    Source: S. Deshmukh, R. Bhosale, "Image fusion and image quality assessment of fused images",
-        International J. Image Processing 4 (5), 2010
+    """How linearly the fused image follows the sources.
 
     Args:
         I1: visible, CT, PET or SPECT image, (H, W), values 0…255.
@@ -128,15 +162,21 @@ def cc(I1: np.ndarray, I2: np.ndarray, If: np.ndarray) -> float:
     ) / 2
 
 
+@metric(
+    "MSE",
+    title="Mean squared error",
+    higher_is_better=False,
+    formula="mean of ((I1 − If)² + (I2 − If)²) / 2",
+    unit="squared grey levels",
+    range="0 to 65,025",
+    undefined="never",
+    source=(
+        'P. Jagalingam, A. V. Hegde, "A review of quality metrics for fused image", Aquatic '
+        "Procedia 4, 2015"
+    ),
+)
 def mse(I1: np.ndarray, I2: np.ndarray, If: np.ndarray) -> float:
-    """Mean squared error (↓): how far the fused image is from both sources.
-
-    Formula: mean of ((I1 − If)² + (I2 − If)²) / 2
-    Unit: squared grey levels
-    Range: 0 to 65,025
-    Undefined: never
-    Source: P. Jagalingam, A. V. Hegde, "A review of quality metrics for fused image", Aquatic
-        Procedia 4, 2015
+    """How far the fused image is from both sources.
 
     Args:
         I1: visible, CT, PET or SPECT image, (H, W), values 0…255.
@@ -146,6 +186,20 @@ def mse(I1: np.ndarray, I2: np.ndarray, If: np.ndarray) -> float:
     return (_squares(I1, If) + _squares(I2, If)) / (2 * If.size)
 
 
+@metric(
+    "PSNR",
+    title="Peak signal-to-noise ratio",
+    higher_is_better=True,
+    formula="10 log₁₀(peak² / error)",
+    unit="decibels",
+    range='usually 5 to 40, or 50 to 70 with error "root"',
+    undefined="infinite where both sources equal If; NaN where the peak is 0",
+    source=(
+        'P. Jagalingam, A. V. Hegde, "A review of quality metrics for fused image", Aquatic '
+        "Procedia 4, 2015"
+    ),
+    options={"peak": OneOf(("type", "image")), "error": OneOf(("mse", "root"))},
+)
 def psnr(
     I1: np.ndarray,
     I2: np.ndarray,
@@ -154,14 +208,7 @@ def psnr(
     peak: str = "type",
     error: str = "mse",
 ) -> float:
-    """Peak signal-to-noise ratio (↑): the fused image as an estimate of both sources.
-
-    Formula: 10 log₁₀(peak² / error)
-    Unit: decibels
-    Range: usually 5 to 40, or 50 to 70 with error "root"
-    Undefined: infinite where both sources equal If; NaN where the peak is 0
-    Source: P. Jagalingam, A. V. Hegde, "A review of quality metrics for fused image", Aquatic
-        Procedia 4, 2015
+    """The fused image as an estimate of both sources.
 
     Args:
         I1: visible, CT, PET or SPECT image, (H, W), values 0…255.
@@ -171,7 +218,7 @@ def psnr(
         error: ``"mse"``: :func:`mse`; ``"root"``: the mean over both sources of
             √(Σ (Iᵢ − If)²) / (H W).
     """
-    high = {"type": 255.0, "image": float(If.max())}[peak]
+    high = 255.0 if peak == "type" else float(If.max())
     if error == "mse":
         noise = mse(I1, I2, If)
     else:

@@ -6,14 +6,33 @@ from typing import Any
 import numpy as np
 from skimage.metrics import structural_similarity
 
-from fnet_jax.metrics.information import combined
+from fnet_jax.metrics.information import SUM_OR_MEAN, combined
+from fnet_jax.metrics.metric import OneOf, Positive, metric
 
-WINDOWS: dict[str, tuple[int, dict[str, Any]]] = {  # side in pixels, and what scikit-image is told
+WINDOWS: dict[str, tuple[int, dict[str, Any]]] = {  # side in pixels, and scikit-image's options
     "uniform": (7, {"win_size": 7}),
     "gaussian": (11, {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}),
 }
 
 
+@metric(
+    "SSIM",
+    title="Structural similarity",
+    higher_is_better=True,
+    formula=(
+        "mean over windows of (2 μ μ_F + C1)(2 σ_XF + C2) / ((μ² + μ_F² + C1)(σ² + σ_F² + "
+        "C2)) for each source, C1 = (0.01 R)², C2 = (0.03 R)², R the range of the values"
+    ),
+    unit="none",
+    range="−1 to 1 for each source; 1 for the source itself",
+    undefined="NaN where a side is shorter than the window (7 or 11 pixels)",
+    source=(
+        'Z. Wang, A. C. Bovik, H. R. Sheikh, E. P. Simoncelli, "Image quality assessment: '
+        'from error visibility to structural similarity", IEEE Trans. Image Processing 13 '
+        "(4), 2004"
+    ),
+    options={"window": OneOf(tuple(WINDOWS)), "data_range": Positive(), "combine": SUM_OR_MEAN},
+)
 def ssim(
     I1: np.ndarray,
     I2: np.ndarray,
@@ -23,16 +42,7 @@ def ssim(
     data_range: float = 255,
     combine: str = "mean",
 ) -> float:
-    """Structural similarity (↑): luminance, contrast and structure kept of each source.
-
-    Formula: mean over windows of
-        (2 μ μ_F + C1)(2 σ_XF + C2) / ((μ² + μ_F² + C1)(σ² + σ_F² + C2)) for each source,
-        C1 = (0.01 R)², C2 = (0.03 R)², R the range of the values
-    Unit: none
-    Range: −1 to 1 for each source; 1 for the source itself
-    Undefined: NaN where a side is shorter than the window (7 or 11 pixels)
-    Source: Z. Wang, A. C. Bovik, H. R. Sheikh, E. P. Simoncelli, "Image quality assessment: from
-        error visibility to structural similarity", IEEE Trans. Image Processing 13 (4), 2004
+    """Luminance, contrast and structure kept of each source.
 
     Args:
         I1: visible, CT, PET or SPECT image, (H, W), values 0…255.

@@ -32,7 +32,6 @@ class FNet(Network):
         "G_u2": Decoder("u2", 0.25),
         "G_c": Decoder("c", 0.5),
     }
-    IMAGES: ClassVar = 2
 
     def setup(self) -> None:
         """Makes the three blocks and the decoders."""

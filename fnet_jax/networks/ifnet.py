@@ -19,7 +19,6 @@ class IFNet(Network):
 
     CODES: ClassVar = {"x1": 1, "x2": 1}
     DECODERS: ClassVar = {"D_x1": Decoder("x1", 1.0), "D_x2": Decoder("x2", 1.0)}
-    IMAGES: ClassVar = 1
 
     def setup(self) -> None:
         """Makes the two blocks and the decoders."""

@@ -1,4 +1,4 @@
-"""What the two stages of training minimise: eq. 25 (stage I) and eq. 26 (stage II).
+"""What the two stages of training minimize: eq. 25 (stage I) and eq. 26 (stage II).
 
 Images are (N, H, W, 1), values in about [0, 1]. Each loss returns ``(total, terms)``: the terms,
 with their weights, sum to the total. ``axis_name`` names a mapped axis (``jax.pmap``) over which a

@@ -41,14 +41,12 @@ class Network(Unrolled):
             either case.
         CODES: number of channels that each code is found in, by its name.
         DECODERS: by the name of their filters.
-        IMAGES: number of images that the network takes.
     """
 
     block: str = "lzsc"
 
     CODES: ClassVar[Mapping[str, int]] = {}
     DECODERS: ClassVar[Mapping[str, Decoder]] = {}
-    IMAGES: ClassVar[int] = 0
 
     @nn.nowrap
     def check(self) -> None:
@@ -67,8 +65,10 @@ class Network(Unrolled):
     @nn.nowrap
     def shapes(self) -> dict[str, Any]:
         """Shapes and types of the parameters, nested as they are, as ``jax.ShapeDtypeStruct``."""
-        image = jax.ShapeDtypeStruct((1, 1, 1, 1), np.float32)
-        return jax.eval_shape(self.init, jax.random.key(0), *[image] * self.IMAGES)
+        coder = self.coder()
+        decoder = jax.ShapeDtypeStruct(coder.down_shape(1), np.float32)
+        blocks = {self.block_name(c): coder.shapes(n)["params"] for c, n in self.CODES.items()}
+        return {"params": dict.fromkeys(self.DECODERS, decoder) | blocks}
 
     @nn.nowrap
     def products(self) -> int:

@@ -20,8 +20,8 @@ def initial_params(network: Network, seed: int, *, method: str = "tied") -> dict
 
     ``"tied"`` makes each block an accelerated iterative thresholding for one dictionary (eq. 4 with
     its gradient written out): W_e = W_u = W'_u = W of operator norm 1, and W_d = W'_d its adjoint,
-    so that I − W_u W_d does not expand. Decoders are the adjoint too: FNet starts by averaging its
-    sources, IFNet by returning the fused image twice.
+    which keeps I − W_u W_d from expanding. Decoders are the adjoint too: FNet starts by averaging
+    its sources, IFNet by returning the fused image twice.
 
     In both, θᵏ and ρᵏ start at w_θ = −0.5, b_θ = −2, w_ρ = 0.5, b_ρ = 0 (eq. 21), and θ of an LCSC
     block at 0.018.
@@ -38,7 +38,7 @@ def initial_params(network: Network, seed: int, *, method: str = "tied") -> dict
         ValueError: the method is neither.
     """
     if method not in METHODS:
-        raise ValueError(f"unknown initialisation {method!r}: use one of {', '.join(METHODS)}")
+        raise ValueError(f"unknown initialization {method!r}: use one of {', '.join(METHODS)}")
     random = np.random.default_rng(seed)
     filters = jax.tree.map(lambda x: _xavier(x.shape, random), network.shapes()["params"])
     coder, codes = network.coder(), sorted(network.CODES)
@@ -50,7 +50,7 @@ def initial_params(network: Network, seed: int, *, method: str = "tied") -> dict
 
 
 def _xavier(shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray | None:
-    """Filters of Xavier's uniform distribution; None of what is no filter."""
+    """Filters of Xavier's uniform distribution; None for other parameters."""
     if len(shape) < 4:
         return None
     size, _, inputs, outputs = shape

@@ -1,8 +1,8 @@
 """The image sets of the paper: their public homes, and where in them the pairs lie.
 
-A layout gives for each split the places of I1 and of I2 below the source folder, without suffix.
-A ``*`` stands for any piece of a name; two files are a pair where all such pieces are equal, and
-the pieces name it.
+A layout gives, for each split, the places of I1 and I2 below the source folder, without suffix.
+A ``*`` stands for any part of a name; two files are a pair if all these parts are equal, and the
+parts name the pair.
 """
 
 import re
@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from fnet_jax import images
-from fnet_jax.errors import InputError
+from fnet_jax.errors import InputError, reason
 from fnet_jax.pairs.match import Pair, partners
 
 SUFFIXES = ", ".join(images.SUFFIXES)
@@ -25,13 +25,13 @@ Pieces = tuple[str, ...]
 
 @dataclass(frozen=True)
 class ImageSet:
-    """A set of image pairs and what is known of it.
+    """A set of image pairs and what is known about it.
 
     Attributes:
         title: its name in print.
         home: address of its public home.
         paper: number of pairs that the paper uses, by split.
-        layouts: where its pairs may lie; the first that fits a folder counts.
+        layouts: where its pairs may lie; the first that fits a folder is used.
     """
 
     title: str
@@ -42,9 +42,9 @@ class ImageSet:
 
 @dataclass
 class Found:
-    """What lies in a source folder: pairs by name, by split, and a line for each problem.
+    """What a source folder holds: pairs by split and name, and a line for each problem.
 
-    ``left_out`` counts the scenes that the problems keep from being pairs.
+    ``left_out`` counts the scenes that are not pairs because of these problems.
     """
 
     pairs: dict[str, dict[str, Pair]] = field(default_factory=dict)
@@ -89,7 +89,7 @@ SETS: dict[str, ImageSet] = {
         (*_both("test", "vi/*", "ir/*", "TNO/", "test_img/TNO/"), *_both("test", "I1/*", "I2/*")),
     ),
     # The home has 221 pairs; the 50 of the paper are those in test_img/RoadScene/ of MMIF-CDDFuse.
-    # Of crop_HR_visible/, its other folder, the sizes are not those of the infrared images.
+    # The images in its other folder, crop_HR_visible/, differ in size from the infrared ones.
     "roadscene": ImageSet(
         "RoadScene",
         "https://github.com/hanna-xu/RoadScene",
@@ -180,12 +180,12 @@ def guess(source: Path) -> str:
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        raise InputError(f"{source}: has pairs of {', '.join(fitting)}; say which to take")
+        raise InputError(f"{source}: has pairs of {', '.join(fitting)}; name the set to use")
     if any(_fits(source, layout) for layout in own):
         return "own"
     raise InputError(
-        f"{source}: has no pairs of images; they lie as {_listed(own)} ({SUFFIXES}), or as in the "
-        f"home of a set that python -m train.prepare --help lists"
+        f"{source}: has no pairs of images; arrange them as {_listed(own)} ({SUFFIXES}), or as in "
+        f"the home of a set that python -m train.prepare --help lists"
     )
 
 
@@ -202,7 +202,7 @@ def find(source: Path, image_set: ImageSet) -> Found:
     if layout is None:
         raise InputError(
             f"{source}: has no pairs of {image_set.title}; "
-            f"they lie as {_listed(image_set.layouts)} ({SUFFIXES})"
+            f"arrange them as {_listed(image_set.layouts)} ({SUFFIXES})"
         )
     found = Found()
     for split, places in layout.items():
@@ -215,7 +215,7 @@ def find(source: Path, image_set: ImageSet) -> Found:
             name = "_".join(pieces)
             if name in pairs:
                 found.problems.append(
-                    f"{pair.i1}: would be called {name}, as {pairs[name].i1}; rename one"
+                    f"{pair.i1}: would get the name {name}, like {pairs[name].i1}; rename one"
                 )
                 found.left_out += 1
             pairs.setdefault(name, replace(pair, called=name))
@@ -258,13 +258,13 @@ def _walk(folder: Path, parts: Pieces) -> Iterator[tuple[Pieces, Path]]:
         return
     for below in [folder / part] if "*" not in part else _readable(folder):
         pieces = _pieces(part, below.name)
-        if pieces is not None and not below.name.startswith(".") and below.is_dir():
+        if pieces is not None and not below.name.startswith(".") and _is_folder(below):
             for more, path in _walk(below, tuple(rest)):
                 yield pieces + more, path
 
 
 def _pieces(pattern: str, name: str) -> Pieces | None:
-    # Systems write letters with accents in two ways, which look the same.
+    # Systems write accented letters in two ways that look the same.
     name = unicodedata.normalize("NFC", name)
     fitting = re.fullmatch("(.+)".join(map(re.escape, pattern.split("*"))), name)
     return fitting and fitting.groups()
@@ -276,9 +276,16 @@ def _expected(source: Path, places: tuple[str, str], side: int, pieces: Pieces) 
     return source / re.sub(r"\*", lambda _: next(filled), places[side])
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise InputError(f"{path}: {reason(error)}; check its permissions") from error
+
+
 def _readable(folder: Path) -> list[Path]:
-    """What lies in a folder, sorted; raises InputError if it cannot be read."""
+    """The contents of a folder, sorted; raises InputError if it cannot be read."""
     try:
         return sorted(folder.iterdir())
     except OSError as error:
-        raise InputError(f"{folder}: {error.strerror}; give a folder with image pairs") from error
+        raise InputError(f"{folder}: {reason(error)}; use a folder with image pairs") from error

@@ -1,1 +1,1 @@
-"""The paper's Table I again: its sets found, fused by its protocol, scored and compared."""
+"""The paper's Table I, computed again: its sets are found, fused by its protocol and scored."""

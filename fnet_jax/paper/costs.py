@@ -1,10 +1,8 @@
-"""What fusing costs: parameters, operations, time and memory, measured in a process of its own."""
+"""The costs of fusing: parameters, operations, time and memory, measured in a separate process."""
 
-import multiprocessing
 import statistics
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -12,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from fnet_jax.errors import InputError
-from fnet_jax.scoring.run import cores
+from fnet_jax.runtime.cores import cores
+from fnet_jax.runtime.pool import Pool
 
 SIDE = 320  # pixels; at which the paper states FLOPs and runtime
 REPEATS = 5
@@ -26,13 +25,13 @@ class Costs:
         side: pixels.
         parameters: number of FNet's parameters.
         flops: floating-point operations of the compiled program, as XLA counts them.
-        flops_of_filters: 2 per filter weight and pixel: what the network needs, however it is
+        flops_of_filters: 2 per filter weight and pixel, which does not depend on how the network is
             computed.
-        seconds: median time of a call that was compiled before, images in memory.
-        compile_seconds: time of the first call, less that.
-        peak_bytes: most memory held: of the process, with Python and JAX, on a CPU; of the device
-            on a GPU.
-        devices: what it ran on.
+        seconds: median time of a compiled call, with the images in memory.
+        compile_seconds: time of the first call minus ``seconds``.
+        peak_bytes: peak memory: of the process, Python and JAX included, on a CPU; of the device on
+            a GPU.
+        devices: the devices that it ran on.
     """
 
     side: int
@@ -50,21 +49,20 @@ class Costs:
 
 
 def measure(ckpt: Path, *, side: int = SIDE, repeats: int = REPEATS) -> Costs:
-    """Measures a checkpoint's network in a fresh process, whose memory is its own.
+    """Measures a checkpoint's network in a new process, whose memory is its own.
 
-    A script that calls this must guard its own start with ``if __name__ == "__main__":``, as
-    Python's multiprocessing asks for.
+    A script that calls this needs the guard ``if __name__ == "__main__":``, as
+    :class:`~fnet_jax.runtime.pool.Pool` says.
 
     Raises:
         InputError: the checkpoint cannot be used, or the process was killed.
     """
-    context = multiprocessing.get_context("spawn")
     try:
-        with ProcessPoolExecutor(1, context) as pool:
+        with Pool(1) as pool:
             return pool.submit(_measured, ckpt, side, repeats).result()
     except BrokenProcessPool as error:
         raise InputError(
-            f"{ckpt}: the process that measured costs was killed, perhaps for want of memory"
+            f"{ckpt}: the process that measured the costs was killed, perhaps for lack of memory"
         ) from error
 
 
@@ -98,15 +96,15 @@ def _measured(ckpt: Path, side: int, repeats: int) -> Costs:
 
 
 def _peak_bytes() -> int:
-    """Most memory that the first device, if it has its own, or this process has held."""
+    """Peak memory of the first device, if it has its own, or else of this process."""
     import jax
 
     counted = jax.local_devices()[0].memory_stats() or {}
     if "peak_bytes_in_use" in counted:
         return int(counted["peak_bytes_in_use"])
-    # Linux counts into ru_maxrss what the parent held when this process was started; not here.
+    # On Linux, ru_maxrss includes what the parent held when it started this process.
     with suppress(OSError, StopIteration):
-        lines = Path("/proc/self/status").read_text().splitlines()
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
         return next(int(x.split()[1]) * 1024 for x in lines if x.startswith("VmHWM:"))
     try:
         import resource

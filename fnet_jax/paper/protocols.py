@@ -1,4 +1,4 @@
-"""The eight sets of the paper's Table I: how each is fused, and where it lies in a data folder."""
+"""The eight sets of the paper's Table I: how each is fused, and where it is in a data folder."""
 
 import dataclasses
 import json
@@ -9,7 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from fnet_jax.errors import InputError
+from fnet_jax.artifacts.files import resolved
+from fnet_jax.errors import InputError, reason
 from fnet_jax.pairs.match import Pair
 from fnet_jax.pairs.public_sets import SETS, find
 
@@ -21,7 +22,7 @@ class Protocol:
     Attributes:
         task: kind of images, as the paper names it.
         color: mode of :func:`fnet_jax.images.color.separate`.
-        folders: names that its folder may have, in any case and with any punctuation.
+        folders: names that its folder may have; case and punctuation do not matter.
     """
 
     task: str
@@ -38,7 +39,7 @@ class Located:
     problems: tuple[str, ...]
 
     def spread(self, number: int) -> "Located":
-        """The set with ``number`` ≥ 1 of its pairs, evenly spread over their names; or all.
+        """The set with only ``number`` ≥ 1 of its pairs, spread evenly over their names.
 
         Raises:
             InputError: it has none.
@@ -63,7 +64,7 @@ PROTOCOLS = {
 }
 """By the names of :data:`fnet_jax.pairs.public_sets.SETS`, in the order of the paper's table."""
 
-BELOW = ("", "test_img")  # folders in which homes of several sets keep them
+BELOW = ("", "test_img")  # where the homes of several sets keep them
 
 
 def paper() -> dict[str, Any]:
@@ -72,14 +73,14 @@ def paper() -> dict[str, Any]:
     ``sets`` has, by set and metric, the means; the other entries have parameters in thousands,
     FLOPs in billions and runtime in seconds.
     """
-    return json.loads(files("fnet_jax.paper").joinpath("table1.json").read_text())
+    return json.loads(files("fnet_jax.paper").joinpath("table1.json").read_text("utf-8"))
 
 
 def locate(data: Path, names: tuple[str, ...] = tuple(PROTOCOLS)) -> dict[str, Located]:
     """The sets in a data folder.
 
-    A set's folder is known by its name (``TNO``, ``RoadScene``, ``MRI_CT`` …, however it is
-    written) and lies in the data folder or its ``test_img``, or is the data folder itself.
+    A set's folder is recognized by its name (``TNO``, ``RoadScene``, ``MRI_CT`` …). It is in the
+    data folder or in its ``test_img``, or is the data folder itself.
 
     Args:
         data: the data folder.
@@ -89,13 +90,13 @@ def locate(data: Path, names: tuple[str, ...] = tuple(PROTOCOLS)) -> dict[str, L
         What was found, by the set's name, in the order of the paper's table.
 
     Raises:
-        InputError: the folder cannot be read, or holds none of the sets.
+        InputError: the folder cannot be read, or contains none of the sets.
     """
     try:
         folders = {_plain(path.name): path for path in _folders(data)}
     except OSError as error:
         raise InputError(
-            f"{data}: {error.strerror}; give a folder that holds {_examples(names)}"
+            f"{data}: cannot be read ({reason(error)}); use one that contains {_examples(names)}"
         ) from error
     located = {}
     for name, protocol in PROTOCOLS.items():
@@ -106,16 +107,16 @@ def locate(data: Path, names: tuple[str, ...] = tuple(PROTOCOLS)) -> dict[str, L
             pairs = {pair: p for split in found.pairs.values() for pair, p in split.items()}
             located[name] = Located(folder, pairs, tuple(found.problems))
     if not located:
-        raise InputError(f"{data}: holds none of the sets; their folders are {_examples(names)}")
+        raise InputError(f"{data}: contains none of the sets; their folders are {_examples(names)}")
     return located
 
 
 def _folders(data: Path) -> Iterator[Path]:
-    """Folders in which a set may lie; where names are equal, the last counts."""
+    """Folders that may be those of a set; of equal names, the last one counts."""
     for below in reversed(BELOW):
         if not below or (data / below).is_dir():
             yield from sorted(path for path in (data / below).iterdir() if path.is_dir())
-    yield data.resolve()
+    yield resolved(data)
 
 
 def _plain(name: str) -> str:

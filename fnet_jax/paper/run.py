@@ -1,20 +1,20 @@
-"""Fusing and scoring the sets that were found, anew only where something has changed."""
+"""Fusing and scoring the sets that were found, again only where something has changed."""
 
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from fnet_jax.artifacts import provenance
-from fnet_jax.artifacts.files import replace_text, sha256, writable
-from fnet_jax.artifacts.progress import Tell
-from fnet_jax.errors import InputError, first_line
+from fnet_jax.artifacts.files import sha256
+from fnet_jax.artifacts.progress import Item, Progress, Report, silent
+from fnet_jax.artifacts.words import counted
 from fnet_jax.metrics import PROFILES
 from fnet_jax.pairs.match import Pair
-from fnet_jax.paper import costs
+from fnet_jax.paper import costs, state
 from fnet_jax.paper.protocols import PROTOCOLS, Located
+from fnet_jax.paper.state import Pairs, Record
 from fnet_jax.scoring.run import FusedScene, score
 
 if TYPE_CHECKING:
@@ -22,23 +22,8 @@ if TYPE_CHECKING:
     from fnet_jax.sparse_coding.unrolled import Unrolled
 
 PROFILE = "paper"
-STATE = "state.json"
-ELSEWHERE = "give another --out"
-SAVE_EVERY = 10.0  # seconds
+SAVE_EVERY = 2.0  # seconds; what was fused since is fused again after an interruption
 METHOD = "ours"
-
-Record = dict[str, Any]
-"""Of a pair: checksums ``i1``, ``i2``, ``fused``, and its ``values``, by metric."""
-
-Progress = Callable[..., Any]
-"""Wraps an iterable to show how far it is, as tqdm with ``total`` and ``desc``."""
-
-Items = TypeVar("Items")
-
-
-def silent(items: Items, **about: Any) -> Items:
-    """Shows no progress."""
-    return items
 
 
 @dataclass
@@ -54,38 +39,26 @@ class Run:
 
     folder: Path
     made_with: dict[str, Any]
-    pairs: dict[str, dict[str, Record]] = field(default_factory=dict)
+    pairs: Pairs = field(default_factory=dict)
     costs: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def resumed(cls, folder: Path, made_with: dict[str, Any]) -> "Run":
-        """The run in a folder, to go on with; a new one where versions or devices have changed.
+    def resumed(cls, folder: Path, made_with: dict[str, Any], *, note: Report = print) -> "Run":
+        """The run in a folder, with those of its results that still hold; or a new one.
+
+        Args:
+            folder: of the benchmark.
+            made_with: of :func:`made_with`.
+            note: is called with a line that says what is computed again, and why.
 
         Raises:
-            InputError: the folder holds a benchmark of other weights, or its record is damaged.
+            InputError: the folder contains a benchmark of other weights, or cannot be read.
         """
-        path = folder / STATE
-        try:
-            if not path.exists():
-                return cls(folder, made_with)
-            state = json.loads(path.read_text())
-            before, pairs, costs = (state[key] for key in ("made_with", "pairs", "costs"))
-            weights = before["weights"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{path}: cannot be used ({first_line(error)}); remove it, or {ELSEWHERE}"
-            ) from error
-        if weights != made_with["weights"]:
-            raise InputError(f"{folder}: holds the benchmark of other weights; {ELSEWHERE}")
-        same = before == made_with
-        return cls(folder, made_with, pairs if same else {}, costs if same else {})
+        return cls(folder, made_with, *state.read(folder, made_with, note=note))
 
     def save(self) -> None:
         """Writes ``state.json``; raises InputError if it cannot."""
-        state = {"made_with": self.made_with, "costs": self.costs, "pairs": self.pairs}
-        with writable(self.folder / STATE, remedy=ELSEWHERE):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            replace_text(self.folder / STATE, json.dumps(state, indent=1) + "\n")
+        state.write(self.folder, self.made_with, self.pairs, self.costs)
 
     def fused(self, name: str, pair: str) -> Path:
         """The file of a fused image."""
@@ -97,16 +70,18 @@ class Run:
         name: str,
         pairs: Mapping[str, Pair],
         *,
-        report: Tell,
+        report: Report,
+        note: Report = print,
         progress: Progress = silent,
     ) -> None:
-        """Fuses the pairs of a set of which a source or the fused image is not that on record.
+        """Fuses the pairs of a set whose sources or fused image differ from the record.
 
         Args:
             fuser: the network.
             name: of the set.
             pairs: by name.
             report: is called for each pair that failed.
+            note: is called with a line if fused images are replaced.
             progress: shows how far the work is.
 
         Raises:
@@ -124,6 +99,9 @@ class Run:
         missing = {self.fused(name, pair): pair for pair in pairs if pair not in records}
         if not missing:
             return
+        if replaced := sum(path.exists() for path in missing):
+            images = counted(replaced, "fused image")
+            note(f"{name}: replacing {images} without a valid record")
         written = fuse_pairs(
             fuser,
             [pairs[pair] for pair in missing.values()],
@@ -150,7 +128,7 @@ class Run:
         pairs: Mapping[str, Pair],
         *,
         workers: int | None = None,
-        report: Tell,
+        report: Report,
         progress: Progress = silent,
     ) -> None:
         """Scores the fused pairs of a set that have no values yet.
@@ -162,6 +140,10 @@ class Run:
             report: is called for each image that cannot be scored.
             progress: shows how far the work is.
         """
+
+        def named(items: Iterable[Item], /, *, total: int, desc: str) -> Iterable[Item]:
+            return progress(items, total=total, desc=f"{desc} {name}")
+
         records = self.pairs[name]
         scenes = [
             FusedScene(pair, pairs[pair].i1, pairs[pair].i2, {METHOD: self.fused(name, pair)})
@@ -175,30 +157,31 @@ class Run:
             profile=PROFILE,
             workers=workers,
             report=report,
-            progress=lambda done, total: progress(done, total=total, desc=f"scoring {name}"),
+            progress=named,
         )
         for pair, values in zip(scores.images, scores.values[0].tolist(), strict=True):
             records[pair]["values"] = dict(zip(scores.metrics, values, strict=True))
         self.save()
 
     def measure(self, ckpt: Path) -> None:
-        """Measures what fusing costs, if that is not known; raises InputError if it cannot."""
+        """Measures the costs of fusing unless they are known; raises InputError if it cannot."""
         if not self.costs:
             self.costs = costs.measure(ckpt).described()
             self.save()
 
 
 def made_with(network: "Unrolled", params: Any) -> dict[str, Any]:
-    """What the results of weights depend on, by name, as JSON values."""
+    """What the results depend on, by name, as JSON values."""
     import jax
 
-    from fnet_jax.weights import checkpoints
+    from fnet_jax.weights.integrity import checksums
 
     return {
-        "weights": provenance.fingerprint_of(checkpoints.checksums(params)),
+        "weights": provenance.fingerprint_of(checksums(params)),
         "network": network.settings(),
         "profile": {name: dict(x) for name, x in PROFILES[PROFILE].options.items()},
         "versions": provenance.versions(*provenance.NETWORK, *provenance.SCORING),
+        "device": jax.local_devices()[0].device_kind,
         "devices": ", ".join(map(str, jax.local_devices())),
     }
 
@@ -209,19 +192,20 @@ def run_sets(
     located: Mapping[str, Located],
     *,
     workers: int | None = None,
-    report: Tell,
+    report: Report,
+    note: Report = print,
     progress: Progress = silent,
 ) -> None:
     """Fuses and scores all sets that were found, and reports their bad files."""
     for name, found in located.items():
         for problem in found.problems:
             report(problem)
-        run.fuse(fuser, name, found.pairs, report=report, progress=progress)
+        run.fuse(fuser, name, found.pairs, report=report, note=note, progress=progress)
         run.score(name, found.pairs, workers=workers, report=report, progress=progress)
 
 
 def _checksums(pair: Pair) -> Record:
-    """Checksums of the sources; None of what cannot be read, which fusing will report."""
+    """Checksums of the sources; None for one that cannot be read, which fusing will report."""
     sums: Record = {}
     for which, path in (("i1", pair.i1), ("i2", pair.i2)):
         try:
@@ -232,7 +216,7 @@ def _checksums(pair: Pair) -> Record:
 
 
 def _is(path: Path, record: Record) -> bool:
-    """Whether a fused image is there as it was written."""
+    """Whether a fused image is as it was written."""
     try:
         return sha256(path) == record["fused"]
     except (OSError, KeyError):

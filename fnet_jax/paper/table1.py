@@ -1,18 +1,20 @@
 """A benchmark as a report: JSON values, and Markdown with the paper's Table I beside ours."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from fnet_jax.artifacts import provenance
+from fnet_jax.artifacts.markdown import table as markdown_table
 from fnet_jax.metrics import METRICS, PROFILES
 from fnet_jax.pairs.public_sets import SETS
 from fnet_jax.paper.protocols import PROTOCOLS, Located, paper
 from fnet_jax.paper.run import METHOD, PROFILE, Run
 from fnet_jax.scoring.compare import compare, digits
 from fnet_jax.scoring.run import Scores
-from fnet_jax.scoring.tables import headed, markdown_table, strict
+from fnet_jax.scoring.tables import headed, strict
 
 FORMAT = 1
 DIFFERENT = 0.02  # more than this from the paper's value counts as a difference
@@ -27,9 +29,9 @@ def report(run: Run, located: Mapping[str, Located], origin: Mapping[str, Any]) 
     """What a benchmark found, as strict JSON values.
 
     Args:
-        run: in which the sets were fused and scored.
+        run: the run in which the sets were fused and scored.
         located: the sets.
-        origin: where the weights come from.
+        origin: where the weights come from, by name.
     """
     return {
         "format": FORMAT,
@@ -75,37 +77,42 @@ def _set(run: Run, name: str, found: int) -> dict[str, Any]:
 
 
 def differences(content: Mapping[str, Any]) -> dict[tuple[str, str], float]:
-    """Our means of a report minus the paper's, by set and metric, at the paper's two decimals."""
+    """Our means of a report minus the paper's, by set and metric, at the paper's two decimals.
+
+    NaN where our mean is undefined, infinite where it is infinite.
+    """
     table = paper()
     column = table["methods"].index(OURS)
     return {
-        (name, metric): round(content["sets"][name]["means"][metric], 2) - row[column]
+        (name, metric): round(_number(content["sets"][name]["means"][metric]), 2) - row[column]
         for name, rows in table["sets"].items()
         if name in content["sets"]
         for metric, row in rows.items()
-        if isinstance(content["sets"][name]["means"][metric], float)
     }
 
 
 def agreement(content: Mapping[str, Any]) -> str:
-    """How many of our means are the paper's, which are not, and which say nothing, in words."""
+    """How many of our means agree with the paper's, which do not, and which cannot be compared."""
     partial = {
         name: of_set
         for name, of_set in content["sets"].items()
         if of_set["pairs"] != of_set["pairs_of_the_paper"]
     }
     compared = [cell for cell in differences(content) if cell[0] not in partial]
-    apart = [cell for cell in _marked_differences(content) if cell in compared]
+    apart = {cell: x for cell, x in _marked_differences(content).items() if cell in compared}
     sentences = []
     if compared:
-        names = ", ".join(f"{SETS[name].title} {metric}" for name, metric in apart)
+        names = ", ".join(
+            f"{SETS[name].title} {metric}" + ("" if math.isfinite(x) else f" ({_word(x)})")
+            for (name, metric), x in apart.items()
+        )
         sentences.append(
             f"{len(compared) - len(apart)} of {len(compared)} means are within {DIFFERENT} of the "
-            f"paper's ({OURS})" + (f"; not so: {names}." if names else ".")
+            f"paper's ({OURS})" + (f"; the others: {names}." if names else ".")
         )
     if partial:
         names = ", ".join(of_set["title"] for of_set in partial.values())
-        sentences.append(f"Of other pairs than the paper's, and not comparable: {names}.")
+        sentences.append(f"Not comparable, because the pairs are not the paper's: {names}.")
     return " ".join(sentences)
 
 
@@ -134,7 +141,7 @@ def markdown(content: Mapping[str, Any]) -> str:
                 own = "–"
             else:
                 own = _printed(ours["means"][metric])
-                if (name, metric) in marked:
+                if math.isfinite(marked.get((name, metric), math.nan)):
                     own += f" ({marked[name, metric]:+.2f})"
             rows.append(
                 [_row_title(name, ours) if metric == "MI" else "", headed(metric), *cells, own]
@@ -144,7 +151,7 @@ def markdown(content: Mapping[str, Any]) -> str:
         "# Benchmark",
         f"Table I of the paper ({table['source']}) and, in the last column, what was computed "
         f"here. **Best** and <u>second</u> are those of the paper's columns. ↑ more is better, "
-        f"↓ less is better. {agreement(content)} Differences of more than {DIFFERENT} stand in "
+        f"↓ less is better. {agreement(content)} Differences of more than {DIFFERENT} are in "
         f"parentheses.",
         markdown_table(["Set", "Metric", *table["methods"], "ours"], rows),
         "## Ours in all metrics",
@@ -159,12 +166,22 @@ def markdown(content: Mapping[str, Any]) -> str:
 
 
 def _marked_differences(content: Mapping[str, Any]) -> dict[tuple[str, str], float]:
-    # Two decimals are not exact in binary.
-    return {cell: x for cell, x in differences(content).items() if abs(x) > DIFFERENT + 1e-9}
+    # Two decimals are not exact in binary; NaN is not within any distance.
+    return {cell: x for cell, x in differences(content).items() if not abs(x) <= DIFFERENT + 1e-9}
 
 
-def _printed(mean: Any) -> str:
-    return f"{mean:.2f}" if isinstance(mean, float) else str(mean)
+def _number(mean: float | str | None) -> float:
+    """A mean of a report, in which None stands for NaN and infinities are words."""
+    return math.nan if mean is None else float(mean)
+
+
+def _word(value: float) -> str:
+    return "undefined" if math.isnan(value) else "infinite"
+
+
+def _printed(mean: float | str | None) -> str:
+    value = _number(mean)
+    return f"{value:.2f}" if math.isfinite(value) else digits(value)
 
 
 def _with_marks(row: list[float], *, higher: bool) -> list[str]:
@@ -203,7 +220,7 @@ def _all_metrics(content: Mapping[str, Any]) -> str:
         cells = []
         for of_set in content["sets"].values():
             mean, (low, high) = of_set["means"][metric], of_set["intervals"][metric]
-            text = digits(mean) if isinstance(mean, float) else str(mean)
+            text = digits(_number(mean))
             ends = f" [{digits(low)}, {digits(high)}]" if isinstance(low, float) else ""
             cells.append(text + ends)
         rows.append([headed(metric), *cells])
@@ -215,15 +232,15 @@ def _costs(costs: Mapping[str, Any]) -> str:
     side = costs["side"]
     rows = {
         "parameters": f"{costs['parameters']:,}",
-        "floating-point operations, counted by XLA in the compiled program": (
+        "floating-point operations, as XLA counts them in the compiled program": (
             f"{costs['flops'] / 1e9:.2f} billion"
         ),
-        "the same, 2 per filter weight and pixel": (
+        "floating-point operations, 2 per filter weight and pixel": (
             f"{costs['flops_of_filters'] / 1e9:.2f} billion"
         ),
-        "time of a pair, compiled, images in memory": f"{costs['seconds']:.3f} s",
+        "time per pair, compiled, with the images in memory": f"{costs['seconds']:.3f} s",
         "compilation": f"{costs['compile_seconds']:.1f} s",
-        "most memory": f"{costs['peak_bytes'] / 1e6:.0f} MB",
+        "peak memory": f"{costs['peak_bytes'] / 1e6:.0f} MB",
         "device": costs["devices"],
     }
     return f"One pair of {side}×{side} pixels:\n\n" + "\n".join(

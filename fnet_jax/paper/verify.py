@@ -1,4 +1,4 @@
-"""Whether a benchmark's report still holds: its means against those of a new run."""
+"""Whether the report of a benchmark still holds: its means are compared with those of a new run."""
 
 import json
 import math
@@ -6,51 +6,81 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fnet_jax.errors import InputError, first_line
+from fnet_jax.artifacts.files import read_text
+from fnet_jax.errors import InputError, first_line, reason
+from fnet_jax.paper.protocols import PROTOCOLS
 from fnet_jax.paper.table1 import FORMAT
 
 # Another machine rounds some fused pixels to the next grey level: less than 1 % of them, which
 # moves the means in the third decimal.
 ABSOLUTE, RELATIVE = 0.005, 1e-3
+INFINITE = ("Infinity", "-Infinity")
 
 
 def read(path: Path) -> dict[str, Any]:
     """The report that a benchmark wrote as ``report.json``.
 
     Raises:
-        InputError: the file is no such report.
+        InputError: the file cannot be read, or is not such a report.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["format"] != FORMAT:
-            raise ValueError(f"it has format {content['format']}, not {FORMAT}")
-        for of_set in content["sets"].values():
-            _ = of_set["means"], of_set["fingerprint"], of_set["title"]
-        _ = content["made_with"]["weights"], content["made_with"]["versions"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        content = json.loads(read_text(path), parse_constant=_refuse)
+        _check(content)
+    except OSError as error:
         raise InputError(
-            f"{path}: is no report of this benchmark ({type(error).__name__}: "
-            f"{first_line(error)}); give the report.json in its --out"
+            f"{path}: cannot be read ({reason(error)}); use the report.json of a benchmark's --out"
+        ) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        what = f"it lacks {error}" if isinstance(error, KeyError) else first_line(error)
+        raise InputError(
+            f"{path}: not a report of this benchmark ({what}); use the report.json of its --out"
         ) from error
     return content
 
 
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _check(content: Any) -> None:
+    """Raises ValueError, KeyError or TypeError unless a report has all that is compared."""
+    if content["format"] != FORMAT:
+        raise ValueError(f"it has format {content['format']}, not {FORMAT}")
+    made_with, sets = content["made_with"], content["sets"]
+    if not (isinstance(made_with["weights"], str) and isinstance(made_with["versions"], dict)):
+        raise TypeError("made_with is not what a benchmark writes")
+    if not (isinstance(sets, dict) and sets.keys() & PROTOCOLS.keys()):
+        raise TypeError("it has none of the sets")
+    for name, of_set in sets.items():
+        means = of_set["means"]
+        texts = all(isinstance(of_set[key], str) for key in ("title", "fingerprint"))
+        if not (texts and isinstance(of_set["pairs"], int) and isinstance(means, dict)):
+            raise TypeError(f"{name} is not what a benchmark writes")
+        for metric, mean in means.items():
+            if not (mean is None or mean in INFINITE or _is_finite(mean)):
+                raise ValueError(f"{metric} of {name} is not a mean")
+
+
+def _is_finite(mean: Any) -> bool:
+    return isinstance(mean, float) and math.isfinite(mean)
+
+
 def compare(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[list[str], bool]:
-    """What of a report holds in a new one.
+    """Compares a report with a new one.
 
     Means hold if they differ by no more than 0.005 or a thousandth. They are compared where weights
-    and data are the same; other versions are told, but do not count.
+    and data are the same; other versions are reported, but do not count.
 
     Args:
         before: the report.
         now: the new one.
 
     Returns:
-        A line for each finding, and whether all of it holds.
+        A line for each finding, and whether the whole report holds.
     """
     lines, holds = [], True
     if before["made_with"]["weights"] != now["made_with"]["weights"]:
-        return ["the weights are others: give the checkpoint that the report was made with"], False
+        return ["the weights differ: use the checkpoint that the report was made with"], False
     versions = now["made_with"]["versions"]
     for name, version in before["made_with"]["versions"].items():
         if versions.get(name) != version:
@@ -58,10 +88,10 @@ def compare(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[list[str
     for name, of_set in before["sets"].items():
         title, again = of_set["title"], now["sets"].get(name)
         if again is None:
-            lines.append(f"{title}: the set is not here")
+            lines.append(f"{title}: the set is missing")
         elif again["fingerprint"] != of_set["fingerprint"]:
             lines.append(
-                f"{title}: the data are others ({again['pairs']} pairs; were {of_set['pairs']})"
+                f"{title}: the data differ ({again['pairs']} pairs, were {of_set['pairs']})"
             )
         else:
             differ = {m: _apart(x, again["means"].get(m)) for m, x in of_set["means"].items()}

@@ -1,16 +1,77 @@
-"""What a process of ours asks of the system about its memory."""
+"""Memory: how much is free, which errors mean that it is not enough, and how a process uses it."""
 
 import ctypes
 import os
 import platform
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import jax
 
 TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3  # of malloc.h
 MEGABYTE = 2**20
 HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 TUNABLE = "glibc.malloc.hugetlb"
+SYSTEM_MEMORY = Path("/proc/meminfo")
+OWN_GROUPS, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
+
+
+def available(device: "jax.Device") -> int | None:
+    """Bytes that can still be allocated where a device computes, or None where that is unknown.
+
+    For a CPU: what the system has left without swapping, and no more than what is left of the
+    limits of this process's control groups, such as those of a container. For other devices: what
+    JAX may still take of the device's own memory.
+    """
+    if device.platform != "cpu":
+        counted = device.memory_stats() or {}
+        if "bytes_limit" not in counted:
+            return None
+        return max(0, counted["bytes_limit"] - counted.get("bytes_in_use", 0))
+    free = list(_left_in_groups())
+    with suppress(OSError, StopIteration, ValueError):
+        lines = _text(SYSTEM_MEMORY).splitlines()
+        free += [next(int(x.split()[1]) * 1024 for x in lines if x.startswith("MemAvailable:"))]
+    return max(0, min(free)) if free else None
+
+
+def exhausted(error: BaseException) -> bool:
+    """Whether an error means that the memory of the machine or of a device is not enough."""
+    of_xla = isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
+    return isinstance(error, MemoryError) or of_xla
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _left_in_groups() -> Iterator[int]:
+    """Bytes left of each memory limit of this process's control groups, of either version."""
+    lines: list[str] = []
+    with suppress(OSError, ValueError):
+        lines = _text(OWN_GROUPS).splitlines()
+    for line in lines:
+        _, controllers, own = line.split(":", 2)
+        if controllers == "":
+            top, names = GROUPS, ("memory.max", "memory.current", "inactive_file ")
+        elif "memory" in controllers.split(","):
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file ")
+            top = GROUPS / "memory"
+        else:
+            continue
+        limit, used, cache = names
+        group = top / own.strip("/")
+        for folder in (group, *group.parents):
+            if folder.is_relative_to(top):  # a container may see its own group as the topmost
+                with suppress(OSError, StopIteration, ValueError):  # no limit is called "max"
+                    left = int(_text(folder / limit)) - int(_text(folder / used))
+                    counts = _text(folder / "memory.stat").splitlines()
+                    # Pages of files that were read count as used, and are given up on demand.
+                    yield left + next(int(x.split()[1]) for x in counts if x.startswith(cache))
 
 
 def keep_freed() -> None:
@@ -32,11 +93,11 @@ def keep_freed() -> None:
 def use_huge_pages() -> None:
     """Starts this program again, as one whose large arrays lie in huge pages.
 
-    A training step allocates all its maps anew, and clearing them in pages of 4 kB takes up to a
-    fifth of its time (``docs/speed.md``). Where Linux gives huge pages to those who ask, glibc asks
-    if it is told to before a program starts. To be called first in a program, before anything is
-    done that should not be done twice. Does nothing where huge pages are given to all or to none,
-    where glibc is missing or too old, or if ``GLIBC_TUNABLES`` already says what to do.
+    Every training step allocates all its maps, and clearing them in pages of 4 kB takes up to a
+    fifth of its time (``docs/speed.md``). Where Linux gives huge pages on request, glibc requests
+    them if ``GLIBC_TUNABLES`` says so before a program starts. To be called first in a program,
+    before anything that must not be done twice. Does nothing where huge pages are given to all or
+    to none, where glibc is missing or too old, or if ``GLIBC_TUNABLES`` already mentions them.
     """
     tunables = os.environ.get("GLIBC_TUNABLES", "")
     name, version = platform.libc_ver()
@@ -44,6 +105,6 @@ def use_huge_pages() -> None:
         return
     with suppress(OSError, ValueError):
         new_enough = tuple(map(int, version.split("."))) >= (2, 35)
-        if new_enough and "[madvise]" in HUGE_PAGES.read_text():
+        if new_enough and "[madvise]" in _text(HUGE_PAGES):
             os.environ["GLIBC_TUNABLES"] = ":".join(filter(None, [tunables, f"{TUNABLE}=1"]))
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

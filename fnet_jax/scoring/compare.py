@@ -1,17 +1,19 @@
 """How methods compare: means with intervals, tests between methods, and which one is best.
 
-Arrays are (methods, images, metrics) and parts of it, in the order of :class:`~.scoring.Scores`.
+Arrays are (methods, images, metrics) and parts of it, in the order of
+:class:`~fnet_jax.scoring.run.Scores`.
 """
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 from scipy import stats
 
+from fnet_jax.artifacts.words import counted, listed
 from fnet_jax.metrics import METRICS
 from fnet_jax.scoring.run import Scores
 
@@ -25,7 +27,7 @@ BATCH = 4_000_000  # values resampled at once: 32 MB
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the values of methods on the same images tell.
+    """What the values of methods on the same images show.
 
     Attributes:
         means: float64 array (methods, metrics), over the images where the metric is defined for the
@@ -170,7 +172,7 @@ def _tests(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _wilcoxon(one: np.ndarray, two: np.ndarray) -> float:
-    # Equal values tell nothing of a direction (Wilcoxon); this holds for ∞ and ∞ too.
+    # Equal values do not favor either method (Wilcoxon); ∞ equals ∞.
     unequal = one != two
     if not unequal.any():
         return 1.0
@@ -215,7 +217,7 @@ def _missing(scores: Scores) -> Iterator[str]:
         if of_method.any():
             names = [name for name, lacks in zip(scores.images, of_method, strict=True) if lacks]
             shown = ", ".join(names[:3] + ["…"] * (len(names) > 3))
-            total = _images(len(scores.images))
+            total = counted(len(scores.images), "image")
             yield f"{method} has no values for {len(names)} of {total} ({shown})"
     if (lacking != lacking[0]).any():
         yield "Means are over different images; tests are over the images that both methods have"
@@ -231,16 +233,16 @@ def _undefined(scores: Scores) -> Iterator[str]:
         ):
             if not found.any():
                 continue
-            listed = [
-                f"{_images(count)} of {method}"
+            parts = [
+                f"{counted(count, 'image')} of {method}"
                 for method, count in zip(scores.methods, found.sum(axis=1).tolist(), strict=True)
                 if count
             ]
-            note = f"{name}: {word} for {_listed(listed)}"
+            note = f"{name}: {word} for {listed(parts, last='and')}"
             if word == "infinite":
                 note += ", and so the mean"
             elif (found != found[0]).any():
-                note += ", so that means are over different images"
+                note += "; means are over different images"
             yield f"{note}: {METRICS[name].undefined}"
 
 
@@ -255,7 +257,9 @@ def _untested(scores: Scores, shared: np.ndarray) -> Iterator[str]:
     metrics: dict[str, list[str]] = {}
     for k, name in enumerate(scores.metrics):
         few = [pair for pair in pairs if shared[*pair, k] < FEWEST_FOR_TEST]
-        named = _listed([f"{scores.methods[a]} with {scores.methods[b]}" for a, b in few])
+        named = listed(
+            (f"{scores.methods[a]} with {scores.methods[b]}" for a, b in few), last="and"
+        )
         if few:
             metrics.setdefault("" if len(few) == len(pairs) else named, []).append(name)
     for named, names in metrics.items():
@@ -278,13 +282,5 @@ def _alike(scores: Scores, ranked: np.ndarray, p: np.ndarray) -> Iterator[str]:
             ((other, found),) = others
             yield f"{name}: {scores.methods[best]} and {other} do not differ (Wilcoxon, {found})"
         elif others:
-            listed = _listed([f"{other} ({found})" for other, found in others])
-            yield f"{name}: {scores.methods[best]} does not differ from {listed} by Wilcoxon's test"
-
-
-def _images(count: int) -> str:
-    return f"{count} image" if count == 1 else f"{count} images"
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return " and ".join(part for part in (", ".join(parts[:-1]), *parts[-1:]) if part)
+            named = listed((f"{other} ({found})" for other, found in others), last="and")
+            yield f"{name}: {scores.methods[best]} does not differ from {named} by Wilcoxon's test"

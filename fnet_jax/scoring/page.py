@@ -1,6 +1,5 @@
-"""Scores as one HTML file that needs nothing else: tables, distributions, best and worst pairs."""
+"""Scores as one HTML file: tables, distributions, and the best and worst pairs."""
 
-import base64
 import io
 import math
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,8 @@ import numpy as np
 from PIL import Image
 from scipy import stats
 
+from fnet_jax.artifacts import html
+from fnet_jax.artifacts.words import counted
 from fnet_jax.metrics import METRICS
 from fnet_jax.metrics.catalogue import find_profile
 from fnet_jax.scoring import tables
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Pictures = Mapping[str, Sequence[tuple[str, np.ndarray]]]
-"""Labelled images, uint8 (H, W) or (H, W, 3), by the name of their pair."""
+"""Labeled images, uint8 (H, W) or (H, W, 3), by the name of their pair."""
 
 THUMBNAIL = 360  # pixels; largest width
 QUALITY = 85  # of JPEG
 COLUMNS = 4  # panels beside each other
 FEWEST_FOR_BOX = 5  # as many values as a box shows
 LONGEST_LABEL = 24  # characters
-# Stand for colours that the page chooses for light and dark, and replaced in the SVG text.
+# Placeholders in the SVG text for colors that the page chooses for light and dark.
 INK, DOT = "#010203", "#2a6fb0"
 
 
@@ -71,26 +72,19 @@ def extremes(scores: Scores, *, count: int = 2) -> dict[str, Extremes]:
 def page(
     scores: Scores, comparison: Comparison, provenance: Mapping[str, str], pictures: Pictures
 ) -> str:
-    """One HTML file with everything in it, which a browser shows without a network.
+    """A self-contained HTML file, which a browser shows without a network.
 
     Args:
         scores: what was measured.
         comparison: of ``scores``.
-        provenance: what the numbers came from, by name.
-        pictures: I1, I2 and fused images, labelled, of the pairs that :func:`extremes` names; pairs
+        provenance: where the numbers come from, by name.
+        pictures: I1, I2 and fused images, labeled, of the pairs that :func:`extremes` names; pairs
             without pictures are shown by their values.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # slow to import, as matplotlib
-
-    environment = Environment(
-        loader=PackageLoader("fnet_jax.scoring", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     options = find_profile(scores.profile).options
-    return environment.get_template("scores.html").render(
+    return html.render(
+        "fnet_jax.scoring",
+        "scores.html",
         scores=scores,
         comparison=comparison,
         provenance=provenance,
@@ -180,7 +174,7 @@ def _panel(axes: "Axes", title: str, values: np.ndarray) -> None:
 
 
 def _svg(figure: "Figure") -> str:
-    """The figure as an element of HTML, with text as text and colours as the page has them."""
+    """The figure as an HTML element, with text as text and in the colors of the page."""
     from markupsafe import Markup
     from matplotlib import rc_context
 
@@ -212,14 +206,14 @@ def _cases(scores: Scores, pictures: Pictures) -> list[dict[str, Any]]:
 
 
 def _data(image: np.ndarray) -> str:
-    """An image as the address of a small JPEG file that the address itself holds."""
+    """An image as the URL that holds a small JPEG file."""
     picture = Image.fromarray(image)
     if picture.width > THUMBNAIL:
         height = max(1, round(picture.height * THUMBNAIL / picture.width))
         picture = picture.resize((THUMBNAIL, height), Image.Resampling.LANCZOS)
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return html.data_url(file.getvalue(), "image/jpeg")
 
 
 def _mean(comparison: Comparison, method: int, metric: int) -> dict[str, str]:
@@ -230,7 +224,7 @@ def _mean(comparison: Comparison, method: int, metric: int) -> dict[str, str]:
         "text": digits(mean),
         "value": _sortable(mean),
         "mark": str(comparison.marks[method, metric]),
-        "hover": f"{ends}{count} image{'s' * (count != 1)}",
+        "hover": f"{ends}{counted(count, 'image')}",
     }
 
 

@@ -1,4 +1,4 @@
-"""A report of scores: files in six formats, and what their numbers came from."""
+"""A report of scores: files in six formats, and where their numbers come from."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fnet_jax.artifacts import provenance
-from fnet_jax.artifacts.files import replace_text, writable
+from fnet_jax.artifacts.files import replace_texts, writable
 from fnet_jax.errors import InputError
 from fnet_jax.metrics import PROFILES
 from fnet_jax.scoring import tables
@@ -16,26 +16,27 @@ from fnet_jax.scoring.page import extremes, page
 from fnet_jax.scoring.run import FusedScene, Scores, read
 
 FILES = ("scores.csv", "means.csv", "scores.json", "scores.md", "scores.tex", "scores.html")
-ELSEWHERE = "give another --out"
+ELSEWHERE = "use another --out"
 
 
 def check(folder: Path, *, overwrite: bool) -> None:
-    """Makes the folder of a report, where it is not there yet.
+    """Makes the folder of a report, unless it exists.
 
     Raises:
-        InputError: it cannot be made, or there is a report that may not be replaced.
+        InputError: it cannot be made, or holds a report and ``overwrite`` is not set.
     """
     with writable(folder, remedy=ELSEWHERE):
         folder.mkdir(parents=True, exist_ok=True)
-        there = [name for name in FILES if (folder / name).exists()]
-    if there and not overwrite:
-        raise InputError(
-            f"{folder / there[0]}: is there already; give --overwrite to replace the report"
-        )
+        existing = [folder / name for name in FILES if (folder / name).exists()]
+        folders = [path for path in existing if path.is_dir()]
+    if folders:
+        raise InputError(f"{folders[0]}: is a folder; {ELSEWHERE}")
+    if existing and not overwrite:
+        raise InputError(f"{existing[0]}: already exists; use --overwrite to replace the report")
 
 
 def provenance_of(scenes: Sequence[FusedScene], scores: Scores) -> dict[str, str]:
-    """What the numbers came from: profile, date, checksums of all files read, and versions."""
+    """Where the numbers come from: profile, date, checksums of all files read, and versions."""
     sources = [(f"{s.name} {which}", getattr(s, which)) for s in scenes for which in ("i1", "i2")]
     fused = {
         f"fused images of {method} (SHA-256)": provenance.fingerprint(
@@ -60,17 +61,17 @@ def write(
     comparison: Comparison,
     origin: Mapping[str, str],
 ) -> None:
-    """Writes the files of a report, each whole or not at all.
+    """Writes the files of a report, whole or not at all.
 
     Args:
-        folder: where they go; replaces what is there.
+        folder: where they go; a report there is replaced.
         scenes: what was scored; the best and worst pairs are read again to be shown.
         scores: their values.
         comparison: of ``scores``.
         origin: of :func:`provenance_of`.
 
     Raises:
-        InputError: a file cannot be written.
+        InputError: they cannot be written; a report that was there is as it was.
     """
     shown = {name for each in extremes(scores).values() for name in (*each.best, *each.worst)}
     pictures = {scene.name: _pictures(scene) for scene in scenes if scene.name in shown}
@@ -82,13 +83,12 @@ def write(
         tables.as_latex(scores, comparison, origin),
         page(scores, comparison, origin, pictures),
     )
-    for name, text in zip(FILES, texts, strict=True):
-        with writable(folder / name, remedy=ELSEWHERE):
-            replace_text(folder / name, text)
+    with writable(folder, remedy=ELSEWHERE):
+        replace_texts({folder / name: text for name, text in zip(FILES, texts, strict=True)})
 
 
 def _pictures(scene: FusedScene) -> list[tuple[str, np.ndarray]]:
-    """The images of a scene, labelled; those that cannot be read were reported before."""
+    """The images of a scene, labeled; those that cannot be read were reported before."""
     found = []
     for label, path in [("I1", scene.i1), ("I2", scene.i2), *scene.fused.items()]:
         with suppress(InputError):

@@ -1,11 +1,8 @@
-"""Fusion metrics of image files: one method or several, on all cores, a bad file stopping none."""
+"""Fusion metrics of image files, of one method or several, on all cores; bad files are reported."""
 
 import itertools
-import multiprocessing
-import os
-import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,13 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from fnet_jax import images
+from fnet_jax.artifacts.progress import Progress, Report, silent
 from fnet_jax.errors import InputError
+from fnet_jax.images.levels import to_8_bits
 from fnet_jax.metrics.catalogue import check_metrics, evaluate, find_profile
-from fnet_jax.pairs.match import by_stem, match, partners
+from fnet_jax.pairs.match import by_stem, check_sizes, match, partners
+from fnet_jax.runtime.cores import cores
 from fnet_jax.runtime.memory import keep_freed
-
-Progress = Callable[[Iterable["Outcome"], int], Iterable["Outcome"]]
-"""Wraps the scenes that are done, as they come, and is told how many there will be."""
+from fnet_jax.runtime.pool import Pool
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def find_scenes(
 ) -> tuple[list[FusedScene], list[str]]:
     """The scenes of two folders of sources and a folder of fused images for each method.
 
-    Files belong together whose names differ in nothing but the suffix.
+    Files belong together if their names differ in the suffix alone.
 
     Args:
         i1: folder of I1, or a file.
@@ -88,8 +86,8 @@ def find_scenes(
         methods: folder of fused images, or a file, by the method's name.
 
     Returns:
-        The scenes of which at least one method has a fused image, sorted by name, and a line for
-        each file that has no partner.
+        The scenes that at least one method has fused, sorted by name, and a line for each file
+        that has no partner.
 
     Raises:
         InputError: a folder cannot be read, holds no image, or none fits to the sources.
@@ -103,21 +101,21 @@ def find_scenes(
             raise InputError(f"{path}: no such file or folder; check the name")
         if i1.is_dir() != path.is_dir():
             wanted = "folder" if i1.is_dir() else "file"
-            raise InputError(f"{path}: is no {wanted}, as {i1} is; give fused images the same way")
+            raise InputError(f"{path} is not a {wanted}, but {i1} is; use a {wanted} for both")
         if not i1.is_dir():
             fused[i1][method] = path
             continue
         by_name = {key: files for key, files in by_stem(i1).items() if files[0] in fused}
-        # Of a source without a partner that was said already.
-        told = (by_stem(i1).keys() | by_stem(i2).keys()) - by_name.keys()
-        theirs = {key: x for key, x in by_stem(path).items() if key in by_name or key not in told}
+        # A source without a partner has been reported already.
+        known = (by_stem(i1).keys() | by_stem(i2).keys()) - by_name.keys()
+        theirs = {key: x for key, x in by_stem(path).items() if key in by_name or key not in known}
         found, more = partners(by_name, theirs, partial(_expected, i1, path))
         problems += more
         for pair in found.values():
             fused[pair.i1][method] = pair.i2
         if not found:
             raise InputError(
-                f"{path}: has no fused image with the name of a source, such as "
+                f"{path} has no fused image with the name of a source, such as "
                 f"{next(iter(by_name))}.png; rename the files"
             )
     scenes = [FusedScene(p.name, p.i1, p.i2, fused[p.i1]) for p in sources if fused[p.i1]]
@@ -134,13 +132,13 @@ def score(
     profile: str = "paper",
     metrics: Sequence[str] | None = None,
     workers: int | None = None,
-    report: Callable[[str], None] = print,
-    progress: Progress = lambda outcomes, total: outcomes,
+    report: Report = print,
+    progress: Progress = silent,
 ) -> Scores:
     """Computes the metrics of fused image files.
 
     Scenes are shared by processes, so a script that calls this must guard its own start with
-    ``if __name__ == "__main__":``, as Python's multiprocessing asks for, or give ``workers=1``.
+    ``if __name__ == "__main__":``, as Python's multiprocessing asks for, or pass ``workers=1``.
 
     Args:
         scenes: what to score.
@@ -156,17 +154,17 @@ def score(
     """
     names = check_metrics(find_profile(profile), metrics)
     if not scenes:
-        raise InputError("there is nothing to score; give folders with images of equal names")
+        raise InputError("there is nothing to score; use folders with images of equal names")
     fullest_first = sorted(scenes, key=lambda scene: -len(scene.fused))
     methods = tuple(dict.fromkeys(method for scene in fullest_first for method in scene.fused))
     stems = tuple(sorted(scene.name for scene in scenes))
     for one, two in itertools.pairwise(stems):
         if one == two:
-            raise InputError(f"two scenes are called {one!r}; names must differ")
+            raise InputError(f"two scenes are called {one!r}; rename one")
     values = np.full((len(methods), len(stems), len(names)), np.nan)
     scored = 0
     with _outcomes(scenes, profile, names, workers or cores()) as outcomes:
-        for outcome in progress(outcomes, len(scenes)):
+        for outcome in progress(outcomes, total=len(scenes), desc="scoring"):
             for line in outcome.problems:
                 report(line)
             scored += len(outcome.values)
@@ -183,15 +181,7 @@ def read(path: Path) -> np.ndarray:
     Raises:
         InputError: the file cannot be read.
     """
-    image = images.read(path)
-    return image if image.dtype == np.uint8 else np.rint(image / 257).astype(np.uint8)
-
-
-def cores() -> int:
-    """Number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return to_8_bits(images.read(path))
 
 
 @contextmanager
@@ -203,36 +193,24 @@ def _outcomes(
     if workers == 1:
         yield (_score_scene(scene, profile, metrics) for scene in scenes)
         return
-    # Not forked: JAX, if the caller uses it, does not survive that.
-    pool = ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), initializer=_start_worker
-    )
+    pool = Pool(workers, prepare=keep_freed)
     try:
         done = as_completed([pool.submit(_score_scene, s, profile, metrics) for s in scenes])
         yield (future.result() for future in done)
     except BrokenProcessPool as error:
         raise InputError(
-            "a process that computed metrics was killed, perhaps for want of memory; "
-            "use fewer with --workers"
+            "a process that computed metrics was killed, perhaps because memory ran out; "
+            "use fewer processes with --workers"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the caller's to handle
-    keep_freed()
 
 
 def _score_scene(scene: FusedScene, profile: str, metrics: Sequence[str]) -> Outcome:
     values: dict[str, list[float]] = {}
     try:
         I1, I2 = read(scene.i1), read(scene.i2)
-        if I1.shape[:2] != I2.shape[:2]:
-            raise InputError(
-                f"{scene.i1} is {_size(I1)} but {scene.i2} is {_size(I2)}; "
-                f"register them to one size"
-            )
+        check_sizes(scene.i1, I1.shape, scene.i2, I2.shape)
     except InputError as error:
         return Outcome(scene.name, values, [str(error)])
     problems = []
@@ -242,7 +220,7 @@ def _score_scene(scene: FusedScene, profile: str, metrics: Sequence[str]) -> Out
             if If.shape[:2] != I1.shape[:2]:
                 raise InputError(
                     f"{path} is {_size(If)} but {scene.i1} is {_size(I1)}; "
-                    f"metrics need fused images of the sources' size"
+                    f"use fused images of the sources' size"
                 )
             found = evaluate(I1, I2, If, profile=profile, metrics=metrics)
             values[method] = [found[name] for name in metrics]

@@ -13,6 +13,8 @@ from itertools import combinations
 from json import dumps
 from typing import Any
 
+from fnet_jax.artifacts import markdown
+from fnet_jax.artifacts.words import counted
 from fnet_jax.metrics import METRICS
 from fnet_jax.metrics.catalogue import find_profile
 from fnet_jax.scoring.compare import Comparison, digits
@@ -84,9 +86,9 @@ def as_markdown(scores: Scores, comparison: Comparison, provenance: Mapping[str,
     ]
     parts = [
         caption(scores) + (f" Marks: {', '.join(legend)}." if legend else ""),
-        markdown_table(["Method", *map(headed, scores.metrics)], means),
+        markdown.table(["Method", *map(headed, scores.metrics)], means),
         "### Means with 95 % intervals",
-        markdown_table(["Metric", *methods], intervals),
+        markdown.table(["Metric", *methods], intervals),
         _markdown(comparison.how),
         "### Notes",
         _markdown_list(comparison.notes or ["None."]),
@@ -192,9 +194,8 @@ def as_json(scores: Scores, comparison: Comparison, provenance: Mapping[str, str
 
 def caption(scores: Scores) -> str:
     """What the table of means is, in words."""
-    number = len(scores.images)
     return (
-        f"Means over {number} image{'s' * (number != 1)}, profile {scores.profile}: "
+        f"Means over {counted(len(scores.images), 'image')}, profile {scores.profile}: "
         f"{find_profile(scores.profile).title}. ↑ more is better, ↓ less is better."
     )
 
@@ -230,12 +231,6 @@ def strict(value: float) -> float | str | None:
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
     return None if math.isnan(value) else value
-
-
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in GitHub's Markdown; the first column is aligned to the left."""
-    ruler = [":--", *["--:"] * (len(header) - 1)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (header, ruler, *rows))
 
 
 def _markdown_list(lines: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ with 10 bits of mantissa.
 """
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 
 from fnet_jax.sparse_coding import correlation_cpu as cpu
@@ -17,7 +18,6 @@ from fnet_jax.sparse_coding.correlation_cpu import PRECISION
 from fnet_jax.sparse_coding.operators import adjoint
 
 
-@jax.custom_vjp
 def correlate(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Correlates images with a bank of filters, keeping height and width.
 
@@ -29,13 +29,18 @@ def correlate(x: jax.Array, kernel: jax.Array) -> jax.Array:
         kernel: filters, shape (size, size, C, O), size odd.
 
     Returns:
-        Array of shape (N, H, W, O).
+        Array of shape (N, H, W, O), computed in the type of ``x``.
 
     Raises:
         ValueError: shapes do not fit, or the size is even or not square.
     """
     _check(x, kernel)
-    return lax.platform_dependent(x, kernel, cpu=_on_cpu, default=_plain)
+    return _correlate(x, jnp.asarray(kernel, x.dtype))
+
+
+@jax.custom_vjp
+def _correlate(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    return lax.platform_dependent(x, kernel, cpu=_on_cpu, default=plain)
 
 
 def _check(x: jax.Array, kernel: jax.Array) -> None:
@@ -48,31 +53,32 @@ def _check(x: jax.Array, kernel: jax.Array) -> None:
         raise ValueError(f"the kernel must be square with an odd side: got {kernel.shape}")
 
 
-def _plain(x: jax.Array, kernel: jax.Array) -> jax.Array:
+def plain(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """:func:`correlate` as one convolution of XLA, which every platform but CPUs computes."""
     return lax.conv_general_dilated(
         x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), precision=PRECISION
     )
 
 
 def _on_cpu(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    return (cpu.form(kernel.shape) or _plain)(x, kernel)
+    return (cpu.form(kernel.shape) or plain)(x, kernel)
 
 
 def _on_cpu_while_training(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    return (cpu.form_for_training(kernel.shape) or _plain)(x, kernel)
+    return (cpu.form_for_training(kernel.shape) or plain)(x, kernel)
 
 
 def _while_training(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    return lax.platform_dependent(x, kernel, cpu=_on_cpu_while_training, default=_plain)
+    return lax.platform_dependent(x, kernel, cpu=_on_cpu_while_training, default=plain)
 
 
-def _plain_kernel_gradient(x: jax.Array, kernel: jax.Array, cotangent: jax.Array) -> jax.Array:
-    _, pull_back = jax.vjp(lambda kernel: _plain(x, kernel), kernel)
+def plain_kernel_gradient(x: jax.Array, kernel: jax.Array, cotangent: jax.Array) -> jax.Array:
+    """The gradient of ``plain(x, kernel)`` with respect to the kernel, for a cotangent."""
+    _, pull_back = jax.vjp(lambda kernel: plain(x, kernel), kernel)
     return pull_back(cotangent)[0]
 
 
 def _forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    _check(x, kernel)
     return _while_training(x, kernel), (x, kernel)
 
 
@@ -81,9 +87,9 @@ def _backward(
 ) -> tuple[jax.Array, jax.Array]:
     x, kernel = residuals
     kernel_gradient = lax.platform_dependent(
-        x, kernel, cotangent, cpu=cpu.kernel_gradient, default=_plain_kernel_gradient
+        x, kernel, cotangent, cpu=cpu.kernel_gradient, default=plain_kernel_gradient
     )
     return _while_training(cotangent, adjoint(kernel)), kernel_gradient
 
 
-correlate.defvjp(_forward, _backward)
+_correlate.defvjp(_forward, _backward)

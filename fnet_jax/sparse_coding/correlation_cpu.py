@@ -26,7 +26,7 @@ Form = Callable[[jax.Array, jax.Array], jax.Array]
 PRECISION = lax.Precision.HIGHEST
 FEW = 8  # channels; the forms for few were measured with up to 6
 NARROW = 32  # maps; to so few, XLA's kernel for two dimensions is slow
-AT_ONCE = 4  # outputs per row of the kernel, in neighbouring pixels, of a gradient with few outputs
+AT_ONCE = 4  # outputs per row of the kernel, in neighboring pixels, of a gradient with few outputs
 TILE_ROWS, TILE_COLUMNS = 32, 64  # of the kernel gradient: its copies fill about the L2 cache
 LANES = 2  # tiles at once: while one is multiplied, the next is copied
 
@@ -99,7 +99,7 @@ def _shifted_products(few: jax.Array, many: jax.Array, size: int) -> jax.Array:
 
 
 def _correlate_in_blocks(x: jax.Array, kernel: jax.Array, *, rows: int, columns: int) -> jax.Array:
-    """Computes ``rows``×``columns`` neighbouring output pixels as channels of one stride."""
+    """Computes ``rows``×``columns`` neighboring output pixels as channels of one stride."""
     batch, height, width, _ = x.shape
     size, _, _, outputs = kernel.shape
     before, after = size // 2, size - 1 - size // 2
@@ -144,7 +144,7 @@ def _to_few(x: jax.Array, kernel: jax.Array) -> jax.Array:
     batch, height, width, inputs = x.shape
     size, _, _, outputs = kernel.shape
     r = size // 2
-    pixels = max(1, AT_ONCE // outputs)  # neighbours in a row, computed at once
+    pixels = max(1, AT_ONCE // outputs)  # neighbors in a row, computed at once
     steps = -(-width // pixels)
     rows = kernel.transpose(1, 2, 0, 3).reshape(size, inputs, size * outputs)
     shifted = [jnp.pad(rows, ((j, pixels - 1 - j), (0, 0), (0, 0))) for j in range(pixels)]

@@ -97,7 +97,7 @@ class LCSC(Coder):
         check_images(e=e)
         banks = self.filters(e.shape[3])
         W_e, W_d = (self.param(name, xavier, bank.shape) for name, bank in banks.items())
-        start = nn.initializers.constant(START)
+        start = nn.initializers.constant(START, np.float32)
         theta = theta_scale * jax.nn.softplus(self.param("free_theta", start, (self.features,)))
         threshold = thresholds.make(self.threshold, alpha=self.alpha, gamma=self.gamma)
 

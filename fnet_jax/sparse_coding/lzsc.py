@@ -206,6 +206,7 @@ class LZSC(Coder):
 
     def _schedule(self) -> tuple[jax.Array, jax.Array]:
         """θᵏ and ρᵏ of the block's own scalars; without momentum, ρᵏ is 0."""
-        free = {n: self.param(n, nn.initializers.constant(x), ()) for n, x in self.free().items()}
+        # Of the type of the values, which is float32 whatever JAX_ENABLE_X64 says.
+        free = {n: self.param(n, lambda _, x=x: jnp.asarray(x)) for n, x in self.free().items()}
         theta, rho = schedule(**(SCHEDULE_START | free), iterations=self.iterations)
         return theta, rho if self.momentum != "none" else jnp.zeros_like(rho)

@@ -8,7 +8,7 @@ iteration is u − ∇(u). Nesterov's momentum, which LZSC has, is eq. 20 in
 - ``"quasi-hyperbolic"`` (Ma and Yarats, 2019): u − (1 − ν)∇(u) − ν g with the average of gradients
   g = ρ g' + (1 − ρ)∇(u) and the ν = 0.7 that they recommend.
 
-The paper's Table III compares them (AE4 to AE6); how exactly, its text does not tell.
+The paper's Table III compares them (AE4 to AE6); how exactly, its text does not state.
 Arrays are NHWC: u of shape (N, H, W, K), e and d = W_d u of shape (N, H, W, C), the filters W_u and
 W_e of shape (size, size, C, K), ρ a scalar.
 """

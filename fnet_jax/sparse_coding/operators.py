@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-Filters = TypeVar("Filters", jax.Array, np.ndarray)
+Kernel = TypeVar("Kernel", jax.Array, np.ndarray)
 
 MIN_GRID, MAX_GRID = 64, 512  # frequencies in each direction, for the norm
 
 
-def adjoint(kernel: Filters) -> Filters:
+def adjoint(kernel: Kernel) -> Kernel:
     """The filters A of the adjoint map: ⟨correlate(x, kernel), y⟩ = ⟨x, correlate(y, A)⟩.
 
     Args:
@@ -24,7 +24,7 @@ def adjoint(kernel: Filters) -> Filters:
     return kernel[::-1, ::-1].swapaxes(2, 3)
 
 
-def operator_norm(kernel: Filters, *, side: int | None = None) -> Filters:
+def operator_norm(kernel: Kernel, *, side: int | None = None) -> Kernel:
     """Largest factor by which correlating with ``kernel`` lengthens images.
 
     The largest singular value of the filters' transfer function (C×O), over a grid of n frequencies

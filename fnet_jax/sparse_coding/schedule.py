@@ -46,12 +46,3 @@ def schedule(
 def inverse_softplus(y: float) -> float:
     """The x with softplus(x) = y, for y > 0: turns a slope of eq. 21 into its free parameter."""
     return y + math.log(-math.expm1(-y))
-
-
-SCHEDULE_START = {
-    "w_theta": inverse_softplus(0.5),
-    "b_theta": -2.0,
-    "w_rho": inverse_softplus(0.5),
-    "b_rho": 0.0,
-}
-"""What the free parameters of :func:`schedule` are before training, by name: slopes ∓0.5."""

@@ -6,7 +6,7 @@ zeros outside the image. :func:`iht`, :func:`normalised_iht` and :func:`accelera
     F(u) = ½‖e − D u‖² + λ‖u‖₀                                                         (eq. 4)
 
 and reach a local minimum of it; :func:`ista` and :func:`fista` find a minimum of the convex
-problem with ‖u‖₁ in place of ‖u‖₀. All start at u⁰ = 0 or where they are told, treat each image of
+problem with ‖u‖₁ in place of ‖u‖₀. All start at u⁰ = 0 or at ``start``, treat each image of
 the batch as a problem of its own, and are compiled (``jax.jit``) once per shape. An iteration is
 one correlation with D and one with its adjoint Dᵀ, except in :func:`normalised_iht`.
 
@@ -82,7 +82,7 @@ def iht(
         penalty: λ ≥ 0, scalar, or one for each image, shape (N,).
         iterations: number of iterations N.
         step: step size μ > 0, scalar or (N,); None is 1/‖D‖², up to which μ is safe, with
-            :func:`fnet_jax.sparse_coding.correlation.operator_norm` for images of this size.
+            :func:`~fnet_jax.lzsc.operator_norm` for images of this size.
         start: u⁰, shape (N, H, W, K); None is 0.
         keep: return all iterates, which take ``iterations + 1`` times the memory of u, and twice
             that on the way.
@@ -115,7 +115,7 @@ def accelerated_iht(
     For ‖u‖₀ momentum promises nothing. "Accelerated iterative hard thresholding" (Blumensath, 2012)
     takes a guess only if it is at least as good as a step of IHT, which costs that step. Here a
     result counts if it does not raise the objective; else uᵏ is kept and the momentum starts again
-    (as O'Donoghue & Candès, 2015, do for convex problems), so that the next step is one of
+    (as O'Donoghue & Candès, 2015, do for convex problems), which makes the next step one of
     :func:`iht`, which descends.
 
     Arguments, result and errors are those of :func:`iht`.
@@ -144,7 +144,7 @@ def normalised_iht(
 
     Those authors state it for a fixed number of nonzeros. Here it is for eq. 4, and the threshold
     √(2λμ) moves with μ. Their test still makes the objective fall: up to a constant, what the step
-    minimises, ``‖z − uᵏ − μg‖²/(2μ) + λ‖z‖₀``, equals F at z = uᵏ and, once the test is passed, is
+    minimizes, ``‖z − uᵏ − μg‖²/(2μ) + λ‖z‖₀``, equals F at z = uᵏ and, once the test is passed, is
     above it at uᵏ⁺¹. On an unchanged support, μ is the best step along g_Γ. While u is 0, Γ is
     everything.
 
@@ -303,7 +303,7 @@ def _proximal(
 
 
 def _where(condition: jax.Array, a: Any, b: Any) -> Any:
-    """``a`` for images of which the condition, shape (N,), holds, else ``b``: pytrees."""
+    """``a`` for images whose condition, shape (N,), holds, else ``b``: pytrees."""
 
     def choose(x: jax.Array, y: jax.Array) -> jax.Array:
         return jnp.where(condition.reshape(-1, *[1] * (x.ndim - 1)), x, y)

@@ -49,8 +49,8 @@ def sigmoidal(
 ) -> jax.Array:
     """Sigmoidal threshold T_{α,γ,θ}(x) = sign(x)·(|x| − αθ)·σ(γ(|x| − θ)) (eq. 6).
 
-    Minimises nothing exactly: it is the smooth stand-in for the hard threshold (α → 0, γ → ∞) and
-    the soft one (α → 1, γ → ∞) through which θ can be learned. The paper prints it without
+    Does not minimize anything exactly: it is the smooth stand-in for the hard threshold (α → 0, γ →
+    ∞) and the soft one (α → 1, γ → ∞) through which θ can be learned. The paper prints it without
     sign(x), which belongs there. σ is the logistic function. Values do not become exactly 0: below
     θ they are scaled by less than ½, and below αθ they have the sign opposite to x, with a jump of
     2αθ·σ(−γθ) at x = 0, where value and derivatives are taken to be 0. It is differentiable in
@@ -112,7 +112,7 @@ def make(kind: str, *, alpha: float, gamma: float) -> Callable[[jax.Array, jax.A
         gamma: γ of the sigmoidal threshold; the others do not use it.
 
     Raises:
-        ValueError: ``kind`` is none of the three.
+        ValueError: ``kind`` is not one of the three.
     """
     if kind == "sigmoidal":
         return lambda x, theta: sigmoidal(x, theta, alpha=alpha, gamma=gamma)

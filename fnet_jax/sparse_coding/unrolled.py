@@ -11,14 +11,15 @@ import numpy as np
 from flax import linen as nn
 
 from fnet_jax.sparse_coding import momentum, thresholds
+from fnet_jax.sparse_coding.limits import LARGEST_KERNEL, MOST_FEATURES, MOST_ITERATIONS
 from fnet_jax.sparse_coding.operators import adjoint
 
 Intermediates = dict[str, Any]
 """Arrays by the paper's names, nested by block: a pytree."""
 
-MOST_FEATURES, MOST_ITERATIONS, LARGEST_KERNEL = 4096, 1000, 255
+GAMMAS = (1e-30, 1e30)  # whose products with values of images stay far inside float32
 
-xavier = nn.initializers.xavier_uniform()
+xavier = nn.initializers.xavier_uniform(dtype=jnp.float32)  # whatever JAX_ENABLE_X64 says
 
 
 class Filters(NamedTuple):
@@ -111,11 +112,11 @@ class Unrolled(nn.Module):
                 )
         if self.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd: got {self.kernel_size}")
-        for name, limits in (("alpha", "from 0 to 1"), ("gamma", "above 0")):
+        for name, (low, high) in {"alpha": (0, 1), "gamma": GAMMAS}.items():
             value = getattr(self, name)
-            fits = isinstance(value, int | float) and not isinstance(value, bool)
-            if not (fits and (0 <= value <= 1 if name == "alpha" else 0 < value < math.inf)):
-                raise ValueError(f"{name} must be a number {limits}: got {value!r}")
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not (number and low <= value <= high):
+                raise ValueError(f"{name} must be a number from {low} to {high}: got {value!r}")
         if not isinstance(self.shared, bool):
             raise ValueError(f"shared must be true or false: got {self.shared!r}")
         kinds = {"threshold": thresholds.KINDS, "momentum": momentum.KINDS}
@@ -137,6 +138,28 @@ class Coder(Unrolled):
     def free(self) -> dict[str, np.ndarray]:
         """The other parameters by name, as they are before training."""
         raise TypeError(f"{type(self).__name__} has no parameters: use LZSC or LCSC")
+
+    @nn.nowrap
+    def shapes(self, channels: int) -> dict[str, Any]:
+        """Shapes and types of the parameters, ``{"params": …}`` of ``jax.ShapeDtypeStruct``."""
+        shapes = {name: bank.shape for name, bank in self.filters(channels).items()}
+        shapes |= {name: array.shape for name, array in self.free().items()}
+        return {"params": {n: jax.ShapeDtypeStruct(s, np.float32) for n, s in shapes.items()}}
+
+    @nn.nowrap
+    def channels(self, params: Mapping[str, Any]) -> int:
+        """Number of channels of the images that the block codes with these parameters.
+
+        Args:
+            params: of the block, by name: arrays or shapes.
+
+        Raises:
+            ValueError: the filters that lead from images to features are not among them.
+        """
+        for name, bank in self.filters(1).items():
+            if bank.leads and len(getattr(params.get(name), "shape", ())) == len(bank.shape):
+                return int(params[name].shape[2])
+        raise ValueError(f"no filters of {type(self).__name__} are among the parameters")
 
     @nn.nowrap
     def course(self, found: Intermediates) -> tuple[np.ndarray, np.ndarray]:

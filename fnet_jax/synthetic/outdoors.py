@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fnet_jax.synthetic.scene import Colour, Scene
+from fnet_jax.synthetic.scene import Color, Scene
 
 _WHOLE = np.ones((1, 1), np.float32)  # the mask that covers all of a window
 
@@ -18,7 +18,7 @@ _WHOLE = np.ones((1, 1), np.float32)  # the mask that covers all of a window
 class _Surface:
     """What ``Scene.paint`` needs, and ``glow``, the light that the surface itself gives."""
 
-    colour: Colour | None
+    color: Color | None
     heat: float | None
     rough: float = 0.0
     grain: int = 4
@@ -32,7 +32,7 @@ def random_scene(
     """A random scene, by day or by night, before a street, a wall or trees.
 
     Five to twenty objects, each warm or cold whether lit or dark; some have the temperature of
-    what is behind them, some its colour, so that one camera alone sees them.
+    what is behind them, some its color: only one camera sees them.
 
     Args:
         height: of the images in pixels, at least 16.
@@ -58,7 +58,7 @@ def random_scene(
     y, x = y / height - 0.5, x / height - 0.5
     slope, tilt = dice.normal(size=2), dice.normal(size=2)
     scene.light *= np.exp(0.35 * (slope[0] * y + slope[1] * x))
-    scene.colour *= dice.normal((1, 1.04, 0.96) if night else 1, 0.04, 3)  # white balance
+    scene.color *= dice.normal((1, 1.04, 0.96) if night else 1, 0.04, 3)  # white balance
     scene.heat += 0.03 * (tilt[0] * y + tilt[1] * x)
     gain, gamma = dice.uniform(0.55, 1.1), dice.uniform(0.9, 1.9)
     scene.heat[:] = 0.03 * dice.random() + gain * np.maximum(scene.heat, 0) ** gamma
@@ -80,17 +80,17 @@ def _draw(scene: Scene, surface: _Surface, kind: str, *points: float) -> tuple[S
 def _cover(part: Scene, mask: np.ndarray, surface: _Surface) -> None:
     part.paint(
         mask,
-        surface.colour,
+        surface.color,
         heat=surface.heat,
         rough=surface.rough,
         grain=surface.grain,
         relief=surface.relief,
     )
-    if surface.glow and surface.colour is not None:
+    if surface.glow and surface.color is not None:
         part.light += surface.glow * mask
 
 
-def _grey(dice: np.random.Generator, low: float, high: float, tint: float = 0.06) -> Colour:
+def _grey(dice: np.random.Generator, low: float, high: float, tint: float = 0.06) -> Color:
     red, green, blue = np.clip(dice.uniform(low, high) * dice.normal(1, tint, 3), 0.02, 1)
     return red, green, blue
 
@@ -110,8 +110,8 @@ def _windows(part: Scene, dice: np.random.Generator, night: bool) -> None:
     along, column = _stripes(width, pitch, dice.uniform(0.4, 0.7), dice.random())
     glass = np.outer(down, along)
     pane = dice.random((row[-1] + 1, column[-1] + 1))[row][:, column]
-    colour = (1.0, 0.88, 0.6) if night else _grey(dice, 0.05, 0.35)
-    _cover(part, glass, _Surface(colour, float(dice.uniform(0.15, 0.45))))
+    color = (1.0, 0.88, 0.6) if night else _grey(dice, 0.05, 0.35)
+    _cover(part, glass, _Surface(color, float(dice.uniform(0.15, 0.45))))
     part.heat += 0.12 * glass * (pane - 0.5)
     if night:
         part.light += 2 * glass * (pane > dice.uniform(0.6, 1.1)) * pane
@@ -229,9 +229,9 @@ def _object(scene: Scene, dice: np.random.Generator, right: float, night: bool) 
     seen = dice.random()  # which cameras see it: below 0.25 visible only, above 0.8 infrared only
     warm = dice.random() < 0.35
     heat = dice.uniform(0.4, 1) if warm else dice.uniform(0.04, 0.32)
-    colour = _grey(dice, 0.03, 0.9, 0.06 if dice.random() < 0.7 else 0.5)
+    color = _grey(dice, 0.03, 0.9, 0.06 if dice.random() < 0.7 else 0.5)
     surface = _Surface(
-        None if seen > 0.8 else colour,
+        None if seen > 0.8 else color,
         None if seen < 0.25 else float(heat),
         rough=float(dice.choice((0.02, 0.1, 0.3))),
         grain=int(dice.integers(1, 6)),
@@ -259,7 +259,7 @@ def _object(scene: Scene, dice: np.random.Generator, right: float, night: bool) 
         across = np.array([-np.sin(turn), np.cos(turn)]) * dice.uniform(0.002, 0.012)
         ends = [along + across, along - across, -along - across, -along + across]
         points, kind = (np.array([x, y]) + np.stack(ends)).ravel().tolist(), "polygon"
-    if not night and surface.colour and dice.random() < 0.4:
+    if not night and surface.color and dice.random() < 0.4:
         drop = (0.3 * size, 0.1 * size) * (len(points) // 2)
         _shadow(scene, kind, [p + d for p, d in zip(points, drop, strict=True)])
     _shade(*_draw(scene, surface, kind, *points), dice, surface)
@@ -270,7 +270,7 @@ def _shade(part: Scene, mask: np.ndarray, dice: np.random.Generator, surface: _S
     height, width = mask.shape
     v, u = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)
     a, b, c, d = dice.normal(size=4)
-    if surface.colour is not None:
+    if surface.color is not None:
         part.light *= 1 + mask * np.clip(0.25 * (a * u + b * v), -0.7, 0.7)
     if surface.heat is not None:
         part.heat *= 1 + mask * np.clip(0.15 * (c * u + d * v), -0.5, 0.5)
@@ -284,10 +284,10 @@ def _shadow(scene: Scene, kind: str, points: list[float]) -> None:
 def _person(
     scene: Scene, dice: np.random.Generator, x: float, foot: float, tall: float, dress: _Surface
 ) -> None:
-    """Somebody who stands or walks; ``dress`` gives the coat its colour."""
+    """Somebody who stands or walks; ``dress`` gives the coat its color."""
     heat = float(dice.uniform(0.5, 0.9))
-    coat = _Surface(dress.colour or _grey(dice, 0.03, 0.2), heat, rough=0.15, grain=3, relief=0.04)
-    legs = replace(coat, colour=_grey(dice, 0.03, 0.4), heat=0.85 * heat)
+    coat = _Surface(dress.color or _grey(dice, 0.03, 0.2), heat, rough=0.15, grain=3, relief=0.04)
+    legs = replace(coat, color=_grey(dice, 0.03, 0.4), heat=0.85 * heat)
     top, step = foot - tall, dice.uniform(0.02, 0.16) * tall
     hip, knee, toe = top + 0.48 * tall, 0.05 * tall, 0.035 * tall
     for side in (-step, step):

@@ -20,8 +20,8 @@ _MRI = {
 }
 _CT = (0.2, 0.43, 0.38, 0.04, 0.33)  # the window that shows brain, as in the Harvard set
 
-# Pseudo-colours from no activity to the most, evenly spaced.
-_COLOURS = {
+# Pseudo-colors from no activity to the most, evenly spaced.
+_COLORS = {
     "pet": ((0, 0, 0), (0, 0, 130), (0, 90, 255), (90, 220, 160), (255, 235, 0), (255, 120, 0),
             (255, 0, 0)),
     "spect": ((0, 0, 0), (40, 70, 80), (75, 0, 140), (190, 60, 110), (255, 110, 30),
@@ -48,7 +48,7 @@ def phantom(
     """A head seen by CT, PET or SPECT and by MRI, registered, on a black background.
 
     CT shows a bright skull, nearly flat tissue and calcifications; PET and SPECT a smooth map of
-    activity in pseudo-colour with hot spots; MRI a dark skull, folds, ventricles and lesions.
+    activity in pseudo-color with hot spots; MRI a dark skull, folds, ventricles and lesions.
 
     Args:
         height: of the images in pixels, at least 16.
@@ -113,10 +113,10 @@ def _head(height: int, width: int, dice: np.random.Generator) -> _Head:
     if dice.random() < 0.75:  # a slice low enough to cut the ventricles
         large, low, spread = dice.uniform(0.03, 0.09), dice.uniform(0, 1), dice.uniform(0.3, 0.9)
         skew = 1 + 0.12 * dice.normal() * np.sign(x)
-        centre = 0.05 + large * 0.7 + spread * (y - 0.02) ** 2
+        center = 0.05 + large * 0.7 + spread * (y - 0.02) ** 2
         along = 1 - (y / (0.38 + 0.8 * large)) ** 2
         waist = 0.35 + 2.2 * y**2
-        horns = large * skew * waist * 1.6 * np.sqrt(np.clip(along, 0, 1)) - np.abs(side - centre)
+        horns = large * skew * waist * 1.6 * np.sqrt(np.clip(along, 0, 1)) - np.abs(side - center)
         fluid = inside(horns) * (along > 0)
         if low > 0.5:  # between the nuclei the third ventricle takes the middle's place
             fluid = np.maximum(
@@ -181,15 +181,15 @@ def _ct(head: _Head, dice: np.random.Generator) -> np.ndarray:
 
 
 def _activity(head: _Head, kind: str, dice: np.random.Generator) -> np.ndarray:
-    """PET or SPECT: what the tissues take up, blurred by the camera, in pseudo-colour."""
+    """PET or SPECT: what the tissues take up, blurred by the camera, in pseudo-color."""
     image = _tissue(head, (0.05, 0.85, 0.35, 0.06, dice.choice((0.1, 1.4))))
     image *= np.clip(1 + 0.3 * _smooth(image.shape, 6, dice), 0.2, 1.6)  # regions at work
     image = _soft(image * (1 - 0.7 * head.skull), 0.014 if kind == "pet" else 0.024)
     image = np.clip((image - 0.04) / max(float(np.quantile(image, 0.995)), 0.1), 0, 1)
-    table = np.array(_COLOURS[kind], np.float32)
+    table = np.array(_COLORS[kind], np.float32)
     steps = np.linspace(0, 1, len(table))
-    coloured = [np.interp(image, steps, channel) for channel in table.T]
-    return np.rint(np.stack(coloured, axis=2)).astype(np.uint8)
+    colored = [np.interp(image, steps, channel) for channel in table.T]
+    return np.rint(np.stack(colored, axis=2)).astype(np.uint8)
 
 
 def _smooth(shape: tuple[int, ...], spots: float, dice: np.random.Generator) -> np.ndarray:

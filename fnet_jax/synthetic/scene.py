@@ -1,7 +1,7 @@
 """What two cameras look at, painted back to front.
 
-Each surface has a colour, how much light falls on it, how rough it looks, and a temperature: the
-visible camera sees colour times light, the infrared one sees temperature alone, through a softer
+Each surface has a color, how much light falls on it, how rough it looks, and a temperature: the
+visible camera sees color times light, the infrared one sees temperature alone, through a softer
 lens. So each shows what the other cannot.
 """
 
@@ -10,7 +10,7 @@ import copy
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 
 AMBIENT = 0.10  # light at night on a surface that no lamp reaches
 
@@ -19,7 +19,7 @@ class Scene:
     """What both cameras look at; all values lie in about [0, 1].
 
     Attributes:
-        colour: reflectance of each pixel, (height, width, 3).
+        color: reflectance of each pixel, (height, width, 3).
         light: light that falls on each pixel, (height, width).
         heat: temperature of each pixel, (height, width).
     """
@@ -38,7 +38,7 @@ class Scene:
         float32 paints faster, float64 is what ``night_street`` was drawn with.
         """
         self.random = np.random.default_rng(seed)
-        self.colour = np.zeros((height, width, 3), dtype)
+        self.color = np.zeros((height, width, 3), dtype)
         self.light = np.full((height, width), ambient, dtype)
         self.heat = np.full((height, width), 0.12, dtype)
         self._ambient, self._unit, self._left, self._top = ambient, height, 0, 0
@@ -60,14 +60,14 @@ class Scene:
             column : min(max(int(x1) + 2, column + 1), width),
         ]
         part = copy.copy(self)
-        part.colour, part.light, part.heat = self.colour[box], self.light[box], self.heat[box]
+        part.color, part.light, part.heat = self.color[box], self.light[box], self.heat[box]
         part._left, part._top = self._left + column, self._top + row
         return part
 
     def paint(
         self,
         mask: np.ndarray,
-        colour: Colour | None,
+        color: Color | None,
         *,
         heat: float | None,
         rough: float = 0.0,
@@ -78,31 +78,31 @@ class Scene:
 
         Args:
             mask: how much of each pixel the surface covers; (1, 1) is the same for all.
-            colour: its red, green and blue reflectance; None is that of what is behind it, as
-                lit, so that the visible camera does not see it.
+            color: its red, green and blue reflectance; None is that of what is behind it, as
+                lit: the visible camera does not see it.
             heat: its temperature; None is that of what is behind it.
             rough: strength of its texture, which the infrared camera hardly sees.
             grain: size of the texture's spots in pixels.
             relief: how much warmer than the rest the bright spots of the texture are.
         """
         spots = self.noise(grain)
-        if colour is not None:
-            surface = (1 + rough * spots)[..., None] * np.array(colour, self.colour.dtype)
+        if color is not None:
+            surface = (1 + rough * spots)[..., None] * np.array(color, self.color.dtype)
             np.clip(surface, 0, 1, out=surface)
-            surface -= self.colour
+            surface -= self.color
             surface *= mask[..., None]
-            self.colour += surface
+            self.color += surface
             self.light += mask * (self._ambient - self.light)
         if heat is not None:
             warmth = heat + relief * spots + 0.05 * rough * self.noise(2 * grain)
             self.heat += mask * (warmth - self.heat)
 
-    def shine(self, centre: tuple[float, float], radius: float, strength: float) -> None:
-        """Adds a lamp's light around ``centre`` (y, x), all in parts of the height."""
+    def shine(self, center: tuple[float, float], radius: float, strength: float) -> None:
+        """Adds a lamp's light around ``center`` (y, x), all in parts of the height."""
         height, width = self.light.shape
         y, x = np.ogrid[:height, :width]
         y, x = (y + self._top) / self._unit, (x + self._left) / self._unit
-        distance = np.hypot(y - centre[0], x - centre[1]) / radius
+        distance = np.hypot(y - center[0], x - center[1]) / radius
         self.light += strength / (1 + 4 * distance**2)
 
     def mask(self, kind: str, *points: float) -> np.ndarray:
@@ -137,7 +137,7 @@ class Scene:
             noise: standard deviation of each camera's noise in parts of full white.
             blur: softness of the infrared lens in pixels.
         """
-        dark = -1.6 * self.colour
+        dark = -1.6 * self.color
         dark *= self.light[..., None]
         visible = 1 - np.exp(dark, out=dark)
         visible += self._noise(visible.shape, noise[0])

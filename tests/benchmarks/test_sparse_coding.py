@@ -122,13 +122,13 @@ def test_f1_is_of_the_threshold_that_is_best_on_validation_images(bench, monkeyp
     zeros = u == 0
     u[:n][zeros[:n]] = 0.9 * size  # wrong entries: cut by ε ≥ 0.3
     u[n:][zeros[n:]] = 1.1 * size  # not cut by that, but by more
-    (row,) = bench._chosen([jnp.array(u)], 0.1)["f1"]
+    (row,) = bench.chosen([jnp.array(u)], 0.1)["f1"]
     wrong, right = zeros[n:].sum(), (~zeros[n:]).sum()
     assert row == pytest.approx(2 * right / (wrong + 2 * right), rel=1e-4)
 
 
 def test_the_objective_of_lzsc_is_of_what_counts_as_found(bench):
-    rows = bench._chosen([bench.u, bench.u + 0.01 * (bench.u == 0)], 0.1)
+    rows = bench.chosen([bench.u, bench.u + 0.01 * (bench.u == 0)], 0.1)
     assert rows["f1"] == [1, 1]
     np.testing.assert_allclose(rows["objective"], 1, rtol=1e-5)
 
@@ -191,9 +191,9 @@ def test_the_command_prints_and_writes(tmp_path):
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
-        ("--density=0", "'0' is not between 0 and 1"),
-        ("--noise=-1", "'-1' is less than 0"),
-        ("--size=4", "'4' is not odd"),
+        ("--density=0", "'0' is not a number above 0 and below 1"),
+        ("--noise=-1", "'-1' is not a number of at least 0"),
+        ("--size=4", "'4' is not an odd number from 1 to 255"),
     ],
 )
 def test_settings_that_make_no_problem_are_refused(flag, message, monkeypatch, capsys):

@@ -20,6 +20,13 @@ def test_more_is_better_but_for_ce():
     assert lines[3] == "| mean ratio | 2.00 | 0.50 | **1.250** |"
 
 
+@pytest.mark.parametrize("mean", [None, "Infinity", 0.0])
+def test_means_without_a_ratio_are_refused(mean):
+    for reports in ((report(MI=mean), report(MI=1.0)), (report(MI=1.0), report(MI=mean))):
+        with pytest.raises(ValueError, match=f"tno: the mean MI is {mean}"):
+            ratios(*reports)
+
+
 def test_other_pairs_are_refused(tmp_path):
     other = report(MI=1.0)
     other["sets"]["tno"]["fingerprint"] = "g"

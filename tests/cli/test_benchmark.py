@@ -13,8 +13,8 @@ from fnet_jax import images
 from fnet_jax.cli import benchmark
 from fnet_jax.errors import InputError
 from fnet_jax.fusing.fuser import Fuser
+from fnet_jax.networks.fnet import FNet
 from fnet_jax.paper import costs, table1
-from fnet_jax.paper.run import Run
 from fnet_jax.weights import checkpoints
 
 
@@ -67,7 +67,7 @@ def test_the_command(data, small_checkpoint, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "3 pairs of 2 sets in " in done.stdout
     content = report_of(tmp_path / "out")
-    network, params, _ = checkpoints.load(small_checkpoint)
+    network, params, _ = checkpoints.load(small_checkpoint, FNet)
     assert content["costs"]["parameters"] == sum(x.size for x in jax.tree.leaves(params))
     weights = sum(x.size for x in jax.tree.leaves(params) if x.ndim == 4)
     assert content["costs"]["flops_of_filters"] == 2 * 320**2 * weights
@@ -133,7 +133,7 @@ def test_a_run_that_was_stopped_goes_on(main, fused, tmp_path, monkeypatch):
     assert len(fused) == 5
 
 
-def test_other_weights_are_refused_and_other_versions_start_anew(
+def test_other_weights_are_refused_and_other_versions_are_said(
     main, fused, small_network, tmp_path, capsys
 ):
     out = tmp_path / "out"
@@ -143,21 +143,27 @@ def test_other_weights_are_refused_and_other_versions_start_anew(
     checkpoints.save(other, network, jax.tree.map(lambda x: x * 1.5, params))
     before = (out / "report.json").read_text()
     assert main("--out", out, ckpt=other) == 1
-    assert "holds the benchmark of other weights; give another --out" in capsys.readouterr().err
+    assert "contains a benchmark of other weights; use another --out" in capsys.readouterr().err
     assert (out / "report.json").read_text() == before
     fused.clear()
     state = json.loads((out / "state.json").read_text())
-    state["made_with"]["versions"]["jax"] = "0.0"
+    state["made_with"]["versions"] |= {"jax": "0.0", "Python": "0.0"}
     (out / "state.json").write_text(json.dumps(state))
     assert main("--out", out, "--sets", "tno") == 0
     assert len(fused) == 2
+    assert f"again: jax was 0.0, is {jax.__version__}\n" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"made_with": {}}', '{"made_with": 3}'])
-def test_a_damaged_record_is_named(tmp_path, text):
-    (tmp_path / "state.json").write_text(text)
-    with pytest.raises(InputError, match=r"state\.json: cannot be used .* remove it"):
-        Run.resumed(tmp_path, {"weights": "a"})
+def test_a_damaged_record_is_said_and_computed_again(main, fused, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main("--out", out, "--sets", "tno") == 0
+    fused.clear()
+    (out / "state.json").write_text("{", encoding="utf-8")
+    assert main("--out", out, "--sets", "tno") == 0
+    assert len(fused) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert any("state.json: damaged (" in line for line in lines)
+    assert "tno: replacing 2 fused images without a valid record" in lines
 
 
 def test_a_bad_pair_is_named_and_the_others_are_done(main, data, tmp_path, capsys):
@@ -174,11 +180,11 @@ def test_a_bad_pair_is_named_and_the_others_are_done(main, data, tmp_path, capsy
     ("spoil", "message"),
     [
         (lambda r: r["sets"]["tno"]["means"].update(MI=9.0), "TNO: 13 of 14 means hold; not MI"),
-        (lambda r: r["sets"]["tno"].update(fingerprint="f"), "TNO: the data are others"),
-        (lambda r: r["made_with"].update(weights="f"), "the weights are others"),
-        (lambda r: r["sets"].update(cats=r["sets"]["tno"]), "the set is not here"),
-        (lambda r: r.update(format=99), "report.json: is no report of this benchmark"),
-        (lambda r: r.pop("sets"), "report.json: is no report of this benchmark"),
+        (lambda r: r["sets"]["tno"].update(fingerprint="f"), "TNO: the data differ"),
+        (lambda r: r["made_with"].update(weights="f"), "the weights differ"),
+        (lambda r: r["sets"].update(cats=r["sets"]["tno"]), "the set is missing"),
+        (lambda r: r.update(format=99), "report.json: not a report of this benchmark"),
+        (lambda r: r.pop("sets"), "report.json: not a report of this benchmark"),
     ],
 )
 def test_a_report_that_does_not_hold(main, tmp_path, capsys, spoil, message):
@@ -225,7 +231,7 @@ def test_the_table_is_the_paper_s_with_ours_beside(main, tmp_path):
         "<u>2.20</u>",
     )
     assert sum(row[-1] == "–" for row in cells) == 5 * 6
-    assert "not comparable: TNO, KAIST, Harvard CT-MRI" in text
+    assert "because the pairs are not the paper's: TNO, KAIST, Harvard CT-MRI" in text
 
 
 def test_differences_are_counted_on_complete_sets(main, tmp_path):
@@ -241,11 +247,28 @@ def test_differences_are_counted_on_complete_sets(main, tmp_path):
     assert table1.agreement(content).startswith("6 of 6 ")
     of_set["means"]["CE"] += 0.01
     assert table1.agreement(content).startswith("5 of 6 ")
-    assert table1.agreement(content).endswith("not so: TNO CE.")
+    assert table1.agreement(content).endswith("the others: TNO CE.")
+    of_set["means"] |= {"VIF": None, "MI": "Infinity", "SSIM": "-Infinity"}
+    assert table1.agreement(content) == (
+        "2 of 6 means are within 0.02 of the paper's (FNet); the others: TNO MI (infinite), "
+        "TNO CE, TNO VIF (undefined), TNO SSIM (infinite)."
+    )
+    assert "MI ∞ (2.57)" in table1.summary(content)
+    assert "VIF – (" in table1.summary(content)
+    assert "None" not in table1.markdown(content)
+    assert "Infinity" not in table1.markdown(content)
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["--out", "a", "--verify", "b"], ["--out", "a", "--sets", "tno,moon"]]
+    "arguments",
+    [
+        [],
+        ["--out", "a", "--verify", "b"],
+        ["--out", "a", "--sets", "tno,moon"],
+        ["--out", "a", "--sets="],
+        ["--out", "a", "--sets", "tno", "--sets", "cats"],
+        ["--out="],
+    ],
 )
 def test_wrong_options_end_with_2(main, arguments):
     with pytest.raises(SystemExit) as ended:
@@ -254,5 +277,5 @@ def test_wrong_options_end_with_2(main, arguments):
 
 
 def test_costs_of_no_checkpoint(tmp_path):
-    with pytest.raises(InputError, match="no such checkpoint"):
+    with pytest.raises(InputError, match="does not exist"):
         costs.measure(tmp_path / "nowhere")

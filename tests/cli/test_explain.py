@@ -97,10 +97,11 @@ def test_folders_and_bad_pairs(small_checkpoint, folders, tmp_path, capsys, undr
 def test_too_little_memory_is_one_line(
     small_checkpoint, folders, tmp_path, capsys, monkeypatch, undrawn
 ):
-    monkeypatch.setattr("fnet_jax.fusing.fuser._available_memory", lambda: 10_000)
+    monkeypatch.setattr("fnet_jax.runtime.memory.available", lambda device: 10_000)
     assert main(arguments(small_checkpoint, folders, tmp_path / "out")) == 1
     assert re.search(
-        r"0\.png: 20×16 pixels need about .* are free; shrink it", capsys.readouterr().err
+        r"0\.png: not enough memory \(20×16 pixels need about .* are free\); shrink",
+        capsys.readouterr().err,
     )
 
 
@@ -109,12 +110,15 @@ def test_too_little_memory_is_one_line(
     [
         (["--u1", "nan"], "'nan' is not a finite number"),
         (["--c", "much"], "'much' is not a finite number"),
-        (["--theta-scale", "-1"], "'-1' is less than 0"),
-        (["--epsilon", "0"], "'0' is not above 0"),
-        (["--strongest", "0"], "'0' is not a positive whole number"),
-        (["--feature", "x1:7=0"], "'x1:7=0' is not CODE:NUMBER=SCALE"),
-        (["--feature", "u1:7"], "'u1:7' is not CODE:NUMBER=SCALE"),
-        (["--samples"], "give either both --i1 and --i2, or --samples"),
+        (["--theta-scale", "-1"], "'-1' is not a number of at least 0"),
+        (["--epsilon", "0"], "'0' is not a finite number above 0"),
+        (["--strongest", "0"], "'0' is not a whole number from 1 to"),
+        (["--feature", "x1:7=0"], "'x1:7=0' is not CODE:K=SCALE"),
+        (["--feature", "u1:7"], "'u1:7' is not CODE:K=SCALE"),
+        (["--feature", "u1:1=1", "--feature", "u1:٣=0"], "'u1:٣=0' is not CODE:K=SCALE"),
+        (["--feature", f"u1:{'9' * 5000}=0"], "is not CODE:K=SCALE"),
+        (["--feature", "u1:1=1e400"], "'1e400' is not a finite number"),
+        (["--samples"], "use either both --i1 and --i2, or --samples"),
     ],
 )
 def test_flags_that_do_not_fit(folders, tmp_path, capsys, flags, message):
@@ -127,13 +131,13 @@ def test_flags_that_do_not_fit(folders, tmp_path, capsys, flags, message):
 def test_a_feature_that_the_network_lacks(small_checkpoint, folders, tmp_path, capsys):
     call = arguments(small_checkpoint, folders, tmp_path / "out", "--feature", "u1:4=0")
     assert main(call) == 1
-    assert "error: there is no feature u1:4; " in capsys.readouterr().err
+    assert "error: feature u1:4 does not exist; " in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
 def test_sources_are_safe(small_checkpoint, folders, capsys):
     assert main(arguments(small_checkpoint, folders, folders[0])) == 1
-    assert "is a folder of source images; give another --out" in capsys.readouterr().err
+    assert "this folder holds source images; use another --out" in capsys.readouterr().err
     assert sorted(os.listdir(folders[0])) == ["0.png", "1.png"]
 
 
@@ -141,6 +145,6 @@ def test_help_tells_what_edits_mean(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
     said = capsys.readouterr().out
-    assert "what is found stays as it is" in said
-    assert "everything is found anew" in said
+    assert "found as before" in said
+    assert "All features are found" in said
     assert explain_command.DESCRIPTION in said

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from fnet_jax.cli.import_official import main
+from fnet_jax.networks.fnet import FNet
 from fnet_jax.weights import checkpoints, official
 
 
@@ -21,8 +22,8 @@ def weights(tmp_path, rng):
 def test_the_command_writes_a_checkpoint(weights, tmp_path):
     done = command.run("eval.import_official", "--weights", weights, "--out", "ckpt/", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"ckpt: FNet with 419,916 parameters of {weights}\n"
-    _, params, meta = checkpoints.load(tmp_path / "ckpt")
+    assert done.stdout == f"ckpt: FNet with 419,916 parameters from {weights}\n"
+    _, params, meta = checkpoints.load(tmp_path / "ckpt", FNet)
     assert meta["source"]["file"] == "w.npz"
     arrays = official.read(weights)
     np.testing.assert_array_equal(
@@ -35,7 +36,7 @@ def test_nothing_is_overwritten_unless_asked(weights, tmp_path, capsys):
     call = ["--weights", str(weights), "--out", str(tmp_path / "ckpt")]
     assert main(call) == 0
     assert main(call) == 1
-    assert "give --overwrite" in capsys.readouterr().err
+    assert "use --overwrite" in capsys.readouterr().err
     assert main([*call, "--overwrite"]) == 0
 
 
@@ -44,8 +45,8 @@ def test_bad_weights_make_no_checkpoint(weights, tmp_path, capsys):
     np.savez(tmp_path / "other.npz", **{"conv.weight": np.zeros((3, 3))})
     for name, message in [
         ("bad.npz", "not a readable .npz"),
-        ("other.npz", "it lacks net_v.w_theta of shape (1,)"),
-        ("gone.npz", "no such file"),
+        ("other.npz", "net_v.w_theta of shape (1,) is missing"),
+        ("gone.npz", "does not exist"),
     ]:
         assert main(["--weights", str(tmp_path / name), "--out", str(tmp_path / "ckpt")]) == 1
         error = capsys.readouterr().err

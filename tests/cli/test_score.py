@@ -218,14 +218,15 @@ def test_incomplete_calls_exit_with_2(tmp_path):
     assert done.returncode == 2
     assert done.stdout == ""
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("python -m eval.score: error: give --i1, --i2 and --fused or --method")
+    assert last.startswith("python -m eval.score: error: use --i1, --i2 and --fused or --method")
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
         *("--method=fused", "--method==fused", "--method=A=", "--profile=papr", "--workers=0"),
-        *("--workers=many", "--metric-s=MI"),
+        *("--workers=many", "--metric-s=MI", "--metrics=", "--metric=MI", "--workers=9999999999"),
+        "--i2=other",
     ],
 )
 def test_wrong_options_exit_with_2(capsys, wrong):
@@ -245,12 +246,12 @@ def test_a_wrong_method_is_told_how_to_write_it(capsys):
     ("given", "message"),
     [
         (["--fused", "gone"], "gone: no such file or folder"),
-        (["--fused", "fused/mean", "--i2", "gone"], "gone: No such file or directory"),
+        (["--fused", "fused/mean", "--i2", "gone"], "gone: no such file or directory"),
         (["--fused", "fused"], "fused: holds no image file"),
-        (["--fused", "fused/mean/1.png"], "fused/mean/1.png: is no folder, as vi is"),
+        (["--fused", "fused/mean/1.png"], "fused/mean/1.png is not a folder, but vi is"),
         (
             ["--fused", "fused/mean", "--method", "mean=fused/noise"],
-            "mean: another method is called mean|fused/noise: another method is called mean",
+            "fused/noise: mean is already the name of another method",
         ),
         (
             ["--fused", "fused/mean", "--metrics", "MIX"],
@@ -261,7 +262,7 @@ def test_a_wrong_method_is_told_how_to_write_it(capsys):
     ids=["missing", "source", "empty", "file", "twice", "metric", "out"],
 )
 def test_what_cannot_be_scored_gets_one_line(folder, capsys, given, message):
-    assert main([*QUICK, *given]) == 1
+    assert main(command.flags(QUICK, *given)) == 1
     output = capsys.readouterr()
     assert output.out == ""
     assert re.match(f"error: (?:{message})", output.err)
@@ -277,7 +278,7 @@ def test_reports_are_replaced_only_if_asked(folder, capsys):
     refused = capsys.readouterr()
     assert refused.out == ""
     assert re.fullmatch(
-        r"error: new/out/\w+\.\w+: is there already; give --overwrite .*\n", refused.err
+        r"error: new/out/\w+\.\w+: already exists; use --overwrite .*\n", refused.err
     )
     assert (folder / "new/out/scores.json").read_bytes() == before
     assert main([*call, "--profile", "textbook", "--overwrite"]) == 0
@@ -338,7 +339,7 @@ def test_single_files(folder, capsys):
     assert [row[0] for row in table_in(printed)[1:]] == ["fused", "N"]
     assert "scored 1 of 1 pair in" in printed
     assert main([*pair, "--fused", "fused/mean"]) == 1
-    assert "is no file, as vi/1.png is" in capsys.readouterr().err
+    assert "is not a file, but vi/1.png is" in capsys.readouterr().err
 
 
 def test_nothing_scored_leaves_no_report(folder, capsys):
@@ -389,7 +390,7 @@ def test_output_that_has_no_arrows_stops_no_report(folder):
 
 def test_sources_without_a_common_name_are_the_ones_named(folder, rng, capsys):
     drawn(rng, folder / "other", "9.png")
-    assert main([*QUICK, "--i2", "other", "--fused", "fused/mean"]) == 1
+    assert main(command.flags(QUICK, "--i2", "other", "--fused", "fused/mean")) == 1
     assert "vi and other have no images of equal names" in capsys.readouterr().err
 
 

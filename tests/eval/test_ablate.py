@@ -10,8 +10,10 @@ from made_up_files import picture, write
 
 from eval.ablation import run
 from eval.ablation.run import AblateConfig
+from fnet_jax.networks.fnet import FNet
 from fnet_jax.weights import checkpoints
-from train.run.loop import Diverged
+from train.run.result import Result
+from train.run.watch import Diverged
 
 FLAGS = [
     *("--data=source", "--test=test", "--out=out", "--steps=2", "--seeds=1", "--pairs=1"),
@@ -63,7 +65,7 @@ def test_the_tables_are_written(folder):
 
 
 def test_each_is_trained_as_its_experiment_says(folder):
-    load = lambda name, stage: checkpoints.load(folder / f"out/runs/{name}/seed0/{stage}")
+    load = lambda name, stage: checkpoints.load(folder / f"out/runs/{name}/seed0/{stage}", FNet)
     _, _, meta = load("AE13", "stage2")
     assert meta["source"]["config"]["ablation"] == "AE13"
     assert "runs/FNet/seed0/stage1" in meta["source"]["origin"]
@@ -96,7 +98,7 @@ def test_fewer_seeds_or_experiments_do_not_replace_the_tables(folder):
 
 def test_what_starts_from_a_training_that_diverged_is_told(folder):
     done = command.run(
-        "eval.ablate", *FLAGS, "--lr=1e20", "--out=diverged", "--seeds=1", cwd=folder
+        "eval.ablate", *command.flags(FLAGS, "--lr=1e20", "--out=diverged"), cwd=folder
     )
     assert done.returncode == 1
     assert "error: diverged/runs/FNet/seed0/stage1" in done.stderr
@@ -109,16 +111,18 @@ def test_bad_files_are_named_before_anything_is_trained(folder, tmp_path):
     path = tmp_path / "test/TNO/ir/1.png"
     path.write_bytes(path.read_bytes()[:60])
     flags = (f"--test={tmp_path / 'test'}", f"--out={tmp_path / 'out'}")
-    done = command.run("eval.ablate", *FLAGS, *flags, cwd=folder)
+    done = command.run("eval.ablate", *command.flags(FLAGS, *flags), cwd=folder)
     assert done.returncode == 1
     assert "ir/1.png: damaged or cut short" in done.stderr
     for image in path.parent.iterdir():
         image.rename(image.with_name(f"other-{image.name}"))
-    done = command.run("eval.ablate", *FLAGS, *flags, cwd=folder)
+    done = command.run("eval.ablate", *command.flags(FLAGS, *flags), cwd=folder)
     assert done.returncode == 1
     assert "vi/1.png: has no partner" in done.stderr
     (tmp_path / "file").touch()
-    done = command.run("eval.ablate", *FLAGS, f"--out={tmp_path / 'file/out'}", cwd=folder)
+    done = command.run(
+        "eval.ablate", *command.flags(FLAGS, f"--out={tmp_path / 'file/out'}"), cwd=folder
+    )
     assert done.returncode == 1
     assert "file/out: cannot be written" in done.stderr
     assert [path.name for path in tmp_path.rglob("runs")] == []
@@ -134,24 +138,23 @@ def test_bad_files_are_named_before_anything_is_trained(folder, tmp_path):
 )
 def test_what_was_trained_in_another_way_is_not_taken_for_this(folder, flag, message):
     before = (folder / "out/ablations.json").read_text()
-    done = command.run("eval.ablate", *FLAGS, flag, cwd=folder)
+    done = command.run("eval.ablate", *command.flags(FLAGS, flag), cwd=folder)
     assert done.returncode == 1
     assert message in done.stderr
     assert (folder / "out/ablations.json").read_text() == before
 
 
 def test_a_training_that_diverges_leaves_its_cells_empty(tmp_path, monkeypatch, capsys):
-    def trained(config, name, seed, data):
+    def trained(config, name, seed):
         if (name, seed) == ("AE4", 1):
             raise Diverged("AE4: the loss is not a number")
-        return True
+        return Result.of(config.folder(name, seed), began=0, steps=1, wanted=1, course={1: 1.0})
 
     score = {"tno": dict.fromkeys(run.METRICS, 0.5)}
     data = {"title": "20 pairs", "train_pairs": 18}
     monkeypatch.setattr(run, "_prepared", lambda config: (config, data))
     monkeypatch.setattr(run, "trained", trained)
-    monkeypatch.setattr(run, "scored", lambda folder, located: score)
-    monkeypatch.setattr(run, "final_loss", lambda folder: 1.0)
+    monkeypatch.setattr(run, "scored", lambda result, folder, located: score)
     for i in range(2):
         for kind, image in zip(("vi", "ir"), picture(i, 20, 24), strict=True):
             write(tmp_path / f"test/TNO/{kind}/{i}.png", image)

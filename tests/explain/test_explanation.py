@@ -9,7 +9,6 @@ from fnet_jax import Fuser, InputError
 from fnet_jax.explain import nulls
 from fnet_jax.explain.explanation import explain, plain
 from fnet_jax.explain.figures import curves
-from fnet_jax.fusing import fuser as fuser_module
 from fnet_jax.fusing.edits import CODES, Edit, Feature
 from fnet_jax.networks.fnet import FNet
 from fnet_jax.sparse_coding.correlation import correlate
@@ -231,14 +230,14 @@ def test_any_size_and_black_images(fuser, size):
 
 def test_input_that_cannot_be_used(fuser, pair, monkeypatch):
     for options, message in (
-        ({"strongest": 0}, "strongest is 0; give 1 or more"),
-        ({"epsilon": 0.0}, "epsilon is 0; give a number above 0"),
+        ({"strongest": 0}, "strongest is 0; use 1 or more"),
+        ({"epsilon": 0.0}, "epsilon is 0; use a number above 0"),
         ({"epsilon": np.nan}, "epsilon is nan"),
-        ({"edit": Edit(features=(Feature("u1", 9, 0),))}, "no feature u1:9"),
+        ({"edit": Edit(features=(Feature("u1", 9, 0),))}, "feature u1:9 does not exist"),
     ):
         with pytest.raises(InputError, match=message):
             explain(fuser, *pair, **options)
-    monkeypatch.setattr(fuser_module, "_available_memory", lambda: 10_000)
+    monkeypatch.setattr("fnet_jax.runtime.memory.available", lambda device: 10_000)
     with pytest.raises(MemoryError, match="26×21 pixels need about"):
         explain(fuser, *pair)
 

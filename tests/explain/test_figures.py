@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fnet_jax import Fuser
-from fnet_jax.explain import colours
+from fnet_jax.explain import colors
 from fnet_jax.explain.explanation import explain
 from fnet_jax.explain.figures import dictionaries, drawings
 from fnet_jax.explain.report import COUNT
@@ -55,10 +55,10 @@ def test_maps_are_in_their_places(explained, drawn):
         np.testing.assert_array_equal(shown(axes), image)
 
 
-def test_shares_are_in_their_places_and_the_legend_tells_their_colours(explained, drawn):
+def test_shares_are_in_their_places_and_the_legend_tells_their_colors(explained, drawn):
     If, who, legend, *single = drawn["shares"]
     np.testing.assert_array_equal(shown(If), explained.images["If"])
-    np.testing.assert_allclose(shown(who), colours.mixed(explained.shares))
+    np.testing.assert_allclose(shown(who), colors.mixed(explained.shares))
     for axes, code, share in zip(single, CODES, np.moveaxis(explained.shares, 2, 0), strict=True):
         np.testing.assert_array_equal(shown(axes), share)
         assert axes.get_title().startswith(f"{code},")
@@ -77,7 +77,7 @@ def test_shares_are_in_their_places_and_the_legend_tells_their_colours(explained
         up = top - (y + 0.5) / rows * (top - bottom) - at_y
         nearest = np.argmin(across**2 + up**2)
         # Of the corner's 160th part, which is half a pixel of the legend away from it.
-        np.testing.assert_allclose(picture[y[nearest], x[nearest]], colours.rgb(code), atol=0.02)
+        np.testing.assert_allclose(picture[y[nearest], x[nearest]], colors.rgb(code), atol=0.02)
 
 
 def test_curves_are_those_of_their_titles(explained, drawn):

@@ -82,7 +82,7 @@ def test_what_is_there_is_kept_or_replaced(explained, tmp_path, monkeypatch):
     folder.mkdir()
     report.check(folder, overwrite=False)  # an empty folder is no report
     report.write(folder, "street", explained, {})
-    with pytest.raises(InputError, match=r"street: is there already; give --overwrite"):
+    with pytest.raises(InputError, match=r"street: already exists; use --overwrite"):
         report.check(folder, overwrite=False)
     report.check(folder, overwrite=True)
     (folder / "arrays.npz").write_bytes(b"of the old report")
@@ -102,15 +102,15 @@ def test_other_things_are_never_replaced(explained, tmp_path, overwrite):
     (tmp_path / "page").mkdir()
     (tmp_path / "page/report.html").write_bytes(b"precious")
     for name in ("pictures", "file", "report", "page"):
-        with pytest.raises(InputError, match=f"{name}: is there already and is not a report alone"):
+        with pytest.raises(InputError, match=f"{name}: already exists and is not only a report"):
             report.check(tmp_path / name, overwrite=overwrite)
-        with pytest.raises(InputError, match=f"{name}: is there already"):
+        with pytest.raises(InputError, match=f"{name}: already exists"):
             report.write(tmp_path / name, name, explained, {})
     assert (tmp_path / "report/notes.txt").read_bytes() == b"precious"
 
 
 def test_a_folder_that_cannot_be_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"xxx: cannot be written \(File name too long\)"):
+    with pytest.raises(InputError, match=r"xxx: cannot be written \(file name too long\)"):
         report.check(tmp_path / ("x" * 300), overwrite=False)
 
 
@@ -119,7 +119,7 @@ def test_a_report_is_written_whole_or_not_at_all(explained, tmp_path, monkeypatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(report, "_save", full)
-    with pytest.raises(InputError, match=r"street: cannot be written \(No space left"):
+    with pytest.raises(InputError, match=r"street: cannot be written \(no space left"):
         report.write(tmp_path / "street", "street", explained, {})
     assert list(tmp_path.iterdir()) == []
 
@@ -147,5 +147,5 @@ def test_origin_names_weights_and_images(small_network, tmp_path):
     )
     differ = {name for name in one if one[name] != other[name]}
     assert differ == {"I2", "I1 and I2 (SHA-256)"}
-    assert (one["I1"], one["colour"]) == ("a.png", "full")
+    assert (one["I1"], one["color"]) == ("a.png", "full")
     assert "matplotlib" in one["versions"]

@@ -110,11 +110,11 @@ def test_thresholds_above_everything_leave_nothing(fuser, pair):
     [
         (Edit(u1=np.nan), "the scale of u1 is nan"),
         (Edit(theta_scale=-1), "the scale of theta is -1"),
-        (Edit(features=(Feature("u1", 4, 0),)), "no feature u1:4; .* features 0 to 3"),
-        (Edit(features=(Feature("u1", -1, 0),)), "no feature u1:-1"),
-        (Edit(features=(Feature("x1", 0, 0),)), "no feature x1:0"),
+        (Edit(features=(Feature("u1", 4, 0),)), "feature u1:4 does not exist; .* features 0 to 3"),
+        (Edit(features=(Feature("u1", -1, 0),)), "feature u1:-1 does not"),
+        (Edit(features=(Feature("x1", 0, 0),)), "feature x1:0 does not"),
         (Edit(features=(Feature("c", 0, np.inf),)), "the scale of c:0 is inf"),
-        (Edit(u1=-2e6), r"the scale of u1 is -2e\+06; give a number from -1e\+06 to 1e\+06"),
+        (Edit(u1=-2e6), r"the scale of u1 is -2e\+06; use a number from -1e\+06 to 1e\+06"),
         (Edit(features=(Feature("c", 0, 1e4), Feature("c", 0, 1e3))), r"of c:0 is 1e\+07"),
     ],
 )

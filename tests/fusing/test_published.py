@@ -94,12 +94,13 @@ def test_learned_schedules_are_those_of_the_authors(official_folder):
     params = official.convert(arrays)
     image = np.zeros((1, 8, 8, 1), np.float32)
     _, found = FNet().apply(params, image, image)
-    for theirs, ours in official.BLOCKS.items():
+    for theirs, code in official.BLOCKS.items():
+        block = found[FNet.block_name(code)]
         w_theta, b_theta, w_ro, b_ro = (
             float(arrays[f"{theirs}.{name}"][0]) for name in ("w_theta", "b_theta", "w_ro", "b_ro")
         )
         k = np.arange(5)
         theta = np.log1p(np.exp(w_theta * k + b_theta))
         rho = 1 - np.log1p(np.exp(b_ro)) / np.log1p(np.exp(w_ro * k + b_ro))
-        np.testing.assert_allclose(found[ours]["theta"], theta, rtol=1e-5)  # float32
-        np.testing.assert_allclose(found[ours]["rho"], rho, atol=1e-6)
+        np.testing.assert_allclose(block["theta"], theta, rtol=1e-5)  # float32
+        np.testing.assert_allclose(block["rho"], rho, atol=1e-6)

@@ -44,6 +44,22 @@ def test_choose_holds_the_image_and_wastes_little(images):
             known.append(shape)
 
 
+@given(st.lists(sizes, min_size=1, max_size=30), st.integers(1, 6))
+@settings(max_examples=50, deadline=None)
+def test_there_are_no_more_shapes_than_may_be(images, most):
+    planned = shapes.shared(images, cost=-1, most=most)
+    assert len(planned) <= most
+    assert all(any(shapes.holds(shape, size) for shape in planned) for size in images)
+
+
+def test_when_no_more_programs_fit_a_shape_may_waste_a_compilation():
+    known = [(320, 320), (640, 640)]
+    assert shapes.choose((64, 64), known) == (64, 64)
+    assert shapes.choose((64, 64), known, full=True) == (320, 320)
+    assert shapes.choose((330, 64), known, full=True) == (352, 64)  # 640×640 would waste too much
+    assert shapes.choose((600, 600), known, full=True) == (640, 640)
+
+
 @pytest.mark.parametrize("images", [[], [(1, 1)], [(1, 1), (5000, 7)]])
 def test_edges(images):
     assert len(shapes.shared(images)) <= len(images)

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import tame
 
-from fnet_jax.fusing import tiles
-from fnet_jax.fusing.fuser import Fuser
+from fnet_jax.fusing import plan, tiles
+from fnet_jax.fusing.programs import Programs
 from fnet_jax.fusing.shapes import area
 from fnet_jax.networks.fnet import FNet
 
@@ -16,6 +16,10 @@ def network(small_network):
     """A small network that does not amplify, as ``(network, params)``."""
     network, params = small_network
     return network, tame(params)
+
+
+def programs(network):
+    return Programs(network, jax.local_devices()[0])
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +35,7 @@ def whole(network):
 def test_tiles_give_the_whole(network, whole, tile):
     network, params = network
     I1, I2, expected = whole
-    found = tiles.Tiles(network).fuse(params, I1, I2, tile)
+    found = tiles.fuse(programs(network), params, I1, I2, tile)
     # Values are about 0.1. Sums in arrays of another shape are rounded otherwise, by some 1e-8.
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
@@ -43,17 +47,17 @@ def test_a_narrower_margin_would_not_do(network, whole, monkeypatch):
     assert tiles.margin(FNet()) == 40
     # The farthest pixels of the receptive field count for little: 6e-5 for 8 fewer of the 12.
     monkeypatch.setattr(tiles, "margin", lambda network: 4)
-    found = tiles.Tiles(network).fuse(params, I1, I2, (31, 38))
+    found = tiles.fuse(programs(network), params, I1, I2, (31, 38))
     assert np.abs(found - expected).max() > 1e-5
 
 
 def test_images_share_programs_where_tiles_have_one_shape(small_network, rng):
     network, params = small_network
-    cutter = tiles.Tiles(network)
+    shared = programs(network)
     for size in ((64, 64), (80, 96), (96, 64)):
         I1, I2 = rng.random((2, *size), np.float32)
-        cutter.fuse(params, I1, I2, (32, 32))
-    assert cutter.compilations <= 2 * 3
+        tiles.fuse(shared, params, I1, I2, (32, 32))
+    assert shared.compiled == len(shared) <= 2 * 3
 
 
 @settings(deadline=None, max_examples=200)
@@ -78,42 +82,6 @@ def test_tiles_of_a_given_side():
 def test_margins_of_a_large_image_cost_little():
     """Of 3840×2160 in the default budget, less than an eighth is computed twice."""
     network, size = FNet(), (2160, 3840)
-    tile = tiles.cut(size, network, pixels=1.6e9 / (tiles.MAPS_ALIVE * 4 * network.features))
+    tile = tiles.cut(size, network, pixels=plan.BUDGET / (plan.TILE_MAPS * 4 * network.features))
     number = -(-size[0] // tile[0]) * -(-size[1] // tile[1])
     assert number * area(tiles.shape_of(tile, size, network)) < 1.125 * area(size)
-
-
-def test_memory_is_estimated_from_what_the_programs_hold():
-    """XLA's own count for the compiled programs, within a fifth."""
-    network, side = FNet(), 64
-    image = jax.ShapeDtypeStruct((1, side, side, 1), np.float32)
-    both = jax.ShapeDtypeStruct((1, side, side, 2), np.float32)
-    p = jax.eval_shape(network.init, jax.random.key(0), image, image)["params"]
-    size, cutter = jax.ShapeDtypeStruct((2,), np.int32), tiles.Tiles(network)
-    unique = cutter._unique.lower(p["lzsc_u1"], p["D_u1"], p["G_u1"], image, size)
-    common = cutter._common.lower(p["lzsc_c"], p["G_c"], both, size)
-    estimate = tiles.MAPS_ALIVE * 4 * network.features * side**2
-    for program in (unique, common):
-        held = program.compile().memory_analysis().temp_size_in_bytes
-        assert 0.8 < estimate / held < 1.2
-
-
-def test_the_fuser_cuts_what_is_large(small_network, rng, monkeypatch):
-    network, params = small_network
-    i1 = rng.integers(0, 256, (70, 90, 3), np.uint8)
-    i2 = rng.integers(0, 256, (70, 90), np.uint8)
-    whole = Fuser(network, params).fuse(i1, i2)
-    asked = Fuser(network, params, tile=40)
-    np.testing.assert_array_equal(asked.fuse(i1, i2), whole)
-    assert asked.shapes == []
-    assert asked.fuse(i1[:40, :40], i2[:40, :40]).shape == (40, 40, 3)
-    assert len(asked.shapes) == 1  # fused whole
-
-    pixels = 60 * 60
-    monkeypatch.setattr(
-        "fnet_jax.fusing.fuser.BUDGET", tiles.MAPS_ALIVE * 4 * network.features * pixels
-    )
-    chosen = Fuser(network, params)
-    chosen.prepare([(70, 90)])
-    np.testing.assert_array_equal(chosen.fuse(i1, i2), whole)
-    assert chosen.shapes == []

@@ -33,12 +33,12 @@ def test_grey_by_type(rgb):
 
 def test_colour_is_measured(rng, rgb):
     grey = np.stack([rng.integers(0, 256, size=(100, 100), dtype=np.uint8)] * 3, axis=2)
-    assert not color.is_colour(grey[..., 0])
-    assert not color.is_colour(grey)
-    assert not color.is_colour(np.clip(grey + rng.integers(-2, 3, grey.shape), 0, 255) / 255.0)
-    assert color.is_colour(rgb)
+    assert not color.is_color(grey[..., 0])
+    assert not color.is_color(grey)
+    assert not color.is_color(np.clip(grey + rng.integers(-2, 3, grey.shape), 0, 255) / 255.0)
+    assert color.is_color(rgb)
     grey[:4, :4] = (200, 30, 30)  # 16 pixels of 10,000
-    assert color.is_colour(grey)
+    assert color.is_color(grey)
 
 
 def test_auto_chooses(rgb):

@@ -6,11 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from golden_values import inverse_of, stage1_loss, stage2_loss
 
 from fnet_jax import images
 from fnet_jax.networks import losses
 from fnet_jax.networks.fnet import FNet
-from fnet_jax.networks.ifnet import IFNet
+from fnet_jax.sparse_coding.lzsc import LZSC
 from fnet_jax.weights import official
 
 
@@ -130,22 +131,6 @@ def crops(golden, data_folder):
     return [np.stack([crop(f, place) for place in golden["batch"]]) for f in ("vi", "ir")]
 
 
-def inverse_of(fnet):
-    """IFNet made of copies of FNet's blocks, as the golden file's note says."""
-    blocks = {f"lzsc_x{i}": fnet[f"lzsc_u{i}"] for i in (1, 2)}
-    return {"params": blocks | {f"D_x{i}": fnet[f"D_u{i}"] for i in (1, 2)}}
-
-
-def stage1_loss(params, I1, I2):
-    If, _ = FNet().apply(params["fnet"], I1, I2)
-    (I1_again, I2_again), _ = IFNet().apply(params["ifnet"], If)
-    return losses.stage1(I1, I2, I1_again, I2_again)
-
-
-def stage2_loss(params, I1, I2):
-    return losses.stage2(FNet().apply(params["fnet"], I1, I2)[0], I1, I2)
-
-
 def norm(gradient, free):
     """Norm of a gradient with respect to theirs: their slopes are −sp, +sp of our free ones."""
     return float(np.linalg.norm(np.asarray(gradient).ravel()) / (1 if free is None else free))
@@ -154,20 +139,20 @@ def norm(gradient, free):
 def norms(gradients, params):
     """Norms of FNet's or IFNet's gradients by the authors' names."""
     tree, values = gradients["params"], params["params"]
-    slopes = {"w_theta": "w_theta", "b_theta": "b_theta", "w_rho": "w_ro", "b_rho": "b_ro"}
     found = {}
-    blocks = {**official.BLOCKS, "x1": "lzsc_x1", "x2": "lzsc_x2"}
-    for theirs, ours in blocks.items():
+    for theirs, code in {**official.BLOCKS, "x1": "x1", "x2": "x2"}.items():
+        ours = FNet.block_name(code)
         if ours not in tree:
             continue
-        for name, their_name in slopes.items():
+        for name, their_name in official.SCALARS.items():
             free = None  # d(sp(w))/dw = σ(w): the chain rule from our parameter to theirs
             if name.startswith("w_"):
                 free = float(jax.nn.sigmoid(values[ours][name]))
             found[f"{theirs}.{their_name}"] = norm(tree[ours][name], free)
-        for their_name, name, _ in official.block_names():
+        for their_name, name in zip(official.BANKS, LZSC().filters(1), strict=True):
             found[f"{theirs}.{their_name}.weight"] = norm(tree[ours][name], None)
-    filters = {f"{theirs}.weight": ours for theirs, ours in official.FILTERS.items()}
+    decoders = zip(official.DECODERS, FNet.DECODERS, strict=True)
+    filters = {f"{theirs}.weight": ours for theirs, ours in decoders}
     filters |= {"x1.D": "D_x1", "x2.D": "D_x2"}
     return found | {
         theirs: norm(tree[ours], None) for theirs, ours in filters.items() if ours in tree
@@ -177,7 +162,7 @@ def norms(gradients, params):
 def test_losses_and_gradients_are_the_published_ones_in_float64(golden, weights, crops):
     with jax.enable_x64(True):
         fnet = jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), weights)
-        params = {"fnet": fnet, "ifnet": inverse_of(fnet["params"])}
+        params = {"fnet": fnet, "ifnet": inverse_of(fnet)}
         I1, I2 = (jnp.asarray(image, jnp.float64) for image in crops)
         for loss, expected in ((stage1_loss, golden["stage1"]), (stage2_loss, golden["stage2"])):
             step = jax.jit(jax.value_and_grad(loss, has_aux=True))
@@ -205,7 +190,7 @@ def check_terms(total, terms, expected, *, rtol):
 
 
 def test_losses_are_the_published_ones_in_float32(golden, weights, crops):
-    params = {"fnet": weights, "ifnet": inverse_of(weights["params"])}
+    params = {"fnet": weights, "ifnet": inverse_of(weights)}
     I1, I2 = (jnp.asarray(image, jnp.float32) for image in crops)
     for loss, expected in ((stage1_loss, golden["stage1"]), (stage2_loss, golden["stage2"])):
         # rounding moves the losses by about 2e-5

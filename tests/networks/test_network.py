@@ -21,6 +21,31 @@ def test_a_coder_has_the_settings_of_its_network():
     assert FNet(**network.settings()) == network
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"iterations": 0},
+        {"iterations": 1, "shared": True},
+        {"momentum": "none"},
+        {"momentum": "polyak", "shared": True},
+        {"block": "lcsc", "shared": True, "momentum": "none"},
+    ],
+)
+def test_shapes_are_those_that_linen_makes(settings):
+    settings = {"iterations": 2, **settings}  # the fewest with every kind of filters
+    image = jax.ShapeDtypeStruct((1, 8, 8, 1), np.float32)
+    for network, images in ((FNet(**settings), 2), (IFNet(**settings), 1)):
+        made = jax.eval_shape(network.init, jax.random.key(0), *[image] * images)
+        assert network.shapes() == made
+    coder = FNet(**settings).coder()
+    for channels in (1, 3):
+        image = jax.ShapeDtypeStruct((1, 8, 8, channels), np.float32)
+        made = jax.eval_shape(coder.init, jax.random.key(0), image)
+        assert coder.shapes(channels) == made
+        assert coder.channels(made["params"]) == channels
+
+
 def test_wrong_blocks_are_refused():
     with pytest.raises(ValueError, match="unknown block 'csc': use 'lzsc' or 'lcsc'"):
         FNet(block="csc").check()
@@ -52,6 +77,7 @@ def test_shared_filters_cost_what_their_own_would(momentum):
         ("gamma", float("nan")),
         ("gamma", 0),
         ("gamma", float("inf")),
+        ("gamma", 10**400),
         ("shared", 1),
         ("threshold", ["soft"]),
         ("momentum", "adam"),

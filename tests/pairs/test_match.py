@@ -52,7 +52,7 @@ def test_files_need_no_common_name(tmp_path):
 
 def test_unusable_paths_are_refused(tmp_path):
     images, empty = folder(tmp_path / "a", "1.png"), folder(tmp_path / "b", "1.txt")
-    with pytest.raises(InputError, match="No such file or directory; give a file or a folder"):
+    with pytest.raises(InputError, match="no such file or directory; use a file or a folder"):
         match(images, tmp_path / "c")
     with pytest.raises(InputError, match="holds no image file"):
         match(images, empty)
@@ -66,6 +66,6 @@ def test_partners_have_equal_keys():
     pairs, problems = partners(first, second, lambda side, key: Path("uv"[side], *key))
     assert pairs == {("b", "1"): Pair(Path("y/1.png"), Path("z/1.tif"))}
     assert problems == [
-        "x/1.png: has no partner 1.* in v/a",
-        "z/2.tif: has no partner 2.* in u/b",
+        "x/1.png: has no partner 1.* in v/a; add or rename it",
+        "z/2.tif: has no partner 2.* in u/b; add or rename it",
     ]

@@ -106,8 +106,8 @@ def test_partners_have_equal_pieces_never_equal_positions(tmp_path):
     assert [name for *_, name in pairs_of(found)] == ["00_002_3"]
     video = tmp_path / "set00"
     assert found.problems == [
-        f"{video}/V000/visible/I1.jpg: has no partner I1.* in {video}/V000/lwir",
-        f"{video}/V001/lwir/I1.jpg: has no partner I1.* in {video}/V001/visible",
+        f"{video}/V000/visible/I1.jpg: has no partner I1.* in {video}/V000/lwir; add or rename it",
+        f"{video}/V001/lwir/I1.jpg: has no partner I1.* in {video}/V001/visible; add or rename it",
     ]
     assert found.left_out == 2
 
@@ -126,7 +126,7 @@ def test_pairs_of_one_name_are_told(tmp_path):
     found = find(tmp_path, SETS["rgb_nir_scene"])
     assert [name for *_, name in pairs_of(found)] == ["a_b_c"]
     assert len(found.problems) == found.left_out == 1
-    assert "would be called a_b_c" in found.problems[0]
+    assert "would get the name a_b_c" in found.problems[0]
 
 
 def test_accents_are_matched_however_they_are_written(tmp_path):
@@ -140,20 +140,21 @@ def test_accents_are_matched_however_they_are_written(tmp_path):
 def test_a_home_of_several_sets_is_not_guessed(tmp_path):
     two_pairs(tmp_path, "tno")
     two_pairs(tmp_path, "harvard_ct")
-    with pytest.raises(InputError, match="has pairs of tno, harvard_ct; say which to take"):
+    with pytest.raises(InputError, match="has pairs of tno, harvard_ct; name the set to use"):
         guess(tmp_path)
 
 
 def test_folders_that_fit_nothing_are_refused(tmp_path):
     touch(tmp_path, "vi/1.png", "other/1.png")
-    with pytest.raises(InputError, match=r"has no pairs of TNO; they lie as vi/\* with ir/\*, or"):
+    message = r"has no pairs of TNO; arrange them as vi/\* with ir/\*, or"
+    with pytest.raises(InputError, match=message):
         find(tmp_path, SETS["tno"])
-    with pytest.raises(InputError, match=r"they lie as I1/\* with I2/\*, or .*prepare --help"):
+    with pytest.raises(InputError, match=r"arrange them as I1/\* with I2/\*, or .*prepare --help"):
         guess(tmp_path)
     for call in (lambda path: find(path, SETS["tno"]), guess):
-        with pytest.raises(InputError, match=r"gone: No such file or directory; give a folder"):
+        with pytest.raises(InputError, match=r"gone: no such file or directory; use a folder"):
             call(tmp_path / "gone")
-        with pytest.raises(InputError, match=r"1.png: Not a directory; give a folder"):
+        with pytest.raises(InputError, match=r"1.png: not a directory; use a folder"):
             call(tmp_path / "vi/1.png")
 
 

@@ -128,7 +128,7 @@ def test_undefined_values_are_left_out_and_told(rng):
     assert (comparison.marks[:, 2] == "").all()
     assert comparison.shared[0, :, 1].tolist() == [20, 16, 20]
     vif, cc = comparison.notes[:2]
-    assert vif.startswith("VIF: undefined for 4 images of B, so that means are over different im")
+    assert vif.startswith("VIF: undefined for 4 images of B; means are over different im")
     assert vif.endswith(METRICS["VIF"].undefined)
     assert cc.startswith("CC: undefined for 20 images of A, 20 images of B and 20 images of C: ")
     assert any(note.startswith("CC: no methods are compared") for note in comparison.notes)

@@ -1,16 +1,18 @@
 import csv
+import errno
 import json
+import os
 
 import numpy as np
 import pytest
-from made_up_files import cut, drawn, scored
+from made_up_files import cut, drawn
 from made_up_scores import compared
 from PIL import Image
 
 from fnet_jax.artifacts import provenance
 from fnet_jax.errors import InputError
 from fnet_jax.scoring import report
-from fnet_jax.scoring.run import find_scenes
+from fnet_jax.scoring.run import find_scenes, score
 
 NAMES = ("1", "2", "3")
 
@@ -24,6 +26,10 @@ def scenes_in(folder):
     return scenes
 
 
+def scored(scenes, *, profile="paper"):
+    return score(scenes, profile=profile, metrics=("MI", "CE"), workers=1, report=lambda line: None)
+
+
 def made(rng, folder):
     for name in ("vi", "ir", "A", "B"):
         drawn(rng, folder / name, *(f"{name}.png" for name in NAMES))
@@ -32,7 +38,7 @@ def made(rng, folder):
 
 def written(folder, scenes):
     """Scores scenes and writes their report; returns the scores and the provenance."""
-    scores, _ = scored(scenes)
+    scores = scored(scenes)
     origin = report.provenance_of(scenes, scores)
     report.check(folder, overwrite=True)
     report.write(folder, scenes, scores, compared(scores), origin)
@@ -82,7 +88,7 @@ def test_a_report_is_replaced_only_if_asked(tmp_path, name):
     (tmp_path / name).write_text("precious")
     with pytest.raises(InputError) as refused:
         report.check(tmp_path, overwrite=False)
-    assert str(refused.value).startswith(f"{tmp_path / name}: is there already; give --overwrite")
+    assert str(refused.value).startswith(f"{tmp_path / name}: already exists; use --overwrite")
     assert (tmp_path / name).read_text() == "precious"
     report.check(tmp_path, overwrite=True)
     assert (tmp_path / name).read_text() == "precious"  # until there is something better
@@ -106,15 +112,34 @@ def test_what_cannot_be_written_is_named(tmp_path, rng):
         with pytest.raises(InputError) as refused:
             report.check(folder, overwrite=True)
         assert str(refused.value).startswith(f"{folder}: cannot be written (")
-        assert str(refused.value).endswith("or give another --out")
+        assert str(refused.value).endswith("or use another --out")
     (tmp_path / "out/scores.tex").mkdir(parents=True)
-    with pytest.raises(InputError, match=r"out/scores.tex: cannot be written .*another --out"):
-        written(tmp_path / "out", made(rng, tmp_path))
+    with pytest.raises(InputError, match=r"out/scores.tex: is a folder; use another --out"):
+        report.check(tmp_path / "out", overwrite=True)
+
+
+@pytest.mark.parametrize("fits", range(len(report.FILES)))
+def test_a_disk_that_fills_leaves_the_old_report(tmp_path, rng, monkeypatch, fits):
+    scenes = made(rng, tmp_path)
+    out = tmp_path / "out"
+    written(out, scenes[:2])
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    room, fsync = iter(range(fits)), os.fsync
+
+    def fill(file):
+        fsync(file)
+        if next(room, None) is None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fill)
+    with pytest.raises(InputError, match=r"out: cannot be written \(no space left on device\)"):
+        written(out, scenes)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
 def provenance_in(folder):
     scenes = scenes_in(folder)
-    return report.provenance_of(scenes, scored(scenes)[0])
+    return report.provenance_of(scenes, scored(scenes))
 
 
 def change_a_pixel(path):
@@ -180,7 +205,7 @@ def test_provenance_does_not_depend_on_where_the_images_are(tmp_path, rng):
 def test_provenance_says_how_and_when(tmp_path, rng, monkeypatch):
     monkeypatch.setattr(provenance, "today", lambda: "2026-01-31")
     scenes = made(rng, tmp_path)
-    scores, _ = scored(scenes, profile="textbook")
+    scores = scored(scenes, profile="textbook")
     origin = report.provenance_of(scenes, scores)
     assert origin["profile"].startswith("textbook: what the definitions")
     assert origin["date"] == "2026-01-31"

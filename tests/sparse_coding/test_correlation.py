@@ -6,7 +6,6 @@ import pytest
 
 from fnet_jax.sparse_coding import correlation, correlation_cpu
 from fnet_jax.sparse_coding.correlation import correlate
-from fnet_jax.sparse_coding.operators import adjoint
 
 SHAPES = [  # (N, H, W), channels, outputs, kernel side
     ((2, 12, 17), 1, 8, 9),
@@ -51,18 +50,14 @@ def test_kernel_gradient_in_several_tiles(rng, monkeypatch, batch):
 
 
 @pytest.mark.parametrize(("channels", "outputs"), [(1, 8), (8, 2), (9, 9)])
-def test_equals_the_plain_form_of_other_platforms(rng, channels, outputs):
-    """What is lowered for a GPU is one plain convolution, whose gradients are XLA's."""
+def test_equals_the_form_of_other_platforms(rng, channels, outputs):
     x = jnp.asarray(rng.normal(size=(2, 7, 9, channels)), jnp.float32)
     kernel = jnp.asarray(rng.normal(size=(5, 5, channels, outputs)), jnp.float32)
     cotangent = jnp.asarray(rng.normal(size=(2, 7, 9, outputs)), jnp.float32)
     found, pull = jax.vjp(correlate, x, kernel)
-    assert oracle.relative_error(found, correlation._plain(x, kernel)) < 2e-6
-    plain = correlation._plain_kernel_gradient(x, kernel, cotangent)
-    assert oracle.relative_error(pull(cotangent)[1], plain) < 2e-6
-    lowered = jax.jit(correlate).trace(x, kernel).lower(lowering_platforms=("cuda",)).as_text()
-    assert lowered.count("stablehlo.convolution") == 1
-    assert "stride = [1, 1]" in lowered
+    assert oracle.relative_error(found, correlation.plain(x, kernel)) < 2e-6
+    gradient = correlation.plain_kernel_gradient(x, kernel, cotangent)
+    assert oracle.relative_error(pull(cotangent)[1], gradient) < 2e-6
 
 
 def test_under_jit_vmap_and_pmap(rng):
@@ -92,12 +87,3 @@ def test_float64_stays_float64(rng):
         expected = jax.grad(lambda k: (oracle.correlate(x, k) ** 2).sum())(kernel)
         assert gradient.dtype == np.float64
         assert oracle.relative_error(gradient, expected) < 1e-14
-
-
-@pytest.mark.parametrize("channels", [(1, 6), (2, 6), (6, 1)])
-def test_the_adjoint_is_the_adjoint(rng, channels):
-    kernel = jnp.asarray(rng.normal(size=(5, 5, *channels)), jnp.float32)
-    x = jnp.asarray(rng.normal(size=(1, 12, 14, channels[0])), jnp.float32)
-    y = jnp.asarray(rng.normal(size=(1, 12, 14, channels[1])), jnp.float32)
-    one, other = jnp.vdot(correlate(x, kernel), y), jnp.vdot(x, correlate(y, adjoint(kernel)))
-    np.testing.assert_allclose(one, other, rtol=1e-4)  # sums of thousands of products in float32

@@ -138,8 +138,8 @@ def test_mask_makes_the_outside_zero(rng):
 def test_wrong_settings_and_images_are_refused():
     image = jnp.zeros((1, 8, 8, 1))
     for bad, message in [
-        ({"features": 0}, "features must be at least 1"),
-        ({"iterations": -1}, "iterations at least 0"),
+        ({"features": 0}, "features must be a whole number from 1"),
+        ({"iterations": -1}, "iterations must be a whole number from 0"),
         ({"kernel_size": 4}, "kernel_size must be odd"),
         ({"threshold": "firm"}, "unknown threshold 'firm'"),
     ]:

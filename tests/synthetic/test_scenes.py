@@ -62,14 +62,14 @@ def test_a_window_shares_the_scene_and_its_coordinates():
     assert Scene(16, 16, seed=0).window(3, 3, 4, 4).light.shape == (1, 1)
 
 
-def test_a_surface_without_heat_or_colour_is_seen_by_one_camera_only():
+def test_a_surface_without_heat_or_color_is_seen_by_one_camera_only():
     scene = Scene(32, 32, seed=0, ambient=1.0)
     left, right = scene.mask("rectangle", 0, 0, 0.4, 1), scene.mask("rectangle", 0.6, 0, 1, 1)
     scene.paint(left, (1, 1, 1), heat=None)
     scene.paint(right, None, heat=0.9)
     assert (scene.heat[left == 1] == 0.12).all()
-    assert (scene.colour[right == 1] == 0).all()
-    assert (scene.colour[left == 1] == 1).all()
+    assert (scene.color[right == 1] == 0).all()
+    assert (scene.color[left == 1] == 1).all()
     assert np.allclose(scene.heat[right == 1], 0.9)
 
 
@@ -140,7 +140,7 @@ def test_what_each_modality_shows(seed):
     pet, same_mri = phantom(seed=seed, kind="pet")
     np.testing.assert_array_equal(mri, same_mri)
     hot = pet.max(axis=2) > 60
-    assert np.ptp(pet[hot].astype(int), axis=1).mean() > 80  # in colour
+    assert np.ptp(pet[hot].astype(int), axis=1).mean() > 80  # in color
     spect, _ = phantom(seed=seed, kind="spect")
     for image in (ct, mri, pet, spect):
         grey = image.reshape(256, 256, -1).max(axis=2)

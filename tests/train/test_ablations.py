@@ -1,5 +1,7 @@
 """The experiments of Table III: what each changes, and that it trains."""
 
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
@@ -8,9 +10,17 @@ from fnet_jax.networks.fnet import FNet
 from fnet_jax.networks.ifnet import IFNet
 from fnet_jax.networks.losses import stage1
 from fnet_jax.networks.start import initial_params
-from train.ablations import ABLATIONS, ablation
+from train.ablations import ABLATIONS, COMPLETE, ablation
+from train.config import TrainConfig
 from train.run import steps
-from train.run.stages import STAGES, inverse
+from train.run.resolved import resolve
+from train.run.stages import STAGES
+
+
+def inverse(fnet, change=COMPLETE):
+    """The IFNet that is trained with an FNet."""
+    return STAGES["stage1"].networks(fnet, change)["ifnet"]
+
 
 IMAGE = np.zeros((1, 8, 8, 1), np.float32)
 BLOCK = 81 * 64
@@ -75,14 +85,12 @@ def test_what_the_paper_says_of_each():
 @pytest.mark.parametrize(("name", "stage"), [("AE1", "stage2"), ("AE12", "stage1")])
 def test_steps_lower_the_loss(name, stage, rng):
     """A few steps of Adam on one batch; the blocks' own gradients are tested where they are."""
-    change = ABLATIONS[name]
-    fnet = FNet(**change.network | {"features": 4, "kernel_size": 3, "iterations": 1})
+    config = TrainConfig(Path("runs"), ablation=name, init="tied", **SMALL)
+    resolved = resolve(STAGES[stage], config)
     pair = np.float32(rng.uniform(size=(2, 2, 16, 16, 1)))
     optimizer = steps.make_optimizer(1e-3)
-    params = STAGES[stage].params(fnet, seed=0, method="tied", change=change)
-    state = steps.create(params, optimizer, jax.random.key(0))
-    loss = STAGES[stage].loss(fnet, change)
-    step = jax.jit(steps.make_step(loss, optimizer, ema_decay=0.9))
+    state = steps.create(resolved.params, optimizer)
+    step = jax.jit(steps.make_step(resolved.loss, optimizer, ema_decay=0.9))
     losses = []
     for _ in range(4):
         state, metrics = step(state, *pair)

@@ -4,6 +4,7 @@ import pytest
 
 from fnet_jax.cli.flags import parse
 from fnet_jax.errors import InputError
+from fnet_jax.networks.fnet import FNet
 from train.config import MAY_CHANGE, TrainConfig, check, differences
 
 
@@ -30,6 +31,11 @@ def test_the_flags_that_scripts_rely_on():
     [
         *("--steps 0", "--batch -1", "--lr 0", "--lr nan", "--lr inf", "--lr x", "--ema 1"),
         *("--clip 0", "--seed -1", "--seed 4294967296", "--save-minutes 0", "--unknown 1"),
+        *("--features 0", "--features 4097", f"--features 1{'0' * 30}", "--iterations 1001"),
+        *("--kernel-size 99999", "--kernel-size 257", "--kernel-size 4", "--coordinator nonsense"),
+        *("--coordinator :1", "--coordinator a:0", "--ablation AE16", "--ablation ae1"),
+        *("--resum --seed 1", "--steps 9 --steps 9", "--steps 99999999999", "--batch 99999999"),
+        *("--crop 99999", "--workers 99999999", "--warmup -1", "--ema 1e400", "--lr ٣"),
     ],
 )
 def test_senseless_values_are_refused(text, capsys):
@@ -42,15 +48,28 @@ def test_senseless_values_are_refused(text, capsys):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("--steps 5 --warmup 6", "--warmup 6: is longer than the 5 steps"),
-        ("--coordinator a:1", "give all three"),
-        ("--coordinator a:1 --num-processes 2 --process-id 0 --cluster", "give all three"),
+        ("--steps 5 --warmup 6", "--warmup 6: longer than the 5 steps"),
+        ("--coordinator a:1", "use all three"),
+        ("--coordinator a:1 --num-processes 2 --process-id 0 --cluster", "use all three"),
         ("--coordinator a:1 --num-processes 2 --process-id 2", "numbered from 0 to 1"),
+        ("--batch 65536 --crop 4096", "--batch 65536 of --crop 4096: more than"),
     ],
 )
 def test_flags_that_do_not_go_together_are_refused(text, message):
     with pytest.raises(InputError, match=message):
         check(config(text))
+
+
+def test_flags_have_the_limits_of_the_network():
+    for name, most in (("features", 4096), ("iterations", 1000), ("kernel-size", 255)):
+        setting = name.replace("-", "_")
+        value = getattr(config(f"--{name} {most}"), setting)
+        assert value == most
+        FNet(**{setting: value}).check()
+        with pytest.raises(ValueError, match=setting):
+            FNet(**{setting: value + 2}).check()
+        with pytest.raises(SystemExit):
+            config(f"--{name} {most + 2}")
 
 
 def test_what_changes_the_result_counts_as_a_difference():

@@ -1,20 +1,19 @@
+"""Curves and pictures of a run."""
+
+import contextlib
 import json
 
 import numpy as np
 import pytest
-from conftest import SMALL
 
 from fnet_jax import images
 from fnet_jax.errors import InputError
-from fnet_jax.networks.fnet import FNet
-from fnet_jax.networks.start import initial_params
-from train.data.sources import SyntheticPairs
-from train.run import curves, steps
+from train.run import curves
 
 
 @pytest.fixture
 def report(tmp_path):
-    one = curves.Curves(tmp_path, start=0, steps=5, batch=2)
+    one = curves.Curves(tmp_path, start=0, report=print)
     yield one
     one.close()
 
@@ -36,18 +35,25 @@ def test_the_course_of_the_validation_loss(report, tmp_path):
     ]:
         report.point(step, metrics)
     assert curves.validation_course(tmp_path) == {0: 2.0, 2: 1.0}
-    (tmp_path / curves.CURVES).write_text("{")
-    with pytest.raises(InputError, match="metrics.jsonl: cannot be read"):
+    with (tmp_path / curves.CURVES).open("ab") as file:
+        file.write(b'\xff\n{"step": 3, "validation_loss": "low"}\n{"step": 4, "valid')
+    assert curves.validation_course(tmp_path) == {0: 2.0, 2: 1.0}
+    (tmp_path / curves.CURVES).unlink()
+    assert curves.validation_course(tmp_path) == {}
+    (tmp_path / curves.CURVES).mkdir()
+    with pytest.raises(InputError, match="metrics.jsonl: is a directory"):
         curves.validation_course(tmp_path)
 
 
-def test_points_after_the_step_one_goes_on_from_are_dropped(report, tmp_path):
+def test_points_after_the_step_of_the_checkpoint_are_dropped(report, tmp_path):
+    said = []
     for step in range(1, 6):
         report.point(step, {"loss": step})
     with (tmp_path / curves.CURVES).open("a") as file:
         file.write('{"step": 6, "lo')  # killed while writing
-    curves.Curves(tmp_path, start=3, steps=5, batch=2).close()
+    curves.Curves(tmp_path, start=3, report=said.append).close()
     assert [point["step"] for point in lines(tmp_path)] == [1, 2, 3]
+    assert said == [f"{tmp_path / curves.CURVES}: 1 damaged line was dropped"]
 
 
 def test_pictures_are_files_named_by_their_step(report, tmp_path):
@@ -56,41 +62,46 @@ def test_pictures_are_files_named_by_their_step(report, tmp_path):
     np.testing.assert_array_equal(images.read(tmp_path / "pictures/00000040.png"), grid)
 
 
-def test_validation_is_the_mean_over_the_middles_of_the_pairs():
-    fnet = FNet(**SMALL)
-    loss = steps.stage2_loss(fnet)
-    pairs, crop = [SyntheticPairs(3, 40)[i] for i in range(3)], 16
-    pairs = [{"I1": p["I1"][..., 0], "I2": p["I2"][..., 0]} for p in pairs]
-    params = {"fnet": initial_params(fnet, 0)}
-    validate = curves.validator(loss, fnet, pairs, crop=crop)
-    values, none = validate(params)
-    assert none is None
-    expected = []
-    for pair in pairs:
-        middle = [pair[n][None, 12:28, 12:28, None] / np.float32(255) for n in ("I1", "I2")]
-        expected.append(float(loss(params, *middle)[0]))
-    np.testing.assert_allclose(values["validation_loss"], np.mean(expected), rtol=1e-5)
-    parts = [v for name, v in values.items() if name.startswith("validation_loss/")]
-    np.testing.assert_allclose(sum(parts), values["validation_loss"], rtol=1e-5)
-
-    _, grid = validate(params, picture=True)
-    side = crop + 2 * curves.GAP
-    assert grid.shape == (3 * side, 6 * side)
-    first = grid[curves.GAP : curves.GAP + crop, curves.GAP : curves.GAP + crop]
-    np.testing.assert_array_equal(first, pairs[0]["I1"][12:28, 12:28])
-    If, found = fnet.apply(params["fnet"], *middle)
-    panels = {"I1": middle[0], "I2": middle[1], "If": If} | {
-        name: np.linalg.norm(found[name], axis=3, keepdims=True) for name in ("u1", "u2", "c")
-    }
-    last_row = grid[-side:].reshape(side, 6, side)[curves.GAP : -curves.GAP]
-    for i, (name, panel) in enumerate(panels.items()):
-        shown = last_row[:, i, curves.GAP : -curves.GAP].ravel()
-        shade = np.clip(panel, 0, 1 if i < 3 else None).ravel()  # energies are scaled
-        if shade.std() > 0:
-            assert np.corrcoef(shown, shade)[0, 1] > 0.95, name  # the brightest 0.5 % are cut off
+def test_pictures_that_cannot_be_written_stop_a_run_before_its_first_step(tmp_path):
+    (tmp_path / curves.PICTURES).touch()
+    with pytest.raises(InputError, match="pictures: cannot be written"):
+        curves.Curves(tmp_path, start=0, report=print)
 
 
 def test_a_curve_that_cannot_be_written_is_named(report, tmp_path):
     (tmp_path / curves.CURVES).mkdir()
     with pytest.raises(InputError, match=f"{curves.CURVES}: cannot be written"):
         report.point(1, {"loss": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("damage", "count"),
+    [
+        (lambda lines: [*lines, b'{"step": 2, "lo'], 1),
+        (lambda lines: [*lines[:1], b"\0" * 4096, *lines[1:]], 1),
+        (lambda lines: [*lines, lines[0].replace(b'"step"', b'"st\xe5p"')], 1),
+        (lambda lines: [*lines, lines[0].replace(b"step", b"stfp")], 1),
+        (lambda lines: [b"[1, 2]", b'{"step": "5"}', b'{"step": 1, "loss": NaN}', *lines], 3),
+        (lambda lines: [b"[" * 100_000, *lines], 1),
+        (lambda lines: [*lines[:1], b"", *lines[1:]], 0),
+    ],
+)
+def test_damaged_lines_are_dropped_and_counted(report, tmp_path, damage, count):
+    for step in (1, 2):
+        report.point(step, {"loss": step / 3})
+    path, said = tmp_path / curves.CURVES, []
+    before = path.read_bytes()
+    path.write_bytes(b"\n".join(damage(before.splitlines())))  # nor does the last line end
+    with contextlib.closing(curves.Curves(tmp_path, start=2, report=said.append)) as resumed:
+        assert path.read_bytes() == before
+        resumed.point(3, {"loss": 1.0})
+    assert [point["step"] for point in lines(tmp_path)] == [1, 2, 3]
+    assert len(said) == bool(count)
+    assert all(f": {count} damaged line" in line for line in said)
+
+
+def test_points_of_starts_that_saved_nothing_are_dropped(report, tmp_path):
+    report.point(0, {"validation_loss": 1.0})
+    report.point(1, {"loss": 1.0})
+    curves.Curves(tmp_path, start=0, report=print).close()
+    assert lines(tmp_path) == []

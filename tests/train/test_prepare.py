@@ -7,8 +7,8 @@ import pytest
 from made_up_files import source_of, spoil
 
 from fnet_jax.pairs.public_sets import SETS
+from train.data.prepare import main
 from train.data.prepared import open_set
-from train.prepare import main
 
 
 def test_the_command_prepares_a_set(tmp_path):
@@ -46,7 +46,7 @@ def test_bad_files_are_listed(tmp_path, capsys):
     lines = output.err.splitlines()
     assert len(lines) == len(wrong) + 1
     assert all(line.startswith("error: ") for line in lines)
-    assert lines[-1].endswith("mend them, or give --skip-bad to leave them out")
+    assert lines[-1].endswith("fix them, or use --skip-bad to leave them out")
     assert not (tmp_path / "data").exists()
 
     assert main([*call, "--skip-bad"]) == 1
@@ -62,7 +62,7 @@ def test_overwriting_is_asked_for(tmp_path, capsys):
     call = ["own", f"--source={source}", f"--data-dir={tmp_path}", "--name=mine"]
     assert main(call) == 0
     assert main(call) == 1
-    assert capsys.readouterr().err.endswith("is there already; give --overwrite to replace it\n")
+    assert capsys.readouterr().err.endswith("already exists; use --overwrite to replace it\n")
     assert main([*call, "--overwrite"]) == 0
 
 
@@ -79,7 +79,22 @@ def test_help_teaches(capsys):
     assert re.search(r"python -m train\.prepare msrs --source MSRS/\n", shown)
 
 
-@pytest.mark.parametrize("wrong", [["--source=x"], ["nto", "--source=x"], ["tno"]])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--source=x"],
+        ["nto", "--source=x"],
+        ["tno"],
+        ["own", "--source=x", "--name", "n" * 300],
+        ["own", "--source=x", "--name=a/b"],
+        ["own", "--source=x", "--name=.."],
+        ["own", "--source=x", "--name=.a"],
+        ["own", "--source=x", "--name=a\0"],
+        ["own", "--source=x", "--name=a\n"],
+        ["own", "--source=x", "--name=é"],
+        ["own", "--source=x", "--name="],
+    ],
+)
 def test_wrong_arguments_exit_with_2(wrong, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(wrong)

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from PIL import Image
 
 from fnet_jax import images
 from fnet_jax.errors import InputError
-from train.data import sets
+from train.data import prepared, sets
 from train.data.prepared import default_data_dir, open_set
 from train.data.sets import DATASETS, prepare
 
@@ -61,7 +62,7 @@ def test_what_is_read_is_what_was_given(source, data_dir):
     assert pairs[-1]["name"] == pairs[np.int64(2)]["name"] == "2"
     with pytest.raises(IndexError):
         pairs[3]
-    with pytest.raises(InputError, match="has no split train; give test"):
+    with pytest.raises(InputError, match="has no split train; use test"):
         built.pairs("train")
 
 
@@ -167,7 +168,7 @@ def test_every_bad_file_is_named_and_nothing_written(source, data_dir):
     assert len(lines) == len(wrong)
     for name, message in wrong.items():
         assert sum(name in line and message in line for line in lines) == 1, name
-    assert "7 files cannot be used, so no set was written; mend them, or give --skip-bad" in error
+    assert "7 files cannot be used, so no set was written; fix them, or use --skip-bad" in error
     assert not data_dir.exists()
 
 
@@ -196,7 +197,7 @@ def test_a_set_is_replaced_only_when_asked_and_only_by_a_whole_one(source, data_
     old = prepare("own", source, data_dir=data_dir, name="mine")
     before = everything_in(data_dir)
     _, error = refused("own", source, data_dir=data_dir, name="mine")
-    assert "is there already; give --overwrite" in error
+    assert "already exists; use --overwrite" in error
     (source / "I1/0.png").write_bytes(b"")
     refused("own", source, data_dir=data_dir, name="mine", overwrite=True)
     assert everything_in(data_dir) == before
@@ -215,34 +216,77 @@ def test_a_failure_while_writing_leaves_the_old_set(source, data_dir):
     prepare("own", source, data_dir=data_dir, name="mine")
     before = everything_in(data_dir)
 
-    def full_disk(items, doing):
-        if doing.startswith("writing"):
+    def full_disk(items, /, *, total, desc):
+        if desc.startswith("writing"):
             raise OSError(28, "No space left on device")
         return items
 
     _, error = refused(
         "own", source, data_dir=data_dir, name="mine", overwrite=True, progress=full_disk
     )
-    assert "No space left on device" in error
+    assert "no space left on device" in error
 
-    def interrupted(items, doing):
-        if doing.startswith("reading"):
+    def interrupted(items, /, *, total, desc):
+        if desc.startswith("reading"):
             raise KeyboardInterrupt
         return items
 
     with pytest.raises(KeyboardInterrupt):
         prepare("own", source, data_dir=data_dir, name="mine", overwrite=True, progress=interrupted)
 
-    def changed(items, doing):
-        if doing.startswith("writing"):
+    def changed(items, /, *, total, desc):
+        if desc.startswith("writing"):
             write(source / "I1/0.png", picture(99)[0])
         return items
 
     _, error = refused(
         "own", source, data_dir=data_dir, name="mine", overwrite=True, progress=changed
     )
-    assert "is not what was written" in error
+    assert "does not match its fingerprint" in error
     assert everything_in(data_dir) == before
+
+
+@pytest.mark.parametrize(
+    ("failure", "cause"),
+    [
+        (ModuleNotFoundError("No module named 'array_record'"), "No module named 'array_record'"),
+        (OSError(24, "Too many open files"), "too many open files"),
+        (PermissionError(13, "Permission denied"), "permission denied"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_failure_of_the_machine_is_not_called_damage(
+    source, data_dir, monkeypatch, failure, cause, wrapped
+):
+    built = prepare("own", source, data_dir=data_dir, name="mine")
+
+    def fail(*arguments, **options):
+        if wrapped:  # as TFDS does
+            raise RuntimeError("Failed to construct dataset") from failure
+        raise failure
+
+    monkeypatch.setattr(prepared.tfds, "builder_from_directory", fail)
+    for reading in (lambda: open_set("mine", data_dir=data_dir), built.pairs):
+        with pytest.raises(InputError, match=f"cannot be read .*{cause}") as refusal:
+            reading()
+        assert "damaged" not in str(refusal.value)
+        assert "--overwrite" not in str(refusal.value)
+
+
+def test_too_many_open_files_are_not_called_damage(source, data_dir):
+    """The readers themselves raise whatever they raise."""
+    resource = pytest.importorskip("resource", reason="this system has no such limits")
+    built = prepare("own", source, data_dir=data_dir, name="mine")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        with pytest.raises(InputError, match="too many open files") as refusal:
+            built.pairs()[0]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert "damaged" not in str(refusal.value)
+    assert built.pairs()[0]["name"] == "0"
 
 
 def test_names_of_ones_own_sets(tmp_path, data_dir):
@@ -250,14 +294,19 @@ def test_names_of_ones_own_sets(tmp_path, data_dir):
         assert prepare("own", source_of(tmp_path / folder, 1), data_dir=data_dir).name == name
     source = tmp_path / "TNO"
     for dataset, name, message in [
-        ("own", "tno", "is the name of a published set"),
-        ("own", "a/b", "is no name"),
-        ("own", "", "is no name"),
-        ("tno", "mine", "only a set of your own has a --name"),
-        ("nto", None, "is no known set; give one of msrs, tno"),
+        ("own", "tno", "--name tno: the name of a published set"),
+        *(
+            ("own", name, f"--name {name[:100]!r}"[:-1])
+            for name in ("a/b", "", "..", "../b", "a\0b", "a\nb", "1a", "a" * 101, "a" * 5000)
+        ),
+        ("tno", "mine", "--name 'mine': only a set of your own has a name"),
+        ("nto", None, "not a known set; use one of msrs, tno"),
     ]:
         assert message in refused(dataset, source, data_dir=data_dir, name=name)[1]
-    assert prepare("own", source, data_dir=data_dir, name="own").name == "own"
+    for name in ("own", "a" * 100):
+        assert prepare("own", source, data_dir=data_dir, name=name).name == name
+    longest = source_of(tmp_path / ("b" * 255), 1)
+    assert prepare("own", longest, data_dir=data_dir).name == "b" * 100
 
 
 def test_sets_that_are_not_there(source, data_dir):
@@ -279,7 +328,7 @@ def test_record_files_cut_short_are_refused(source, data_dir, rest):
     (file,) = built.folder.glob("*array_record*")
     size = file.stat().st_size
     os.truncate(file, rest if isinstance(rest, int) else int(rest * size))
-    with pytest.raises(InputError, match="is damaged .*; prepare the set anew with --overwrite"):
+    with pytest.raises(InputError, match="is damaged .*; prepare the set again with --overwrite"):
         open_set("mine", data_dir=data_dir)
 
 
@@ -287,7 +336,7 @@ def test_record_files_cut_short_are_refused(source, data_dir, rest):
 def test_sets_with_a_missing_file_are_refused(source, data_dir, file):
     built = prepare("own", source, data_dir=data_dir, name="mine")
     next(built.folder.glob(file)).unlink()
-    with pytest.raises(InputError, match="is damaged .*; prepare the set anew with --overwrite"):
+    with pytest.raises(InputError, match="is damaged .*; prepare the set again with --overwrite"):
         open_set("mine", data_dir=data_dir)
 
 
@@ -302,7 +351,7 @@ def test_a_changed_byte_never_passes(source, data_dir):
         changed = bytearray(content)
         changed[offset] ^= 0x10
         file.write_bytes(changed)
-        with pytest.raises(InputError, match="is damaged|is not what was written"):
+        with pytest.raises(InputError, match="is damaged|does not match its fingerprint"):
             built.verify()
         told += 1
     file.write_bytes(content)
@@ -335,7 +384,7 @@ def test_preparing_is_quiet_and_needs_no_tensorflow(source, tmp_path):
     code = f"""
 import sys
 from pathlib import Path
-from train.data import sets
+from train.data import prepared, sets
 from train.data.prepared import open_set
 built = sets.prepare("own", Path({str(source)!r}), data_dir=Path("data"), name="mine")
 open_set("mine", data_dir=Path("data")).pairs()[0]
@@ -357,8 +406,26 @@ assert not heavy, heavy
     assert os.listdir(tmp_path / "data") == ["image_pairs"]
 
 
+def test_what_a_killed_preparation_left_is_removed_by_the_next_of_any_set(source, data_dir):
+    code = f"""
+import os, signal
+from pathlib import Path
+from train.data import sets
+def kill(items, /, *, total, desc):
+    return os.kill(os.getpid(), signal.SIGKILL) if "writing" in desc else items
+
+sets.prepare("own", Path({str(source)!r}), data_dir=Path({str(data_dir)!r}), name="mine",
+             progress=kill)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert everything_in(data_dir)
+    built = prepare("own", source, data_dir=data_dir, name="other")
+    assert [path.name for path in built.folder.parents[1].iterdir()] == ["other"]
+    assert {path.name for path in data_dir.rglob(".*")} == set()
+
+
 def test_a_published_set(data_folder, tmp_path):
     built = prepare("tno", data_folder / "TNO", data_dir=tmp_path)
     assert built.counts == dict(DATASETS["tno"].about.paper) == {"test": 25}
-    assert DATASETS["tno"].pairs == 25
     assert len({pair["I1"].shape for pair in built.pairs()}) == 11

@@ -7,13 +7,8 @@ from fnet_jax import images
 from fnet_jax.errors import InputError
 from fnet_jax.synthetic import night_street
 from train.data import sets, sources
+from train.data.luma import limited_luma
 from train.data.sets import prepare
-
-
-def test_luma_is_that_of_limited_range():
-    colours = np.uint8([[[0, 0, 0], [255, 255, 255], [255, 0, 0], [10, 200, 90]]])
-    expected = [16, 235, round(16 + 65.481), round(16 + (654.81 + 25710.6 + 2246.94) / 255)]
-    np.testing.assert_array_equal(sources.limited_luma(colours), [expected])
 
 
 def find(which, tmp_path, **options):
@@ -55,7 +50,7 @@ def test_a_prepared_set(folder, tmp_path):
     assert not train & held
     pair = found.validation[0]
     colour = images.read(folder / f"I1/{pair['name']}.png")
-    np.testing.assert_array_equal(pair["I1"], sources.limited_luma(colour))
+    np.testing.assert_array_equal(pair["I1"], limited_luma(colour))
     np.testing.assert_array_equal(pair["I2"], images.read(folder / f"I2/{pair['name']}.png"))
     assert len(find("mine", tmp_path, validation=20).validation) == 3  # a tenth at most
 
@@ -74,7 +69,7 @@ def test_a_folder_of_images_is_prepared_in_the_workdir_once(folder, tmp_path):
     assert find(str(folder), tmp_path).fingerprint == first.fingerprint
 
 
-def test_what_was_killed_while_it_was_prepared_is_prepared_anew(folder, tmp_path, monkeypatch):
+def test_what_was_killed_while_it_was_prepared_is_prepared_again(folder, tmp_path, monkeypatch):
     def killed(*arguments, **options):
         (options["data_dir"] / ".preparing-1/half").mkdir(parents=True)
         raise KeyboardInterrupt
@@ -113,14 +108,14 @@ def test_what_was_prepared_in_the_workdir_and_is_damaged_is_named(folder, tmp_pa
     find(str(folder), tmp_path)
     (info,) = (tmp_path / "runs").rglob("dataset_info.json")
     info.write_text("{}")
-    with pytest.raises(InputError, match="remove it, and it is prepared anew"):
+    with pytest.raises(InputError, match="is damaged .* remove .* to have it prepared again"):
         find(str(folder), tmp_path)
 
 
 def test_what_cannot_be_found_is_named(folder, tmp_path):
     with pytest.raises(InputError, match="train.prepare tno"):
         find("tno", tmp_path)
-    with pytest.raises(InputError, match="smaller than the crops of 24; give --crop 20 or less"):
+    with pytest.raises(InputError, match="smaller than the crops of 24; use --crop 20 or less"):
         find(str(folder), tmp_path, crop=24)
     with pytest.raises(InputError, match="--split train: synthetic scenes have no splits"):
         find("synthetic", tmp_path, split="train")

@@ -16,7 +16,9 @@ import pytest
 from command import ROOT, TINY
 
 from fnet_jax import images
+from fnet_jax.networks.fnet import FNet
 from fnet_jax.weights import checkpoints
+from fnet_jax.weights.integrity import check_files, named_arrays
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +34,20 @@ def environment(tmp_path_factory):
 
 
 def run(environment, workdir, *flags, stage="stage1"):
-    call = ["--workdir", workdir, *TINY, *flags]
+    call = ["--workdir", workdir, *command.flags(TINY, *flags)]
     return command.run(f"train.{stage}", *call, cwd=workdir.parent, environment=environment)
 
 
 def begin(environment, workdir, *flags):
     """Starts a run and returns its process."""
-    call = [sys.executable, "-m", "train.stage1", "--workdir", workdir, *TINY, *flags]
+    call = [
+        sys.executable,
+        "-m",
+        "train.stage1",
+        "--workdir",
+        workdir,
+        *command.flags(TINY, *flags),
+    ]
     return subprocess.Popen(
         list(map(str, call)),
         env=os.environ | environment,
@@ -64,8 +73,8 @@ def curve(workdir):
 
 
 def weights(workdir, step):
-    _, params, _ = checkpoints.load(workdir / f"stage1/checkpoints/{step}")
-    return np.concatenate([x.ravel() for x in checkpoints.named_arrays(params).values()])
+    _, params, _ = checkpoints.load(workdir / f"stage1/checkpoints/{step}", FNet)
+    return np.concatenate([x.ravel() for x in named_arrays(params).values()])
 
 
 @pytest.fixture(scope="module")
@@ -134,16 +143,16 @@ def test_a_run_that_is_killed_twice_while_saving_equals_the_whole(whole, environ
         process = begin(environment, workdir, *flags, "--resume")
         wait_for(lambda more=more: len(checkpoints.steps(saved)) >= more, process)
         newest = max(checkpoints.steps(saved))
-        wait_for(lambda: list(saved.glob("*.orbax-checkpoint-tmp*")), process)  # in the middle
+        wait_for(lambda: list(saved.glob(".fnet-jax-writing/*")), process)  # in the middle
         process.kill()
         process.communicate()
         sound = checkpoints.steps(saved)
         assert max(sound) >= newest
         for checkpoint in sound.values():
-            checkpoints.check_files(checkpoint)
+            check_files(checkpoint)
     done = run(environment, workdir, *flags, "--resume")
     assert done.returncode == 0, done.stderr
-    assert f"going on from {saved}" in done.stderr
+    assert f"continuing from {saved}" in done.stderr
     assert curve(workdir) == curve(reference)
     np.testing.assert_array_equal(weights(workdir, 60), weights(reference, 60))
 
@@ -162,7 +171,7 @@ def test_a_run_that_is_asked_to_stop_saves(whole, environment, tmp_path, number,
     assert process.returncode == status, said
     (step,) = checkpoints.steps(workdir / "stage1/checkpoints")
     assert step < 60
-    assert f"asked to stop: saved at step {step}; go on with --resume" in said
+    assert f"asked to stop: saved at step {step}; use --resume to continue" in said
     done = run(environment, workdir, "--steps", "60", "--save-every", "1000", "--resume")
     assert done.returncode == 0, done.stderr
     assert curve(workdir) == curve(reference)
@@ -200,7 +209,7 @@ def test_two_processes_do_what_one_does(environment, tmp_path):
     meta = json.loads((workdir / "stage1/checkpoints/3/meta/metadata").read_text())
     assert meta["source"]["processes"] == 2
     said = together(environment, workdir, "--steps", "6", "--save-every", "2", "--resume")
-    assert f"going on from {workdir}/stage1/checkpoints/3" in said[0][1]
+    assert f"continuing from {workdir}/stage1/checkpoints/3" in said[0][1]
     # one process goes on where two stopped
     for folder in (workdir, alone):
         done = run(environment, folder, "--steps", "9", "--save-every", "2", "--resume")

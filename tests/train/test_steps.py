@@ -1,4 +1,4 @@
-"""A training step: that it learns, and that devices share it without changing it."""
+"""A training step: that it learns, and what it reports."""
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ def fresh(stage, optimizer):
     params = {"fnet": initial_params(FNET, 0)}
     if stage == "stage1":
         params["ifnet"] = initial_params(IFNET, 1)
-    return steps.create(params, optimizer, jax.random.key(0))
+    return steps.create(params, optimizer)
 
 
 @pytest.fixture
@@ -33,47 +33,6 @@ def batches(rng):
 
 def whole(tree):
     return np.concatenate([np.ravel(x) for x in jax.tree.leaves(tree)])
-
-
-@pytest.mark.parametrize("stage", LOSSES)
-def test_two_devices_do_what_one_does(stage, batches):
-    optimizer = steps.make_optimizer(steps.learning_rate(1e-4, steps=3))
-    make = lambda axis: steps.make_step(LOSSES[stage], optimizer, ema_decay=0.999, axis_name=axis)
-    one = fresh(stage, optimizer)
-    alone = jax.jit(make(None))
-    two = steps.replicate(fresh(stage, optimizer))
-    spread = steps.spread(make(steps.AXIS))
-    for I1, I2 in batches:
-        one, expected = alone(one, I1, I2)
-        two, metrics = spread(two, steps.divide(I1), steps.divide(I2))
-        # each device sums its own half: rounding
-        np.testing.assert_allclose(steps.first(metrics)["loss"], expected["loss"], rtol=1e-5)
-    found = steps.first(two)
-    assert int(found.step) == 3
-    np.testing.assert_allclose(whole(found.params), whole(one.params), atol=1e-6)
-    np.testing.assert_allclose(whole(found.ema), whole(one.ema), atol=1e-6)
-    moved = np.abs(whole(one.params) - whole(fresh(stage, optimizer).params))
-    assert np.median(moved) > 1e-5  # so that the lines above say something
-    for device in range(2):
-        copies = [np.asarray(x.addressable_shards[device].data) for x in jax.tree.leaves(two)]
-        first = [np.asarray(x.addressable_shards[0].data) for x in jax.tree.leaves(two)]
-        assert all((a == b).all() for a, b in zip(copies, first, strict=True))
-
-
-def test_a_step_is_compiled_once(batches):
-    optimizer = steps.make_optimizer(steps.learning_rate(1e-4, steps=3))
-    traced = 0
-
-    def counted(*arguments, **options):
-        nonlocal traced
-        traced += 1
-        return LOSSES["stage2"](*arguments, **options)
-
-    step = steps.spread(steps.make_step(counted, optimizer, ema_decay=0.9, axis_name=steps.AXIS))
-    state = steps.replicate(fresh("stage2", optimizer))
-    for I1, I2 in batches:
-        state, _ = step(state, steps.divide(I1), steps.divide(I2))
-    assert traced == 1
 
 
 def test_steps_learn_and_report(batches):
@@ -130,7 +89,11 @@ def test_the_rate():
     assert rates(warmup=1)[0] == 1
 
 
-def test_null_features_are_counted():
-    found = {n: jnp.array([0.0, 5e-4, 2e-3, -1.0]) for n in ("u1", "u2", "c")}
-    metrics = steps._metrics(jnp.zeros(()), {}, found)
-    assert metrics["sparsity/u1"] == 0.5
+def test_null_features_are_counted(batches):
+    params = {"fnet": initial_params(FNET, 0)}
+    _, metrics = LOSSES["stage2"](params, *batches[0])
+    _, found = FNET.apply(params["fnet"], *batches[0])
+    for name in ("u1", "u2", "c"):
+        null = np.mean(np.abs(found[name]) <= 1e-3)
+        assert 0 < null < 1
+        assert metrics[f"sparsity/{name}"] == pytest.approx(null, abs=1e-4)

@@ -6,8 +6,8 @@ import pytest
 from fnet_jax.networks import losses
 from fnet_jax.weights import checkpoints
 from train.data import sources
-from train.run.curves import centre
-from train.validate import main
+from train.run.validate import main
+from train.run.validation import center
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_it_is_the_loss_of_the_middles(validation, small_network, small_checkpoi
     assert found.pop("checkpoint") == str(small_checkpoint)
     expected = []
     for pair in validation:
-        I1, I2 = centre(pair, 24)
+        I1, I2 = center(pair, 24)
         If, _ = network.apply(params, I1, I2)
         expected.append(float(losses.stage2(If, I1, I2)[0]))
     # Printed to five digits; float32 sums in another order differ in the sixth.
@@ -48,6 +48,6 @@ def test_several_on_the_same_pairs(small_network, small_checkpoint, tmp_path, ca
 
 def test_what_is_missing_is_named(tmp_path, small_checkpoint, capsys):
     assert main(["--data=synthetic", f"--ckpt={tmp_path / 'none'}"]) == 1
-    assert f"{tmp_path / 'none'}: no such checkpoint" in capsys.readouterr().err
+    assert f"{tmp_path / 'none'}: does not exist" in capsys.readouterr().err
     assert main(["--data=nothing", f"--data-dir={tmp_path}", f"--ckpt={small_checkpoint}"]) == 1
     assert "nothing: is not prepared" in capsys.readouterr().err

@@ -8,6 +8,8 @@ from typing import Any, SupportsIndex
 import grain
 import numpy as np
 
+from fnet_jax.images.color import to_unit
+
 
 class Augment(grain.transforms.RandomMap):
     """A random crop, flipped or not in each direction, as floats in [0, 1]."""
@@ -29,7 +31,7 @@ class Augment(grain.transforms.RandomMap):
 
 def unit(image: np.ndarray) -> np.ndarray:
     """A uint8 image (H, W) as float32 (H, W, 1) in [0, 1]."""
-    return image[..., None].astype(np.float32) / np.float32(255)
+    return to_unit(image)[..., None]
 
 
 class _Numbered(Sequence[dict[str, Any]]):

@@ -2,13 +2,14 @@
 
 import bisect
 import contextlib
+import errno
 import hashlib
 import io
 import itertools
 import json
 import operator
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, SupportsIndex
@@ -17,15 +18,13 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from fnet_jax.errors import InputError, first_line
+from fnet_jax.artifacts.progress import Progress, silent
+from fnet_jax.errors import DamagedError, InputError, first_line, reason
 from fnet_jax.pairs.public_sets import SETS, guess
 
 BUILDER, VERSION = "image_pairs", "1.0.0"  # of the TFDS data set, and folders below data_dir
-ANEW = "prepare the set anew with --overwrite"
+AGAIN = "prepare the set again with --overwrite"
 INFO = "dataset_info.json"  # which TFDS writes last
-
-Progress = Callable[[Sequence[Any], str], Iterable[Any]]
-"""Wraps what is about to be worked on, to show how far the work is; is told what is done."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +32,14 @@ class PreparedSet:
     """A set of image pairs on disk.
 
     Attributes:
-        name: what it is looked up by.
+        name: by which it is looked up.
         folder: where its files are.
         title: its name in print.
         home: address of its public home; empty for images of a user's own.
         fingerprint: SHA-256 over splits, names, shapes and pixels, as 64 hexadecimal digits.
         counts: number of pairs, by split.
         smallest: least height and least width of its images, in pixels.
-        left_out: number of scenes of the source that are not in it, their files being bad.
+        left_out: number of pairs of the source that are not in it because their files are bad.
     """
 
     name: str
@@ -56,28 +55,30 @@ class PreparedSet:
         """The pairs of a split, or of all splits, one after the other, in order of their names.
 
         Raises:
-            InputError: there is no such split, or its files are damaged.
+            DamagedError: its files are damaged.
+            InputError: there is no such split, or its files cannot be read.
         """
         if split is not None and split not in self.counts:
-            raise InputError(
-                f"{self.folder}: has no split {split}; give {' or '.join(self.counts)}"
-            )
+            raise InputError(f"{self.folder}: has no split {split}; use {' or '.join(self.counts)}")
         return PreparedPairs(self.folder, tuple(self.counts) if split is None else (split,))
 
-    def verify(self, *, progress: Progress = lambda items, doing: items) -> None:
+    def verify(self, *, progress: Progress = silent) -> None:
         """Reads every pair.
 
         Raises:
-            InputError: the set cannot be read or is not what its fingerprint says.
+            DamagedError: the pairs are not those of the fingerprint.
+            InputError: the set cannot be read.
         """
         digests = {}
         for split in self.counts:
             pairs = self.pairs(split)
-            for index in progress(range(len(pairs)), f"reading back {split}"):
+            for index in progress(
+                range(len(pairs)), total=len(pairs), desc=f"reading back {split}"
+            ):
                 pair = pairs[index]
                 digests[split, pair["name"]] = digest(split, **pair)
         if fingerprint_of(digests) != self.fingerprint:
-            raise InputError(f"{self.folder}: is not what was written; {ANEW}")
+            raise DamagedError(f"{self.folder}: does not match its fingerprint; {AGAIN}")
 
 
 class PreparedPairs(Sequence[dict[str, Any]]):
@@ -87,12 +88,13 @@ class PreparedPairs(Sequence[dict[str, Any]]):
         """Opens splits of the set in ``folder``.
 
         Raises:
-            InputError: the set is damaged.
+            DamagedError: the set is damaged.
+            InputError: it cannot be read.
         """
         self._folder, self._splits = folder, splits
         # Pillow decodes: TFDS would take OpenCV where it is installed, and log where it is not.
         raw = {"I1": tfds.decode.SkipDecoding(), "I2": tfds.decode.SkipDecoding()}
-        with damage_named(folder):
+        with failure_explained(folder):
             builder = tfds.builder_from_directory(folder)
             self._sources = [builder.as_data_source(split, decoders=raw) for split in splits]
         self._ends = list(itertools.accumulate(map(len, self._sources)))
@@ -110,13 +112,14 @@ class PreparedPairs(Sequence[dict[str, Any]]):
         """Pair ``index``: ``I1``, uint8 (H, W, 3), ``I2``, uint8 (H, W, 1), and its ``name``.
 
         Raises:
-            InputError: the set is damaged there.
+            DamagedError: the set is damaged there.
+            InputError: it cannot be read.
             IndexError: there is no such pair.
         """
         number = range(len(self))[operator.index(index)]
         part = bisect.bisect_right(self._ends, number)
         first = self._ends[part - 1] if part else 0
-        with damage_named(self._folder):
+        with failure_explained(self._folder):
             example = self._sources[part][number - first]
             return {
                 "I1": _decoded(example["I1"], 3),
@@ -126,8 +129,56 @@ class PreparedPairs(Sequence[dict[str, Any]]):
 
 
 def default_data_dir() -> Path:
-    """Where prepared sets are kept if nothing else is said: where TFDS keeps its own."""
-    return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    """Where prepared sets are kept by default: where TFDS keeps its own.
+
+    Raises:
+        InputError: the user has no home directory.
+    """
+    try:
+        return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    except RuntimeError as error:
+        raise InputError(
+            "the home directory is unknown; set TFDS_DATA_DIR, or use --data-dir"
+        ) from error
+
+
+def is_prepared(which: str, *, data_dir: Path | None = None) -> bool:
+    """Whether something names a prepared set.
+
+    Args:
+        which: the name of a set in ``data_dir``, or the path of its folder.
+        data_dir: where sets are looked up by name; None for paths only.
+
+    Raises:
+        InputError: a folder cannot be entered.
+    """
+    with readable(f"--data {which}"):
+        return _found(which, data_dir) is not None
+
+
+def _found(which: str, data_dir: Path | None) -> Path | None:
+    path = Path(which).expanduser()
+    places = [path, path / VERSION]
+    if data_dir is not None:
+        places.insert(0, folder_of(data_dir, which))
+    return next((place for place in places if (place / INFO).is_file()), None)
+
+
+@contextlib.contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Turns a failure to look at files into an InputError.
+
+    Args:
+        what: the name of what was looked for, for the message.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # the latter for ~ of an unknown user
+        place = getattr(error, "filename", None)
+        where = f" ({place})" if place and str(place) not in what else ""
+        raise InputError(
+            f"{what}: {reason(error)}{where}; check the name and permissions"
+        ) from error
 
 
 def open_set(which: str, *, data_dir: Path) -> PreparedSet:
@@ -138,12 +189,13 @@ def open_set(which: str, *, data_dir: Path) -> PreparedSet:
         data_dir: where sets are looked up by name.
 
     Raises:
-        InputError: there is no such set, or it is damaged as far as a quick look tells.
+        DamagedError: it is damaged, as far as a quick look shows.
+        InputError: there is no such set, or it cannot be read.
     """
-    path = Path(which).expanduser()
-    places = (folder_of(data_dir, which), path, path / VERSION)
-    folder = next((place for place in places if (place / INFO).is_file()), None)
+    with readable(which):
+        folder = _found(which, data_dir)
     if folder is None:
+        path = Path(which).expanduser()
         dataset = which.lower() if which.lower() in SETS else f"own --name {path.name}"
         source = Path("FOLDER")
         if path.is_dir():
@@ -152,14 +204,14 @@ def open_set(which: str, *, data_dir: Path) -> PreparedSet:
             f"{which}: is not prepared in {data_dir}; "
             f"prepare it: python -m train.prepare {dataset} --source {source}"
         )
-    with damage_named(folder):
+    with failure_explained(folder):
         known = dict(tfds.builder_from_directory(folder).info.metadata)
         prepared = PreparedSet(folder=folder, **known)
     for split, count in prepared.counts.items():
         pairs = prepared.pairs(split)
         if len(pairs) != count:
-            raise InputError(f"{folder}: has {len(pairs)} of {count} pairs of {split}; {ANEW}")
-        _ = pairs[0], pairs[-1]  # what was cut short cannot be read even there
+            raise DamagedError(f"{folder}: has {len(pairs)} of {count} pairs of {split}; {AGAIN}")
+        _ = pairs[0], pairs[-1]  # a file that was cut short cannot be read even there
     return prepared
 
 
@@ -186,11 +238,45 @@ def fingerprint_of(digests: Mapping[tuple[str, str], str]) -> str:
 
 
 @contextlib.contextmanager
-def damage_named(folder: Path) -> Iterator[None]:
-    """Turns whatever the readers of a damaged set raise into an InputError."""
+def failure_explained(folder: Path) -> Iterator[None]:
+    """Turns whatever the readers of a set raise into an InputError that names the cause.
+
+    They raise many kinds of exceptions for damaged data, and the same ones when the machine is at
+    fault. Data count as damaged only if nothing else is known to be at fault and all files can be
+    read.
+    """
     try:
         yield
-    except Exception as error:  # many kinds, by what is damaged
-        raise InputError(
-            f"{folder}: is damaged or no set of image pairs ({first_line(error)}); {ANEW}"
+    except Exception as error:
+        if (cause := _cause(error) or _unreadable(folder)) is not None:
+            raise InputError(
+                f"{folder}: cannot be read ({reason(cause)}); solve that first: the data may "
+                f"well be sound"
+            ) from error
+        raise DamagedError(
+            f"{folder}: is damaged or not a set of image pairs ({first_line(error)}); {AGAIN}"
         ) from error
+
+
+def _cause(error: BaseException | None) -> BaseException | None:
+    """The failure of the machine, or the missing module, behind an error; None if there is none."""
+    while error is not None:
+        at_fault = isinstance(error, ImportError | MemoryError | RecursionError) or (
+            isinstance(error, OSError) and error.errno not in (None, errno.ENOENT)
+        )
+        if at_fault:
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _unreadable(folder: Path) -> OSError | None:
+    """Why a file of a set cannot be read; None if all can."""
+    try:
+        for path in folder.iterdir():
+            with path.open("rb") as file:
+                while file.read(2**24):
+                    pass
+    except OSError as error:
+        return error
+    return None

@@ -7,8 +7,10 @@ A set is a TFDS data set in ``array_record`` files, which need no TensorFlow. An
 import contextlib
 import io
 import logging
+import os
 import re
-import tempfile
+import shutil
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +21,28 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from fnet_jax import images
-from fnet_jax.artifacts.progress import Tell
-from fnet_jax.errors import InputError, first_line
-from fnet_jax.pairs.match import Pair
+from fnet_jax.artifacts.drafts import remove_left
+from fnet_jax.artifacts.files import replace_folder, resolved
+from fnet_jax.artifacts.progress import Progress, Report, silent
+from fnet_jax.artifacts.words import counted
+from fnet_jax.errors import InputError, reason
+from fnet_jax.images.levels import to_8_bits
+from fnet_jax.pairs.match import Pair, check_sizes
 from fnet_jax.pairs.public_sets import SETS, Found, ImageSet, find
-from train.data.prepared import VERSION, PreparedSet, Progress, digest, fingerprint_of, folder_of
+from train.data.prepared import (
+    BUILDER,
+    VERSION,
+    PreparedSet,
+    digest,
+    fingerprint_of,
+    folder_of,
+    readable,
+)
 
 SHARD = 1000  # pairs in a file at most
+LONGEST_NAME = 100  # characters, of a set of one's own
+WORK = "work"  # where TFDS builds a set, in the new folder
+ABANDONED = 24 * 3600  # seconds after which nobody is still preparing
 PNG_LEVEL = 1  # of compression: level 6 takes three times as long and saves an eighth
 
 
@@ -34,7 +51,7 @@ class PairsConfig(tfds.core.BuilderConfig):
     """One of the sets that :class:`ImagePairs` builds.
 
     Attributes:
-        about: what is known of the set.
+        about: the layouts, home and size of the set.
     """
 
     about: ImageSet = SETS["own"]
@@ -48,11 +65,6 @@ class PairsConfig(tfds.core.BuilderConfig):
     def home(self) -> str:
         """Address of the set's public home; empty for images of a user's own."""
         return self.about.home
-
-    @property
-    def pairs(self) -> int:
-        """Number of pairs that the paper uses; 0 for images of a user's own."""
-        return sum(self.about.paper.values())
 
 
 DATASETS: dict[str, PairsConfig] = {
@@ -79,15 +91,15 @@ class ImagePairs(tfds.core.GeneratorBasedBuilder):
         *,
         pairs: Mapping[str, Mapping[str, Pair]] | None = None,
         metadata: Mapping[str, Any] | None = None,
-        progress: Progress = lambda items, doing: items,
+        progress: Progress = silent,
         **arguments: Any,
     ) -> None:
         """Sets up the builder.
 
         Args:
-            pairs: what to build the set of, by split and name.
-            metadata: what to keep beside it.
-            progress: see :data:`Progress`.
+            pairs: the image files, by split and name.
+            metadata: JSON values to keep beside the pairs.
+            progress: shows how far the work is.
             arguments: for TFDS; ``config`` and ``data_dir`` among them.
         """
         self._pairs, self._metadata, self._progress = pairs or {}, metadata or {}, progress
@@ -109,10 +121,10 @@ class ImagePairs(tfds.core.GeneratorBasedBuilder):
         )
 
     def write(self) -> None:
-        """Writes the set pair by pair into its folder, which must not be there.
+        """Writes the set pair by pair into its folder, which must not exist.
 
-        TFDS's ``download_and_prepare`` first gathers each split in memory, and what is over 1 GB on
-        disk by means of TensorFlow.
+        TFDS's ``download_and_prepare`` first gathers each split in memory, and splits over 1 GB on
+        disk, which needs TensorFlow.
         """
         self.data_path.mkdir(parents=True)
         writer = tfds.core.SequentialWriter(
@@ -130,9 +142,14 @@ class ImagePairs(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, split: str) -> Iterator[tuple[int, Any]]:
         pairs = list(self._pairs[split].items())
-        for index, (name, pair) in enumerate(self._progress(pairs, f"writing {split}")):
+        progress = self._progress(pairs, total=len(pairs), desc=f"writing {split}")
+        for index, (name, pair) in enumerate(progress):
             i1, i2 = _read_pair(pair)
             yield index, {"I1": _png(i1), "I2": _png(i2[..., 0]), "name": name}
+
+
+class BadFiles(InputError):
+    """Some of the files of a set cannot be used."""
 
 
 def prepare(
@@ -143,8 +160,9 @@ def prepare(
     name: str | None = None,
     overwrite: bool = False,
     skip_bad: bool = False,
-    report: Tell = print,
-    progress: Progress = lambda items, doing: items,
+    report: Report = print,
+    progress: Progress = silent,
+    elsewhere: str = "use another --data-dir",
 ) -> PreparedSet:
     """Builds a set from image files, whole or not at all, and verifies it.
 
@@ -153,28 +171,35 @@ def prepare(
     Args:
         dataset: one of :data:`DATASETS`.
         source: the folder with its images.
-        data_dir: where prepared sets are kept; made if it is not there.
-        name: what a set of one's ``own`` is called; None for the name of the folder.
-        overwrite: replace a set that is there.
+        data_dir: where prepared sets are kept; made if it does not exist.
+        name: of a set of one's ``own``; None for the name of the folder.
+        overwrite: replace a set that exists.
         skip_bad: write the sound pairs although others are not.
-        report: is called for each file that cannot be used.
-        progress: see :data:`Progress`.
+        report: gets a line for each file that cannot be used.
+        progress: shows how far the work is.
+        elsewhere: the remedy if ``data_dir`` cannot be written to, for the message.
 
     Raises:
-        InputError: a file cannot be used and ``skip_bad`` is not given, no pair is sound, the set
-            is there already, or it cannot be written. Then nothing has changed.
+        BadFiles: a file cannot be used and ``skip_bad`` is not set.
+        InputError: no pair is sound, the set exists, or it cannot be written. A set that existed
+            before is unchanged then.
     """
     config = _config(dataset, source, name)
     folder = folder_of(data_dir, config.name)
-    if folder.exists() and not overwrite:
-        raise InputError(f"{folder}: is there already; give --overwrite to replace it")
-    found = find(source, config.about)
+    with readable(str(data_dir)):
+        exists = folder.exists()
+    if exists and not overwrite:
+        raise InputError(f"{folder} already exists; use --overwrite to replace it")
+    with readable(str(source)):
+        found = find(source, config.about)
+    for split, pairs in found.pairs.items():
+        found.pairs[split] = {_in_utf8(name): pair for name, pair in pairs.items()}
     digests, smallest = _check(found, report, progress)
     if found.problems and not skip_bad:
-        files = f"{len(found.problems)} file{'s' * (len(found.problems) != 1)}"
-        raise InputError(
+        files = counted(len(found.problems), "file")
+        raise BadFiles(
             f"{source}: {files} cannot be used, so no set was written; "
-            f"mend them, or give --skip-bad to leave them out"
+            f"fix them, or use --skip-bad to leave them out"
         )
     if not digests:
         raise InputError(f"{source}: has no pair that can be used, so no set was written")
@@ -188,61 +213,75 @@ def prepare(
         "left_out": found.left_out,
     }
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".preparing-", dir=data_dir) as work:
+        _remove_left(data_dir)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with replace_folder(folder, overwrite=overwrite) as new:
             with _quiet():
                 builder = ImagePairs(
                     config=config,
-                    data_dir=work,
+                    data_dir=new / WORK,
                     pairs=found.pairs,
                     metadata=metadata,
                     progress=progress,
                 )
             builder.write()
-            PreparedSet(folder=Path(builder.data_path), **metadata).verify(progress=progress)
-            _put(Path(builder.data_path), folder, Path(work))
+            for path in Path(builder.data_path).iterdir():
+                path.rename(new / path.name)
+            shutil.rmtree(new / WORK)
+            PreparedSet(folder=new, **metadata).verify(progress=progress)
     except (OSError, RuntimeError) as error:  # the latter from the writer of the record files
         raise InputError(
-            f"{data_dir}: cannot be written to ({first_line(error)}); give another --data-dir"
+            f"{data_dir}: cannot be written to ({reason(error)}); check space and permissions "
+            f"there, or {elsewhere}"
         ) from error
+    finally:
+        with contextlib.suppress(OSError):  # it holds a set
+            folder.parent.rmdir()
     return PreparedSet(folder=folder, **metadata)
+
+
+def _in_utf8(name: str) -> str:
+    """A part of a file's name as it is where the locale is UTF-8, so that every locale agrees."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def _remove_left(data_dir: Path) -> None:
+    """Removes what killed preparations of any set have left."""
+    for of_set in (data_dir / BUILDER).glob("*"):
+        remove_left(of_set)
+        with contextlib.suppress(OSError):  # it holds a set, or one that is being prepared
+            of_set.rmdir()
+    for left in data_dir.glob(".preparing-*"):  # of an earlier version
+        if time.time() - left.stat().st_mtime > ABANDONED:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _config(dataset: str, source: Path, name: str | None) -> PairsConfig:
     if dataset not in DATASETS:
-        raise InputError(f"{dataset}: is no known set; give one of {', '.join(DATASETS)}")
+        raise InputError(f"{dataset}: not a known set; use one of {', '.join(DATASETS)}")
     if dataset != "own":
         if name is not None:
-            raise InputError(f"{name}: only a set of your own has a --name; leave it out")
+            raise InputError(f"--name {name!r}: only a set of your own has a name; leave it out")
         return DATASETS[dataset]
     if name is None:
-        name = re.sub(r"[^a-z0-9]+", "_", source.resolve().name.lower()).strip("_")
+        name = re.sub(r"[^a-z0-9]+", "_", resolved(source).name.lower()).strip("_")
         name = f"own_{name}" if name in DATASETS or not name[:1].isalpha() else name
+        name = name[:LONGEST_NAME]
     elif name in DATASETS and name != "own":
-        raise InputError(f"{name}: is the name of a published set; give another --name")
-    elif not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise InputError(f"{name}: is no name; give a --name of small letters, digits and _")
+        raise InputError(f"--name {name}: the name of a published set; use another one")
+    elif not re.fullmatch(rf"[a-z][a-z0-9_]{{0,{LONGEST_NAME - 1}}}", name):
+        shown = repr(name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…")
+        raise InputError(
+            f"--name {shown}: not a name of at most {LONGEST_NAME} small letters, digits and _ "
+            f"that starts with a letter; use another one"
+        )
     return DATASETS.get(name) or PairsConfig(name=name, description=SETS["own"].title)
 
 
-def _put(new: Path, folder: Path, work: Path) -> None:
-    """Moves a set to its place; if that fails, what was there stays."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    if not folder.exists():
-        new.rename(folder)
-        return
-    old = folder.rename(work / "old")
-    try:
-        new.rename(folder)
-    except OSError:
-        old.rename(folder)
-        raise
-
-
 def _check(
-    found: Found, report: Tell, progress: Progress
+    found: Found, report: Report, progress: Progress
 ) -> tuple[dict[tuple[str, str], str], list[int]]:
-    """Takes bad pairs out of what was found.
+    """Takes bad pairs out of those that were found.
 
     Returns a digest of each sound one, and the least height and width among those.
     """
@@ -250,7 +289,8 @@ def _check(
         report(problem)
     digests, sizes = {}, []
     for split, pairs in list(found.pairs.items()):
-        for name, pair in progress(list(pairs.items()), f"checking {split}"):
+        given = list(pairs.items())
+        for name, pair in progress(given, total=len(given), desc=f"checking {split}"):
             arrays, problems = _checked(pair)
             for problem in problems:
                 report(problem)
@@ -267,18 +307,15 @@ def _check(
 
 
 def _checked(pair: Pair) -> tuple[list[np.ndarray], list[str]]:
-    """I1 and I2 of a pair, and what is wrong with its files."""
+    """I1 and I2 of a pair, and the problems with its files."""
     arrays, problems = [], []
     for path, grey in ((pair.i1, False), (pair.i2, True)):
         try:
             arrays.append(_read(path, grey=grey))
+            if len(arrays) == 2:
+                check_sizes(pair.i1, arrays[0].shape, pair.i2, arrays[1].shape)
         except InputError as error:
             problems.append(str(error))
-    if not problems and arrays[0].shape[:2] != arrays[1].shape[:2]:
-        (h1, w1), (h2, w2) = (array.shape[:2] for array in arrays)
-        problems.append(
-            f"{pair.i1} is {w1}×{h1} but {pair.i2} is {w2}×{h2}; register them to one size"
-        )
     return arrays, problems
 
 
@@ -291,9 +328,7 @@ def _read_pair(pair: Pair) -> list[np.ndarray]:
 
 def _read(path: Path, *, grey: bool) -> np.ndarray:
     """An image of 8 bits, (H, W, 1) if grey and (H, W, 3) otherwise."""
-    image = images.read(path, grey=grey)
-    if image.dtype == np.uint16:
-        image = np.rint(image / 257).astype(np.uint8)
+    image = to_8_bits(images.read(path, grey=grey))
     return image if image.ndim == 3 else np.repeat(image[..., None], 1 if grey else 3, axis=2)
 
 

@@ -3,23 +3,23 @@
 import hashlib
 import logging
 import operator
-import sys
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
-import numpy as np
-
-from fnet_jax.errors import InputError, first_line
-from fnet_jax.images.color import LIMITED, LIMITED_OFFSET
+from fnet_jax.artifacts.files import resolved
+from fnet_jax.artifacts.progress import Progress, Report, silent
+from fnet_jax.errors import DamagedError, InputError
 from fnet_jax.pairs import public_sets
 from fnet_jax.synthetic import random_scene
+from train.data.luma import LumaPairs
+from train.workdir import ELSEWHERE, check_workdir
 
 if TYPE_CHECKING:
     from train.data.prepared import PreparedSet
 
-CACHE_BYTES = 2**31  # of decoded images, over all processes that read
 SCENES, SCENE_SIDE = 1000, 256  # of the synthetic set
 SHOWN = 20  # training pairs that stand in for validation pairs where none are kept out
 HOW_TO_GET_MSRS = (
@@ -36,7 +36,7 @@ class TrainingData:
 
     Attributes:
         name: of the set.
-        title: a line that says plainly what it is.
+        title: a line that describes it.
         fingerprint: SHA-256 of its names and pixels.
         train: pairs to train on; each a dict of ``I1`` and ``I2``, uint8 (H, W), and ``name``.
         validation: pairs kept out of training; those of training where none are.
@@ -59,58 +59,8 @@ class TrainingData:
         }
 
 
-def limited_luma(rgb: np.ndarray) -> np.ndarray:
-    """The training luma: limited-range BT.601, 16 + 65.481 R + 128.553 G + 24.966 B for R … in 0…1.
-
-    Args:
-        rgb: uint8 (H, W, 3).
-
-    Returns:
-        uint8 (H, W), values in 16…235.
-    """
-    return np.rint(rgb @ (LIMITED[0] / 255) + LIMITED_OFFSET[0]).astype(np.uint8)
-
-
-class LumaPairs(Sequence[dict[str, Any]]):
-    """Some pairs of a set as one-channel images, kept in memory as far as there is room."""
-
-    def __init__(self, pairs: Sequence[Any], indices: Sequence[int], *, readers: int = 1) -> None:
-        """Chooses pairs.
-
-        Args:
-            pairs: random access to ``I1``, uint8 (H, W, 3), ``I2``, uint8 (H, W, 1), and ``name``.
-            indices: which.
-            readers: number of processes that keep images.
-        """
-        self._pairs, self._indices = pairs, list(indices)
-        self._budget = self._room = CACHE_BYTES // readers
-        self._kept: dict[int, dict[str, Any]] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_kept": {}, "_room": self._budget}
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def __getitem__(self, index: SupportsIndex) -> dict[str, Any]:  # type: ignore[override]
-        i = range(len(self))[operator.index(index)]
-        if i in self._kept:
-            return self._kept[i]
-        pair = self._pairs[self._indices[i]]
-        found = {
-            "I1": limited_luma(pair["I1"]),
-            "I2": pair["I2"][..., 0],
-            "name": pair["name"],
-        }
-        size = found["I1"].nbytes + found["I2"].nbytes
-        if size <= self._room:
-            self._room -= size
-            self._kept[i] = found
-        return found
-
-
 class SyntheticPairs(Sequence[dict[str, Any]]):
-    """Synthetic pairs, drawn when they are asked for (see :mod:`fnet_jax.synthetic`)."""
+    """Synthetic pairs, drawn on demand (see :mod:`fnet_jax.synthetic`)."""
 
     def __init__(self, count: int, side: int) -> None:
         """``count`` scenes of ``side``×``side`` pixels."""
@@ -142,6 +92,8 @@ def find(
     validation: int,
     workdir: Path,
     readers: int = 1,
+    report: Report = print,
+    progress: Progress = silent,
 ) -> TrainingData:
     """Finds what to train on.
 
@@ -154,28 +106,26 @@ def find(
         validation: number of pairs to keep out of training; at most a tenth of all is.
         workdir: of the run.
         readers: number of processes that keep decoded images in memory.
+        report: gets a line for each image file that cannot be used.
+        progress: shows how far the preparation of a folder is.
 
     Raises:
-        InputError: there is no such set, it is damaged, or its images are too small.
+        InputError: there is no such set, it is damaged or cannot be read, or its images are too
+            small.
     """
-    from train.data.prepared import INFO, default_data_dir, folder_of  # TFDS takes a second
-
-    data_dir = data_dir or default_data_dir()
     if which == "auto":
-        there = (folder_of(data_dir, "msrs") / INFO).exists()
-        which = "msrs" if there else "synthetic"
-    if which != "synthetic":
-        prepared = open_or_prepare(which, data_dir, workdir)
+        which = "msrs" if _has_msrs(data_dir) else "synthetic"
     if which == "synthetic":
         if split is not None:
             raise InputError(f"--split {split}: synthetic scenes have no splits; leave it out")
         scenes = SyntheticPairs(SCENES, max(SCENE_SIDE, crop))
         title = f"{SCENES:,} synthetic scenes, drawn, not photographed; {HOW_TO_GET_MSRS}"
         return _divided("synthetic", title, scenes.fingerprint(), scenes, validation, readers)
+    prepared = open_or_prepare(which, data_dir, workdir, report=report, progress=progress)
     if min(prepared.smallest) < crop:
         raise InputError(
             f"{prepared.folder}: has images of {min(prepared.smallest)} pixels a side, smaller "
-            f"than the crops of {crop}; give --crop {min(prepared.smallest)} or less"
+            f"than the crops of {crop}; use --crop {min(prepared.smallest)} or less"
         )
     pairs = prepared.pairs(split)
     parts = f"split {split} of " if split else ""
@@ -183,37 +133,96 @@ def find(
     return _divided(prepared.name, title, prepared.fingerprint, pairs, validation, readers)
 
 
-def open_or_prepare(which: str, data_dir: Path, workdir: Path) -> "PreparedSet":
+def _has_msrs(data_dir: Path | None) -> bool:
+    from train.data.prepared import default_data_dir, is_prepared  # TFDS takes a second
+
+    if data_dir is None:
+        try:
+            data_dir = default_data_dir()
+        except InputError:  # a user without a home, where nothing is prepared then
+            return False
+    return is_prepared("msrs", data_dir=data_dir)
+
+
+def prepared_once(
+    which: str,
+    data_dir: Path | None,
+    workdir: Path,
+    *,
+    report: Report = print,
+    progress: Progress = silent,
+) -> str:
+    """What several runs with workdirs of their own should name as their data.
+
+    Args:
+        which: as for :func:`find`; a folder of image pairs is prepared inside the workdir.
+        data_dir: where prepared sets are kept; None for the default.
+        workdir: of all the runs.
+        report: as for :func:`find`.
+        progress: as for :func:`find`.
+
+    Returns:
+        The path of a prepared set, or the name that was given.
+
+    Raises:
+        InputError: a folder cannot be used.
+    """
+    from train.data.prepared import readable
+
+    with readable(f"--data {which}"):
+        is_folder = Path(which).is_dir()
+    if not is_folder:
+        return which
+    return str(open_or_prepare(which, data_dir, workdir, report=report, progress=progress).folder)
+
+
+def open_or_prepare(
+    which: str,
+    data_dir: Path | None,
+    workdir: Path,
+    *,
+    report: Report = print,
+    progress: Progress = silent,
+) -> "PreparedSet":
     """Opens a prepared set, or prepares a folder of images inside the workdir.
 
     Args:
         which: a prepared set's name or folder, or a folder of image pairs.
-        data_dir: where prepared sets are kept.
+        data_dir: where prepared sets are kept; None for the default.
         workdir: in which a folder of image pairs is prepared, or was.
+        report: as for :func:`find`.
+        progress: as for :func:`find`.
 
     Raises:
-        InputError: there is no such set, or it is damaged.
+        InputError: there is no such set, it is damaged, or a folder cannot be used.
     """
-    from train.data.prepared import INFO, VERSION, folder_of, open_set
+    from train.data.prepared import (  # TFDS takes a second
+        default_data_dir,
+        folder_of,
+        is_prepared,
+        open_set,
+        readable,
+    )
 
-    folder = Path(which).expanduser()
-    is_prepared = any((place / INFO).is_file() for place in (folder, folder / VERSION))
-    if not folder.is_dir() or is_prepared:
-        return open_set(which, data_dir=data_dir)
-    from tqdm import tqdm
-
+    with readable(f"--data {which}"):
+        folder = Path(which).expanduser()
+        is_source = folder.is_dir() and not is_prepared(which)
+    if not is_source:
+        return open_set(which, data_dir=data_dir or default_data_dir())
     from train.data import sets
 
-    inside = workdir / "data" / hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
-    dataset = public_sets.guess(folder)
+    check_workdir(workdir, "data")
+    inside = workdir / "data" / hashlib.sha256(os.fsencode(resolved(folder))).hexdigest()[:12]
+    with readable(f"--data {which}"):
+        dataset = public_sets.guess(folder)
     name = None if dataset != "own" else "pairs"
     if folder_of(inside, name or dataset).exists():
         try:
             return open_set(name or dataset, data_dir=inside)
-        except InputError as error:
+        except DamagedError as error:
             raise InputError(
-                f"{inside}: what was prepared of {folder} cannot be used ({error}); remove it, and "
-                f"it is prepared anew"
+                f"{inside}: the set prepared from {folder} is damaged ({error}); remove {inside} "
+                f"to have it prepared again"
             ) from error
     logger.info("preparing %s inside %s", folder, inside)
     try:
@@ -222,13 +231,13 @@ def open_or_prepare(which: str, data_dir: Path, workdir: Path) -> "PreparedSet":
             folder,
             data_dir=inside,
             name=name,
-            report=lambda line: tqdm.write(f"error: {line}", file=sys.stderr),
-            progress=lambda items, doing: tqdm(items, desc=doing, leave=False, disable=None),
+            report=report,
+            progress=progress,
+            elsewhere=ELSEWHERE,
         )
-    except InputError as error:
+    except sets.BadFiles as error:
         raise InputError(
-            f"{folder}: cannot be prepared ({first_line(error)}); python -m train.prepare "
-            f"{dataset} --source {folder} has more options"
+            f"{error}; python -m train.prepare {dataset} --source {folder} has more options"
         ) from error
 
 

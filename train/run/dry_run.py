@@ -1,47 +1,58 @@
-"""What a run would be and cost, for ``--dry-run``."""
+"""The configuration and the costs of a run, for ``--dry-run``."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
 
-from fnet_jax.networks.fnet import FNet
+from fnet_jax.artifacts.progress import Report
+from fnet_jax.cli.flags import flag_of
 from train.config import TrainConfig
+from train.run import steps
+from train.run.setup import set_up
 from train.run.stages import Stage
-from train.run.steps import State
 
 
-def described(
-    stage: Stage,
-    config: TrainConfig,
-    fnet: FNet,
-    state: State,
-    step: Callable[..., Any],
-    record: dict[str, Any],
-) -> Iterator[str]:
-    """Yields the configuration, parameters, data, and memory and FLOPs per step, a line each.
+def described(stage: Stage, config: TrainConfig, *, report: Report) -> list[str]:
+    """The configuration, parameters, data, and memory and FLOPs per step, a line each.
 
-    The program of one device is compiled, which takes a while, but nothing is run.
+    The program of one device is compiled, which takes a while, but nothing is run or written.
+
+    Args:
+        stage: which stage.
+        config: of the run.
+        report: gets lines about the data and the start.
+
+    Raises:
+        InputError: the run could not begin.
     """
+    with jax.enable_x64(False):
+        return list(_described(stage, config, report))
+
+
+def _described(stage: Stage, config: TrainConfig, report: Report) -> Iterator[str]:
+    run = set_up(stage, config, report=report)
+    resolved, config = run.resolved, run.config
     yield f"stage: {stage.name}, {stage.title}"
-    yield f"starts: {record['origin']}"
-    for name, value in record["config"].items():
-        yield f"  --{name.replace('_', '-')}: {value}"
-    for name, value in fnet.settings().items():
+    yield f"starts: {resolved.origin}"
+    for name, value in run.record["config"].items():
+        yield f"  {flag_of(name)}: {value}"
+    for name, value in run.record["network"].items():
         yield f"  {name}: {value}"
-    for name, params in state.params.items():
+    for name, params in resolved.params.items():
         yield f"parameters of {name}: {sum(x.size for x in jax.tree.leaves(params)):,}"
-    yield f"parameters: {sum(x.size for x in jax.tree.leaves(state.params)):,}"
-    for name, value in record["data"].items():
+    yield f"parameters: {sum(x.size for x in jax.tree.leaves(resolved.params)):,}"
+    for name, value in run.record["data"].items():
         yield f"data {name}: {value}"
     devices = jax.device_count()
     yield f"devices: {devices} ({', '.join(map(str, jax.devices()))})"
+    state = steps.create(resolved.params, resolved.optimizer)
+    step = steps.make_step(resolved.loss, resolved.optimizer, ema_decay=config.ema)
     shape = (config.batch // devices, config.crop, config.crop, 1)
     images = jax.ShapeDtypeStruct(shape, jnp.float32)
     compiled = jax.jit(step, donate_argnums=0).lower(state, images, images).compile()
     pixels = config.batch * config.crop**2
-    products = sum(network.products() for network in stage.trained(fnet))
+    products = sum(network.products() for network in resolved.networks.values())
     yield (
         f"FLOPs per step: {6 * products * pixels:.4g} of the network itself "
         f"(6 per filter weight and pixel), over all devices"

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import socket
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -9,7 +10,8 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from fnet_jax.errors import InputError, first_line
+from fnet_jax.errors import InputError, first_line, reason
+from fnet_jax.runtime.devices import check_devices
 from train.config import TrainConfig
 
 START_SECONDS = 120  # within which all processes must have been started
@@ -17,14 +19,31 @@ START_SECONDS = 120  # within which all processes must have been started
 Result = TypeVar("Result")
 
 
+class PeerLost(InputError):
+    """Another process of the run has ended; this one cannot continue, nor end in order."""
+
+
 def join(config: TrainConfig) -> None:
-    """Joins the other processes, before anything else touches JAX's devices.
+    """Joins the other processes, unless this one has, and then starts JAX on its devices.
 
     Raises:
-        InputError: they do not find each other.
+        InputError: they do not find each other, or JAX cannot use its devices.
     """
-    if not (config.cluster or config.coordinator):
-        return
+    if (config.cluster or config.coordinator) and not jax.distributed.is_initialized():
+        _meet(config)
+    check_devices()
+
+
+def _meet(config: TrainConfig) -> None:
+    if config.coordinator:
+        host, _, port = config.coordinator.rpartition(":")
+        try:
+            socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:  # the latter for a name that is too long
+            raise InputError(
+                f"--coordinator {config.coordinator}: cannot be found ({reason(error)}); use the "
+                f"HOST:PORT of process 0"
+            ) from error
     try:
         jax.distributed.initialize(
             config.coordinator,
@@ -35,13 +54,13 @@ def join(config: TrainConfig) -> None:
     except (RuntimeError, ValueError) as error:
         where = config.coordinator or "the cluster's environment"
         raise InputError(
-            f"{where}: the processes do not find each other ({first_line(error)}); "
-            f"check --coordinator, --num-processes and --process-id"
+            f"{where}: the processes did not find each other ({first_line(error)}); check "
+            f"--coordinator, --num-processes and --process-id"
         ) from error
 
 
 def is_first() -> bool:
-    """Whether this is the process that writes files and speaks."""
+    """Whether this is the process that writes files and prints."""
     return jax.process_index() == 0
 
 
@@ -52,8 +71,13 @@ def gather(values: Any) -> np.ndarray:
     return np.asarray(multihost_utils.process_allgather(np.asarray(values)))
 
 
+def agreed(*wishes: bool) -> tuple[bool, ...]:
+    """For each wish, whether any process has it."""
+    return tuple(bool(column.any()) for column in gather(wishes).T)
+
+
 def together(work: Callable[[], Result]) -> Result:
-    """Does the same work in each process; where it fails in one, all of them fail.
+    """Does the same work in each process; if it fails in one, all of them fail.
 
     Raises:
         InputError: the work raised it, here or in another process.
@@ -67,7 +91,7 @@ def together(work: Callable[[], Result]) -> Result:
     if failure is not None:
         raise failure
     if failed.size:
-        raise InputError(f"process {failed[0]}: cannot go on; see what it printed")
+        raise InputError(f"process {failed[0]}: cannot continue; see what it printed")
     return result  # type: ignore[return-value]
 
 
@@ -81,7 +105,7 @@ def first_alone(work: Callable[[], Result]) -> Result | None:
 
 
 def check_agreement(**records: Any) -> None:
-    """Raises InputError where processes were told, or have found, different things.
+    """Raises InputError where processes were given, or have found, different things.
 
     Args:
         records: JSON values, by what they are called in the message.

@@ -1,76 +1,71 @@
-"""Checkpoints of a training run, written by Orbax beside the training, and what a run goes on from.
+"""Checkpoints of a training run, written beside the training, and what a run continues from.
 
 Each is a folder named after its step, with four items: ``state`` (weights, their average, the
-optimiser, the step and the PRNG key), ``params`` (the average of FNet's weights, as every command
-reads it), ``data`` (where grain's iterator is) and ``meta`` (JSON: the configuration, the data's
-fingerprint, versions, a checksum per array). It appears under its name only when it is whole, with
-a list of its files' checksums.
+optimizer and the step), ``params`` (the average of FNet's weights, as every command reads it),
+``data`` (where grain's iterator is) and ``meta`` (JSON: the configuration, the data's fingerprint,
+the validation loss, versions, a checksum per array). It appears under its name only after it was
+read back, with a list of its files' checksums.
 """
 
 import contextlib
 import json
-import logging
-import operator
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import flax
 import grain
 import jax
-import numpy as np
-import orbax.checkpoint as ocp
-from orbax.checkpoint.checkpoint_managers import preservation_policy as policies
 
-from fnet_jax.errors import DamagedError, InputError, first_line
+from fnet_jax.artifacts.drafts import draft
+from fnet_jax.artifacts.files import read_text
+from fnet_jax.artifacts.progress import Report
+from fnet_jax.errors import DamagedError, InputError, first_line, reason
 from fnet_jax.sparse_coding.unrolled import Unrolled
-from fnet_jax.weights import checkpoints
+from fnet_jax.weights import checkpoints, integrity, storage
+from train.run.curves import VALIDATION
 from train.run.steps import State
 
-VALIDATION = "validation_loss"
 DAMAGED = "damaged"
-TIMES = ("_CHECKPOINT_METADATA",)  # when Orbax began and ended, which it writes last of all
+UNFINISHED = ".orbax-checkpoint-tmp"  # in the names of what earlier versions left
+FORMER_LEAVES = ("key",)  # of a state of earlier versions, which nothing used
 
 
 class Saver:
-    """Saves a run's checkpoints, and keeps the newest and the best of them."""
+    """Saves a run's checkpoints, and keeps the newest and the best of them.
+
+    The first process of a run writes them all, in a thread of its own.
+
+    Attributes:
+        newest: step of the newest checkpoint; None if there is none.
+    """
 
     def __init__(self, folder: Path, *, keep: int) -> None:
-        """Opens or makes the folder.
+        """Opens or makes the folder, and makes sure that a checkpoint in it can be read.
 
         Args:
-            folder: of the checkpoints.
+            folder: of the checkpoints, which no other run uses.
             keep: how many of the newest to keep.
 
         Raises:
-            InputError: the folder cannot be made.
+            InputError: the folder cannot be made, or checkpoints cannot be kept in it.
         """
-        self._folder = folder
-        self.newest: int | None = max(checkpoints.steps(folder), default=None)
-        measure = operator.itemgetter(VALIDATION)
-        policy = policies.AnyPreservationPolicy(
-            [
-                policies.LatestN(keep),
-                policies.BestN(get_metric_fn=measure, reverse=True, n=1),
-            ]
-        )
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with _quiet():
-                self._manager = ocp.CheckpointManager(
-                    folder.absolute(),
-                    options=ocp.CheckpointManagerOptions(
-                        best_fn=measure,
-                        best_mode="min",
-                        preservation_policy=policy,
-                        async_options=ocp.AsyncOptions(post_finalization_callback=self._seal),
-                    ),
-                )
-        except Exception as error:  # what Orbax finds there may be of many kinds
-            raise InputError(
-                f"{folder}: cannot be used ({first_line(error)}); check what is there, space and "
-                f"permissions"
-            ) from error
+        self._folder, self._keep = folder, keep
+        self._first = jax.process_index() == 0
+        saved = checkpoints.steps(folder)
+        self.newest: int | None = max(saved, default=None)
+        self._losses = {step: _validation_loss(path) for step, path in saved.items()}
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
+        self._writing: Future[None] | None = None
+        if self._first:
+            remedy = "check space and permissions"
+            with storage.explained(f"{folder}: cannot be used", remedy):
+                folder.mkdir(parents=True, exist_ok=True)
+                for path in folder.glob(f"*{UNFINISHED}*"):
+                    shutil.rmtree(path)
+            storage.check_folder(folder)
 
     def save(
         self,
@@ -91,30 +86,20 @@ class Saver:
             validation_loss: by which the best checkpoint is chosen.
 
         Raises:
-            InputError: a checkpoint cannot be written.
+            InputError: the checkpoint before cannot be written, or the weights are not finite.
         """
         step = int(state.step)
         if step == self.newest:
             return
-        arrays = _arrays(state)
-        source = {"kind": "training", "step": step, **record}
-        meta = checkpoints.describe(fnet, state.ema["fnet"], source=source)
-        meta["state_checksums"] = checkpoints.checksums({"state": arrays})
-        with self._named(), _quiet():
-            self._manager.wait_until_finished()
-            self._sealing = step  # before Orbax's thread can come to ask
-            started = self._manager.save(
-                step,
-                args=ocp.args.Composite(
-                    state=ocp.args.StandardSave(arrays),
-                    params=ocp.args.StandardSave(state.ema["fnet"]),
-                    data=grain.checkpoint.CheckpointSave(data),
-                    meta=ocp.args.JsonSave(meta),
-                ),
-                metrics={VALIDATION: validation_loss},
-            )
-            if not started:
-                raise RuntimeError(f"Orbax declined to save step {step}")
+        self._wait()
+        if self._first:
+            arrays = _arrays(state)
+            source = {"kind": "training", "step": step, **record}
+            meta = checkpoints.describe(fnet, state.ema["fnet"], source=source)
+            meta["state_checksums"] = integrity.checksums({"state": arrays})
+            meta[VALIDATION] = validation_loss
+            items = {"state": arrays, "params": state.ema["fnet"]}
+            self._writing = self._thread.submit(self._write, step, items, meta, _Position(data))
         self.newest = step
 
     def close(self) -> None:
@@ -123,29 +108,63 @@ class Saver:
         Raises:
             InputError: a checkpoint cannot be written.
         """
-        with self._named(), _quiet():
-            self._manager.wait_until_finished()
-            self._manager.close()
-
-    @contextlib.contextmanager
-    def _named(self) -> Iterator[None]:
         try:
-            yield
-        except Exception as error:  # Orbax raises many kinds where a disk is full or protected
-            raise InputError(
-                f"{self._folder}: a checkpoint cannot be written ({first_line(error)}); "
-                f"check space and permissions there, then go on with --resume"
-            ) from error
+            self._wait()
+        finally:
+            self._thread.shutdown()
 
-    def _seal(self) -> None:
-        """Lists the files of the checkpoint that Orbax, in its thread, is about to name."""
-        if jax.process_index() == 0:
-            for folder in self._folder.glob(f"{self._sealing}.orbax-checkpoint-tmp*"):
-                checkpoints.write_sums(folder, leave_out=TIMES)
+    def _wait(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is None:
+            return
+        remedy = "check space and permissions there, then use --resume to continue"
+        try:
+            with storage.explained(f"{self._folder}: a checkpoint cannot be written", remedy):
+                writing.result()
+        except InputError:
+            self.newest = max(checkpoints.steps(self._folder), default=None)
+            raise
+
+    def _write(
+        self, step: int, items: dict[str, Any], meta: dict[str, Any], position: "_Position"
+    ) -> None:
+        """Writes a checkpoint under another name, gives it its own, and removes old ones."""
+        data = {"data": grain.checkpoint.CheckpointSave(position)}
+        with draft(self._folder, Path.mkdir) as workshop:
+            storage.write(workshop / "new", items, meta, others=data)
+            (workshop / "new").rename(self._folder / str(step))
+            self._losses[step] = meta[VALIDATION]
+            for old in self._losses.keys() - self._kept():
+                (self._folder / str(old)).rename(workshop / str(old))
+                del self._losses[old]
+
+    def _kept(self) -> set[int]:
+        """The newest steps, and the one with the smallest validation loss."""
+        known = {step: loss for step, loss in self._losses.items() if loss is not None}
+        best = [min(known, key=known.__getitem__)] if known else []
+        return {*sorted(self._losses)[-self._keep :], *best}
+
+
+class _Position:
+    """Where an iterator is now, for grain to save while the iterator moves on."""
+
+    def __init__(self, data: grain.DatasetIterator) -> None:
+        self._state = json.dumps(data.get_state(), indent=4).encode()
+
+    def get_state(self) -> bytes:
+        return self._state
+
+
+def _validation_loss(checkpoint: Path) -> float | None:
+    """What a checkpoint recorded; None if that cannot be read."""
+    for file in (storage.DESCRIPTION, "metrics/metrics"):  # the second by earlier versions
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+            return float(json.loads(read_text(checkpoint / file))[VALIDATION])
+    return None
 
 
 def restore(
-    folder: Path, fresh: State, report: Callable[[str], None]
+    folder: Path, fresh: State, report: Report
 ) -> tuple[State, dict[str, Any], Path] | None:
     """The newest sound checkpoint of a run, read by this process alone.
 
@@ -154,8 +173,8 @@ def restore(
 
     Args:
         folder: of the checkpoints.
-        fresh: a state of the same networks and optimiser, for its structure.
-        report: is told of each checkpoint that is damaged.
+        fresh: a state of the same networks and optimizer, for its structure.
+        report: gets a line about each checkpoint that is damaged.
 
     Returns:
         The state as NumPy arrays, what ``meta`` holds, and the checkpoint's folder; None if there
@@ -168,7 +187,7 @@ def restore(
     newest, damaged = None, []
     for step in sorted(found, reverse=True):
         try:
-            checkpoints.check_files(found[step])
+            integrity.check_files(found[step])
             newest = newest or (*_restore(found[step], fresh), found[step])
         except DamagedError as error:
             report(f"{error}; passed over")
@@ -190,65 +209,60 @@ def _set_aside(checkpoint: Path) -> None:
         checkpoint.rename(place / f"{checkpoint.name}-{number}")
     except OSError as error:
         raise InputError(
-            f"{checkpoint}: is damaged and cannot be moved to {place} ({error.strerror}); "
+            f"{checkpoint}: is damaged and cannot be moved to {place} ({reason(error)}); "
             f"check the permissions there"
         ) from error
 
 
 def _restore(checkpoint: Path, fresh: State) -> tuple[State, dict[str, Any]]:
-    try:
-        found = _read(
-            checkpoint,
-            ocp.args.Composite(meta=ocp.args.JsonRestore(), state=ocp.args.StandardRestore()),
-        )
-        arrays, meta = jax.tree.map(np.asarray, found["state"]), found["meta"]
+    with _explained(checkpoint):
+        meta = storage.describe(checkpoint)
         recorded = meta["state_checksums"]
-    except Exception as error:  # Orbax and TensorStore raise many kinds; the files are sound
-        raise InputError(
-            f"{checkpoint}: cannot be read ({first_line(error)}); its files are sound: check the "
-            f"versions ({_versions_of(checkpoint)}) and the memory"
-        ) from error
-    expected = {name: array.shape for name, array in _flat(_arrays(fresh)).items()}
-    if {name: array.shape for name, array in _flat(arrays).items()} != expected:
-        raise InputError(f"{checkpoint}: does not hold the state of these networks")
-    for name, digest in checkpoints.checksums({"state": arrays}).items():
-        if recorded.get(name) != digest:
-            raise DamagedError(f"{checkpoint}: {name} does not have the recorded checksum")
+        shapes = _known(storage.shapes(checkpoint, "state"))
+    expected = _flat(_arrays(fresh))
+    for path in sorted(expected.keys() | shapes.keys()):
+        wanted, found = (getattr(t.get(path), "shape", None) for t in (expected, shapes))
+        if wanted is None or found is None or tuple(found) != wanted:
+            raise InputError(
+                f"{checkpoint}: its state is not that of these networks: {'/'.join(path)} has "
+                f"shape {found} instead of {wanted}; use the configuration it was trained with"
+            )
+    with _explained(checkpoint):
+        everything = storage.read(checkpoint, "state")
+    integrity.check_arrays(checkpoint, {"state": everything}, recorded)
     structure = flax.serialization.to_state_dict(fresh)
-    whole = flax.traverse_util.flatten_dict(structure, keep_empty_nodes=True) | _flat(arrays)
-    nested = flax.traverse_util.unflatten_dict(whole)
+    empty = flax.traverse_util.flatten_dict(structure, keep_empty_nodes=True)
+    nested = flax.traverse_util.unflatten_dict(empty | _known(everything))
     return flax.serialization.from_state_dict(fresh, nested), meta
+
+
+@contextlib.contextmanager
+def _explained(checkpoint: Path) -> Iterator[None]:
+    remedy = (
+        f"its files are sound: check the memory and the versions (it was written by "
+        f"{_versions_of(checkpoint)})"
+    )
+    with storage.explained(f"{checkpoint}: cannot be read", remedy):
+        yield
 
 
 def _versions_of(checkpoint: Path) -> str:
     """What a checkpoint was written with, as far as that can be read."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        meta = json.loads((checkpoint / "meta/metadata").read_text())
-        return ", ".join(f"{name} {version}" for name, version in meta["versions"].items())
-    return "unknown"
-
-
-def _read(checkpoint: Path, arguments: ocp.args.Composite) -> Any:
-    """Reads items of a checkpoint, without waiting for other processes."""
-    me = jax.process_index()
-    alone = ocp.options.MultiprocessingOptions(
-        primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"read_{me}"
-    )
-    handler = ocp.CompositeCheckpointHandler(
-        composite_options=ocp.CompositeOptions(multiprocessing_options=alone)
-    )
-    with _quiet(), ocp.Checkpointer(handler, multiprocessing_options=alone) as checkpointer:
-        return checkpointer.restore(checkpoint.absolute(), args=arguments)
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        versions = storage.describe(checkpoint)["versions"]
+        return ", ".join(f"{name} {version}" for name, version in versions.items())
+    return "unknown versions"
 
 
 def restore_position(checkpoint: Path, data: grain.DatasetIterator) -> None:
     """Sets an iterator to where the one of a checkpoint was.
 
     Raises:
-        InputError: grain does not understand what it saved, in another version perhaps.
+        InputError: grain does not understand what it saved, perhaps in another version.
     """
     try:
-        _read(checkpoint, ocp.args.Composite(data=grain.checkpoint.CheckpointRestore(data)))
+        handler = grain.checkpoint.CheckpointHandler()
+        handler.restore(checkpoint / "data", item=data)
     except Exception as error:  # of many kinds
         raise InputError(
             f"{checkpoint}: its place in the data is not understood ({first_line(error)})"
@@ -260,17 +274,10 @@ def _arrays(state: State) -> dict[str, Any]:
     return flax.traverse_util.unflatten_dict(_flat(flax.serialization.to_state_dict(state)))
 
 
+def _known(tree: Any) -> dict[Any, Any]:
+    """The leaves that a state has today, by their path."""
+    return {path: x for path, x in _flat(tree).items() if path[0] not in FORMER_LEAVES}
+
+
 def _flat(tree: Any) -> dict[Any, Any]:
     return flax.traverse_util.flatten_dict(tree)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps Orbax from warning of what is meant."""
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -1,4 +1,4 @@
-"""One training step of each stage: pure functions of a state and a batch, mapped over devices."""
+"""One training step of each stage: pure functions of a state and a batch."""
 
 from collections.abc import Callable, Collection
 from typing import Any, cast
@@ -6,7 +6,6 @@ from typing import Any, cast
 import flax
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax import lax
 
@@ -16,7 +15,6 @@ from fnet_jax.networks.ifnet import IFNet
 from fnet_jax.networks.network import Network
 from fnet_jax.sparse_coding.unrolled import Intermediates, Unrolled
 
-AXIS = "devices"
 NULL = 1e-3  # a feature whose |value| is at most this counts as null
 
 Params = dict[str, Any]
@@ -33,29 +31,28 @@ class State(flax.struct.PyTreeNode):
         step: number of steps done, scalar.
         params: the networks' parameters.
         ema: their moving average, which is what is evaluated.
-        opt_state: of the optimiser.
-        key: PRNG key data that the run started from, for what may need ``fold_in(key, step)``.
+        opt_state: of the optimizer.
     """
 
     step: jax.Array
     params: Params
     ema: Params
     opt_state: Any
-    key: jax.Array
 
 
-def create(params: Params, optimizer: optax.GradientTransformation, key: jax.Array) -> State:
+def create(params: Params, optimizer: optax.GradientTransformation) -> State:
     """The state before the first step."""
     return State(
         step=jnp.zeros((), jnp.int32),
         params=params,
         ema=jax.tree.map(jnp.copy, params),
         opt_state=optimizer.init(params),
-        key=jax.random.key_data(key),
     )
 
 
-def learning_rate(rate: float, *, steps: int, warmup: int = 0, cosine: bool = False) -> Any:
+def learning_rate(
+    rate: float, *, steps: int, warmup: int = 0, cosine: bool = False
+) -> optax.Schedule:
     """The rate as a function of the step: constant (the paper), with a rise, a fall or both."""
     if cosine:
         after: optax.Schedule = optax.cosine_decay_schedule(rate, max(steps - warmup, 1))
@@ -67,7 +64,9 @@ def learning_rate(rate: float, *, steps: int, warmup: int = 0, cosine: bool = Fa
     return optax.join_schedules([rise, after], [warmup])
 
 
-def make_optimizer(schedule: Any, *, clip: float | None = None) -> optax.GradientTransformation:
+def make_optimizer(
+    schedule: optax.Schedule, *, clip: float | None = None
+) -> optax.GradientTransformation:
     """Adam, with gradients shortened to norm ``clip`` if that is given."""
     adam = optax.adam(schedule)
     return adam if clip is None else optax.chain(optax.clip_by_global_norm(clip), adam)
@@ -137,7 +136,7 @@ def make_step(
 
     Args:
         loss: of a stage.
-        optimizer: what turns gradients into updates.
+        optimizer: turns gradients into updates.
         ema_decay: decay d of the moving average; at step t it is min(d, (1 + t) / (10 + t)).
         axis_name: mapped axis over which the batch is spread; None if it is not.
 
@@ -158,28 +157,3 @@ def make_step(
         return next_state, metrics
 
     return step
-
-
-def spread(step: Callable[..., Any]) -> Callable[..., Any]:
-    """The step on all devices: ``jax.pmap``, in which the state gives its memory to the next."""
-    return jax.pmap(step, axis_name=AXIS, donate_argnums=0)
-
-
-def replicate(state: State) -> State:
-    """The state on every local device, laid out as a step of :func:`spread` returns it.
-
-    ``flax.jax_utils.replicate`` lays it out in another way: the second step would be compiled anew.
-    """
-    places = np.arange(jax.local_device_count())
-    return jax.pmap(lambda _, state: state, axis_name=AXIS, in_axes=(0, None))(places, state)
-
-
-def divide(images: np.ndarray) -> np.ndarray:
-    """A process's batch (N, …) as one part for each of its devices, (devices, N / devices, …)."""
-    devices = jax.local_device_count()
-    return images.reshape(devices, len(images) // devices, *images.shape[1:])
-
-
-def first(tree: Any) -> Any:
-    """What the first local device holds of a replicated tree, as NumPy arrays."""
-    return jax.tree.map(lambda x: np.asarray(x.addressable_shards[0].data)[0], tree)

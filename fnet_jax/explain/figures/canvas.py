@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH = 12.0  # inches
-SIGNED = "RdBu_r"  # told apart by all kinds of colour vision, as is the next
+SIGNED = "RdBu_r"  # readable with all kinds of color vision, as is the next
 POSITIVE = "cividis"
-NARROW = 0.2  # sides of an image, one over the other, below which it has no colour bar
+NARROW = 0.2  # ratio of the sides of an image below which it has no color bar
 
 
 @contextmanager
@@ -46,11 +46,11 @@ def picture(
     image: np.ndarray,
     title: str,
     *,
-    colours: str = "gray",
+    colors: str = "gray",
     limits: tuple[float, float] | None = None,
     scale: bool = True,
 ) -> None:
-    """Draws an image (H, W), or (H, W, 3) in colour, with a colour bar unless ``scale`` is False.
+    """Draws an image (H, W), or (H, W, 3) in color, with a color bar unless ``scale`` is False.
 
     Beside images that are too narrow for a bar, its limits stand in the title.
 
@@ -58,14 +58,14 @@ def picture(
         axes: where.
         image: values.
         title: above it.
-        colours: colour map.
+        colors: color map.
         limits: values of its ends; None for those of the image.
-        scale: draw a colour bar.
+        scale: draw a color bar.
     """
     low, high = limits or (float(np.nanmin(image)), float(np.nanmax(image)))
     if high <= low:
         high = low + 1e-6  # a constant image
-    shown = axes.imshow(image, cmap=colours, vmin=low, vmax=high)
+    shown = axes.imshow(image, cmap=colors, vmin=low, vmax=high)
     axes.set_axis_off()
     narrow = min(image.shape[:2]) < NARROW * max(image.shape[:2])
     axes.set_title(f"{title}\n{low:.2g} to {high:.2g}" if scale and narrow else title)
@@ -77,6 +77,6 @@ def picture(
 
 
 def around_zero(image: np.ndarray, *, percentile: float = 99.5) -> tuple[float, float]:
-    """Limits −a…a that hold all but the largest half per cent of the magnitudes."""
+    """Limits −a…a that hold all but the largest half percent of the magnitudes."""
     largest = float(np.percentile(np.abs(image), percentile)) or float(np.abs(image).max()) or 1.0
     return -largest, largest

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fnet_jax.explain.colours import COLOURS
+from fnet_jax.explain.colors import COLORS
 from fnet_jax.explain.explanation import Explanation
 from fnet_jax.explain.figures.canvas import canvas
 from fnet_jax.explain.nulls import Histogram
@@ -17,18 +17,18 @@ MARKS = {"u1": ("o", "-"), "u2": ("s", "--"), "c": ("^", ":")}
 BEFORE, AFTER = "#7a7a7a", "#0072b2"
 
 SCHEDULE = (
-    "What training has made of eq. 21: thresholds θ fall with the iteration k, the weight ρ of the "
-    "momentum rises. They belong to the weights, not to the pair. Blocks without momentum have "
-    "ρ = 0; of an LCSC block, which has a threshold for each feature, their mean is drawn."
+    "The schedule of eq. 21 after training: thresholds θ fall with the iteration k, and the weight "
+    "ρ of the momentum rises. They belong to the weights, not to the pair. Blocks without momentum "
+    "have ρ = 0; for an LCSC block, which has a threshold for each feature, the mean is drawn."
 )
 NULLS = (
     "Magnitudes of a block's values before and after its last threshold: above all of them, below "
-    "the smaller ones (the dashed line is θ). The titles tell the increase of the nulls, which are "
+    "the smaller ones (the dashed line is θ). The titles give the increase of the nulls, which are "
     "below each code's ε. From a few 1/γ beyond θ on, both histograms should be alike."
 )
 CONVERGENCE = (
     "Nulls: how many more values are below ε after a threshold than before. Residual seen: how "
-    "much of the input e cannot be told from what iteration k reads of the estimate before it, "
+    "much of the input e cannot be recovered from what iteration k reads of the previous estimate, "
     "‖e − A W_dᵏ uᵏ⁻¹‖ / ‖e‖ with the best A (each iteration has filters of its own, so that it "
     "need not fall). Residual decoded: ‖Ii − D_ui uiᵏ‖ / ‖Ii‖ with the one decoder that was "
     "learned for the last estimate; it leaves what is common, and c has no such decoder. The "
@@ -97,7 +97,7 @@ def _by_iteration(axes: "Axes", curves: dict[str, np.ndarray], title: str) -> No
     for code, values in curves.items():
         marker, line = MARKS[code]
         axes.plot(
-            values, line, color=COLOURS[code][1], marker=marker, label=code, linewidth=1.8, ms=5
+            values, line, color=COLORS[code][1], marker=marker, label=code, linewidth=1.8, ms=5
         )
     axes.set_title(title)
     axes.set_xlabel("iteration k")

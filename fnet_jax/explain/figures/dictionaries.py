@@ -25,7 +25,7 @@ SHEETS = (
     "The filters W_eᵏ, W_dᵏ, D and G, each in a scale of its own, by falling energy of the "
     "features that it leads to (W_eᵏ: uᵏ) or from (W_dᵏ: uᵏ⁻¹; D, G and filters that all "
     "iterations share: those of the last). Below each, the number of the "
-    "feature, its share of the energy and of the pixels where it is not null, in per cent. Filters "
+    "feature, its share of the energy and of the pixels where it is not null, in percent. Filters "
     "of c see or make two images, and have a sheet for each."
 )
 
@@ -109,7 +109,7 @@ def sheet(filters: np.ndarray) -> np.ndarray:
 
 
 def _short(share: float) -> str:
-    """Per cent without a sign, of at most three characters."""
+    """Percent without a sign, of at most three characters."""
     return f"{100 * share:.0f}" if share >= 0.0995 else f"{100 * share:.1f}"
 
 

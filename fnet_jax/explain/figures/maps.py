@@ -49,7 +49,7 @@ def features(explanation: Explanation) -> "Figure":
             title = f"{code}, {OF[code]}\n√energy"
             first = panels[row * rows_each, 0]
             limits = (0.0, float(np.percentile(strength, 99.5)))
-            picture(first, strength, title, colours=POSITIVE, limits=limits)
+            picture(first, strength, title, colors=POSITIVE, limits=limits)
             for i in range(shown):
                 axes, j = panels[row * rows_each + i // 5, 1 + i % 5], block.use.order[i]
                 title = (
@@ -57,7 +57,7 @@ def features(explanation: Explanation) -> "Figure":
                     f"{100 * block.use.frequency[j]:.0f} % pixels"
                 )
                 image = block.strongest[..., i]
-                picture(axes, image, title, colours=SIGNED, limits=around_zero(image))
+                picture(axes, image, title, colors=SIGNED, limits=around_zero(image))
                 axes.title.set_fontsize(8)
             first.title.set_fontsize(8)
     return figure
@@ -76,7 +76,7 @@ def reconstructions(explanation: Explanation) -> "Figure":
             picture(panels[0, column], images[name], title, limits=limits)
         for column, (code, part) in enumerate(zip(CODES, parts, strict=True)):
             title = f"G_{code} {code}, {OF[code]}"
-            picture(panels[1, column], part, title, colours=SIGNED, limits=around_zero(part))
+            picture(panels[1, column], part, title, colors=SIGNED, limits=around_zero(part))
         picture(panels[1, 3], images["If"], "If, their sum", limits=(0.0, 1.0))
     return figure
 
@@ -90,5 +90,5 @@ def change(explanation: Explanation) -> "Figure":
         picture(panels[1], after, "If after the edit", limits=(0.0, 1.0))
         difference = after - before
         limits = around_zero(difference)
-        picture(panels[2], difference, "difference", colours=SIGNED, limits=limits)
+        picture(panels[2], difference, "difference", colors=SIGNED, limits=limits)
     return figure

@@ -1,4 +1,4 @@
-"""Colours that tell u1, u2 and c apart for all kinds of colour vision, and how to check that.
+"""Colors of u1, u2 and c that differ for all kinds of color vision, and a check of that.
 
 Orange, sky blue and black of Okabe and Ito's palette ("Color universal design", 2008). Of its other
 triples only sky blue, yellow and black differ more under normal, deuteranopic and protanopic vision
@@ -9,12 +9,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-COLOURS = {
+COLORS = {
     "u1": ("orange", "#e69f00"),
     "u2": ("sky blue", "#56b4e9"),
     "c": ("black", "#000000"),
 }
-"""Name and sRGB value of the colour of each code."""
+"""Name and sRGB value of the color of each code."""
 
 DICHROMACY: Mapping[str, np.ndarray] = {
     "deuteranopia": np.array(
@@ -43,13 +43,13 @@ DICHROMACY: Mapping[str, np.ndarray] = {
 
 
 def rgb(code: str) -> np.ndarray:
-    """The colour of a code, sRGB in [0, 1], shape (3,)."""
-    digits = COLOURS[code][1]
+    """The color of a code, sRGB in [0, 1], shape (3,)."""
+    digits = COLORS[code][1]
     return np.array([int(digits[i : i + 2], 16) for i in (1, 3, 5)]) / 255
 
 
 def mixed(shares: np.ndarray) -> np.ndarray:
-    """Colours mixed by their shares, in sRGB, in which equal steps look about equal.
+    """Colors mixed by their shares, in sRGB, in which equal steps look about equal.
 
     Args:
         shares: of u1, u2 and c, shape (…, 3), sums 1 or NaN.
@@ -57,13 +57,13 @@ def mixed(shares: np.ndarray) -> np.ndarray:
     Returns:
         sRGB in [0, 1], shape (…, 3); white where shares are NaN.
     """
-    mixture = shares @ np.stack([rgb(code) for code in COLOURS])
+    mixture = shares @ np.stack([rgb(code) for code in COLORS])
     return np.where(np.isnan(mixture), 1.0, mixture)
 
 
-def seen(colours: np.ndarray, kind: str) -> np.ndarray:
-    """How colours look to someone with a ``kind`` of :data:`DICHROMACY`; sRGB, (…, 3)."""
-    return encode(decode(colours) @ DICHROMACY[kind].T)
+def seen(colors: np.ndarray, kind: str) -> np.ndarray:
+    """How colors look to someone with a ``kind`` of :data:`DICHROMACY`; sRGB, (…, 3)."""
+    return encode(decode(colors) @ DICHROMACY[kind].T)
 
 
 def decode(srgb: np.ndarray) -> np.ndarray:

@@ -1,0 +1,250 @@
+"""How a checkpoint lies in its folder: items that Orbax writes, a list of checksums beside them.
+
+Orbax joins the files of its threads by a glob of their whole path and gives that path to a C++
+library as UTF-8. In a folder such as ``run[1]`` it finds no files and leaves a checkpoint that
+cannot be read, so such folders are opened and reached through their descriptor. Whatever was
+written is read back before it counts.
+"""
+
+import contextlib
+import functools
+import json
+import logging
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from fnet_jax.artifacts.drafts import draft
+from fnet_jax.artifacts.files import read_text
+from fnet_jax.errors import InputError, first_line, reason
+from fnet_jax.weights.integrity import check_files, named_arrays, write_sums
+
+DESCRIPTION = "meta/metadata"
+WHERE = "commit_success.txt"  # Orbax notes where it wrote; a checkpoint may go to other people
+DESCRIPTORS = Path("/proc/self/fd")
+BESIDE, PER_ARRAY = 2**16, 2**11  # bytes that a checkpoint takes beside the arrays' own, at most
+OPEN_FILES = 64  # at once, by the threads of Orbax
+OS_ERROR = re.compile(r"os_error_code='(\d+)'")  # at the end of TensorStore's long messages
+MISREAD = frozenset("*?[]\\")  # by glob
+
+Tree = Any
+"""Arrays nested in dicts."""
+
+
+def write(
+    folder: Path,
+    arrays: Mapping[str, Tree],
+    description: Mapping[str, Any],
+    *,
+    others: Mapping[str, ocp.args.CheckpointArgs] | None = None,
+) -> None:
+    """Writes a checkpoint into a new folder, lists its files, and reads it back.
+
+    This process writes alone: other processes of a run need not take part.
+
+    Args:
+        folder: to make; its parent exists.
+        arrays: trees of NumPy arrays, by item.
+        description: JSON values, the item ``meta``.
+        others: what else to write, by item.
+
+    Raises:
+        OSError: the disk is full, for example; Orbax raises other exceptions too.
+        RuntimeError: what was written cannot be read.
+    """
+    items = {name: ocp.args.StandardSave(tree) for name, tree in arrays.items()}
+    arguments = ocp.args.Composite(meta=ocp.args.JsonSave(description), **items, **(others or {}))
+    alone = _alone()
+    options = ocp.CompositeOptions(multiprocessing_options=alone)
+    handler = ocp.CompositeCheckpointHandler(composite_options=options)
+    _check_room(folder.parent, jax.tree.leaves(arrays))
+    _check_descriptors()
+    with (
+        quiet(),
+        reachable(folder.parent) as parent,
+        ocp.Checkpointer(handler, multiprocessing_options=alone) as checkpointer,
+    ):
+        checkpointer.save(parent / folder.name, args=arguments)
+    for note in folder.rglob(WHERE):
+        note.unlink()
+    write_sums(folder)
+    _read_back(folder, arrays)
+
+
+def _read_back(folder: Path, arrays: Mapping[str, Tree]) -> None:
+    """Raises RuntimeError unless a checkpoint holds what was written."""
+    try:
+        check_files(folder)
+        describe(folder)
+        found = {item: read(folder, item) for item in arrays}
+    except Exception as error:
+        raise RuntimeError(f"what was written cannot be read: {cause(error)}") from error
+    held = named_arrays({"items": found})
+    for name, array in named_arrays({"items": dict(arrays)}).items():
+        if name not in held or held[name].tobytes() != np.asarray(array).tobytes():
+            raise RuntimeError(f"{name} was written and reads as something else")
+
+
+def _check_room(folder: Path, arrays: list[Any]) -> None:
+    """Raises OSError unless a folder has room for arrays.
+
+    Where a disk is full, Orbax's threads bury the cause under tracebacks of their own.
+    """
+    size = BESIDE + sum(np.asarray(array).nbytes + PER_ARRAY for array in arrays)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+
+
+def _check_descriptors() -> None:
+    """Raises OSError unless this process may open as many files as Orbax does, as above."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(OPEN_FILES):
+            stack.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+
+
+def check_folder(folder: Path) -> None:
+    """Writes a small checkpoint into a folder, reads it back and removes it.
+
+    Raises:
+        InputError: checkpoints cannot be kept there.
+    """
+    with (
+        explained(f"{folder}: checkpoints cannot be kept here", "check space and permissions"),
+        draft(folder, Path.mkdir) as trial,
+    ):
+        write(trial / "checkpoint", {"params": {"a": np.arange(3.0)}}, {})
+
+
+def describe(checkpoint: Path) -> Any:
+    """The JSON value of the item ``meta``.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not JSON.
+        RecursionError: it is nested too deeply.
+    """
+    return json.loads(read_text(checkpoint / DESCRIPTION))
+
+
+def shapes(checkpoint: Path, item: str) -> Tree:
+    """Shapes and types of the arrays of an item, without reading any; leaves have both."""
+    _check_descriptors()
+    with quiet(), reachable(checkpoint) as path, _handler() as handler:
+        return handler.metadata(path / item).tree
+
+
+def read(checkpoint: Path, item: str) -> Tree:
+    """The arrays of an item, as NumPy arrays in this process's memory."""
+    like = jax.tree.map(
+        lambda leaf: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape), shapes(checkpoint, item)
+    )
+    with quiet(), reachable(checkpoint) as path, _handler() as handler:
+        found = handler.restore(path / item, args=ocp.args.StandardRestore(like))
+    return jax.tree.map(np.asarray, found)
+
+
+def _alone() -> ocp.options.MultiprocessingOptions:
+    """Options with which a process of several waits for no other."""
+    me = jax.process_index()
+    return ocp.options.MultiprocessingOptions(
+        primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"process_{me}"
+    )
+
+
+@contextlib.contextmanager
+def _handler() -> Iterator[ocp.StandardCheckpointHandler]:
+    handler = ocp.StandardCheckpointHandler(multiprocessing_options=_alone())
+    try:
+        yield handler
+    finally:
+        handler.close()
+
+
+@contextlib.contextmanager
+def reachable(folder: Path) -> Iterator[Path]:
+    """A path of a folder that Orbax does not misread.
+
+    Raises:
+        InputError: there is none on this system.
+    """
+    folder = folder.absolute()  # Orbax refuses others
+    text = str(folder)
+    if MISREAD.isdisjoint(text) and text.isprintable():  # which bytes that are not UTF-8 are not
+        yield folder
+        return
+    if not DESCRIPTORS.is_dir():
+        raise InputError(
+            f"{folder}: checkpoints cannot be kept under a path with {' '.join(sorted(MISREAD))} "
+            f"or unprintable characters on this system; use another path"
+        )
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield DESCRIPTORS / str(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def explained(what: str, remedy: str) -> Iterator[None]:
+    """Turns any failure of Orbax into an InputError of one line that says its cause."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # Orbax and TensorStore raise many kinds
+        raise InputError(f"{what} ({cause(error)}); {remedy}") from error
+
+
+def cause(error: BaseException) -> str:
+    """What went wrong, in one line: the system's own word for it, if it has one."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, OSError) and found.strerror:
+            return reason(found)
+        if code := OS_ERROR.search(str(found)):
+            return os.strerror(int(code[1])).lower()
+        found = found.__cause__ or found.__context__
+    return first_line(error)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps Orbax and its threads from printing what is raised as well."""
+    _ignore_late_callbacks()
+
+    def nothing(record: logging.LogRecord) -> bool:
+        return False
+
+    loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
+    for logger in loggers:
+        logger.addFilter(nothing)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(nothing)
+
+
+@functools.cache
+def _ignore_late_callbacks() -> None:
+    """Keeps Python from printing, from now on, that TensorStore called a loop that Orbax closed.
+
+    Where one array cannot be read or written, Orbax does not wait for the others.
+    """
+    before = sys.unraisablehook
+
+    def hook(unraisable: "sys.UnraisableHookArgs") -> None:
+        if unraisable.object is None and str(unraisable.exc_value) == "Event loop is closed":
+            return
+        before(unraisable)
+
+    sys.unraisablehook = hook

@@ -1,0 +1,119 @@
+"""A step on two devices: that they share it without changing it."""
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import Mesh, PartitionSpec
+
+from fnet_jax.networks.fnet import FNet
+from fnet_jax.networks.ifnet import IFNet
+from fnet_jax.networks.start import initial_params
+from train.run import devices, steps
+
+SETTINGS = {"features": 4, "iterations": 1, "kernel_size": 3}  # compiled soon
+FNET, IFNET = FNet(**SETTINGS), IFNet(**SETTINGS)
+LOSSES = {"stage1": steps.stage1_loss(FNET, IFNET), "stage2": steps.stage2_loss(FNET)}
+
+
+def fresh(stage, optimizer):
+    params = {"fnet": initial_params(FNET, 0)}
+    if stage == "stage1":
+        params["ifnet"] = initial_params(IFNET, 1)
+    return steps.create(params, optimizer)
+
+
+@pytest.fixture
+def batches(rng):
+    """Three batches of four pairs whose sources differ in their edges."""
+    shape = (3, 4, 24, 24, 1)
+    I1 = rng.uniform(size=shape) * rng.uniform(size=(3, 4, 1, 1, 1))
+    return list(zip(np.float32(I1), np.float32(rng.uniform(size=shape)), strict=True))
+
+
+def whole(tree):
+    return np.concatenate([np.ravel(x) for x in jax.tree.leaves(tree)])
+
+
+@pytest.mark.parametrize("stage", LOSSES)
+def test_two_devices_do_what_one_does(stage, batches):
+    optimizer = steps.make_optimizer(steps.learning_rate(1e-4, steps=3))
+    make = lambda axis: steps.make_step(LOSSES[stage], optimizer, ema_decay=0.999, axis_name=axis)
+    one = fresh(stage, optimizer)
+    alone = jax.jit(make(None))
+    two = devices.replicate(fresh(stage, optimizer))
+    spread = devices.spread(make(devices.AXIS))
+    for I1, I2 in batches:
+        one, expected = alone(one, I1, I2)
+        two, metrics = spread(two, devices.divide(I1), devices.divide(I2))
+        # each device sums its own half: rounding
+        np.testing.assert_allclose(devices.first(metrics)["loss"], expected["loss"], rtol=1e-5)
+    found = devices.first(two)
+    assert int(found.step) == 3
+    np.testing.assert_allclose(whole(found.params), whole(one.params), atol=1e-6)
+    np.testing.assert_allclose(whole(found.ema), whole(one.ema), atol=1e-6)
+    moved = np.abs(whole(one.params) - whole(fresh(stage, optimizer).params))
+    assert np.median(moved) > 1e-5  # so that the lines above say something
+    for device in range(2):
+        copies = [np.asarray(x.addressable_shards[device].data) for x in jax.tree.leaves(two)]
+        first = [np.asarray(x.addressable_shards[0].data) for x in jax.tree.leaves(two)]
+        assert all((a == b).all() for a, b in zip(copies, first, strict=True))
+
+
+def test_a_step_is_compiled_once(batches):
+    optimizer = steps.make_optimizer(steps.learning_rate(1e-4, steps=3))
+    traced = 0
+
+    def counted(*arguments, **options):
+        nonlocal traced
+        traced += 1
+        return LOSSES["stage2"](*arguments, **options)
+
+    step = devices.spread(
+        steps.make_step(counted, optimizer, ema_decay=0.9, axis_name=devices.AXIS)
+    )
+    state = devices.replicate(fresh("stage2", optimizer))
+    for I1, I2 in batches:
+        state, _ = step(state, devices.divide(I1), devices.divide(I2))
+    assert traced == 1
+
+
+def by_shard_map(function, **options):
+    """``devices.mapped`` without ``jax.pmap``."""
+
+    def part(*arguments):
+        rows = jax.tree.map(lambda x: x[0], arguments)
+        return jax.tree.map(lambda x: x[None], function(*rows))
+
+    across = PartitionSpec(devices.AXIS)
+    shared = jax.shard_map(
+        part,
+        mesh=Mesh(np.array(jax.devices()), (devices.AXIS,)),
+        in_specs=across,
+        out_specs=across,
+        check_vma=False,
+    )
+    return jax.jit(shared, **options)
+
+
+@pytest.mark.skipif(not hasattr(jax, "shard_map"), reason="this JAX has no jax.shard_map")
+def test_shard_map_would_do_the_same(batches, monkeypatch):
+    """The day ``jax.pmap`` leaves JAX, ``devices.mapped`` alone has to change."""
+
+    def two_steps():
+        optimizer = steps.make_optimizer(steps.learning_rate(1e-4, steps=3))
+        step = steps.make_step(LOSSES["stage2"], optimizer, ema_decay=0.999, axis_name=devices.AXIS)
+        spread, state = devices.spread(step), devices.replicate(fresh("stage2", optimizer))
+        seen = []
+        for I1, I2 in batches[:2]:
+            state, metrics = spread(state, devices.divide(I1), devices.divide(I2))
+            seen.append([float(devices.first(metrics[n])) for n in ("loss", "gradient_norm")])
+        return seen, devices.first(state)
+
+    expected, state = two_steps()
+    monkeypatch.setattr(devices, "mapped", by_shard_map)
+    found, twin = two_steps()
+    # XLA may sum in another order: rounding of float32, which Adam makes up to 1e-7 of a weight
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_allclose(whole(twin.params), whole(state.params), atol=1e-6)
+    np.testing.assert_allclose(whole(twin.ema), whole(state.ema), atol=1e-6)
+    assert int(twin.step) == 2

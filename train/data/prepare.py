@@ -1,0 +1,141 @@
+"""``python -m train.prepare``: build and verify a set of image pairs for training."""
+
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional
+
+from fnet_jax.artifacts.words import counted
+from fnet_jax.cli.console import finish, say
+from fnet_jax.cli.flags import FOLDER, choice, parse, quoted, reads, unset
+from fnet_jax.pairs.public_sets import SETS, ImageSet, described
+from train.config import DATA_DIR
+
+DESCRIPTION = """\
+Build a set of image pairs for training from a folder of image files, and verify
+it.
+
+I1 is the first modality (visible, CT, PET, SPECT) and I2 the second (infrared,
+near-infrared, MRI). Two files are a pair where everything that * stands for is
+equal; their suffixes may differ. Every file is read once before anything is
+written. All bad files are listed, and then no set is written unless --skip-bad
+is given. PNG, JPEG, BMP and TIFF files are read, those of 16 bits as 8 bits.
+
+The sets, how many pairs of each the paper uses, and where their images may be
+below --source:
+
+{sets}"""
+
+EXAMPLES = """\
+examples:
+  {prog} msrs --source MSRS/
+  {prog} tno --source MMIF-CDDFuse/
+  {prog} kaist --source kaist/ --skip-bad
+  {prog} own --source pictures/ --name harbor    (pictures/I1/1.png, pictures/I2/1.png, …)
+  {prog} msrs --source MSRS/ --overwrite
+
+The fingerprint of a set depends only on names and pixels: the same images give
+the same fingerprint everywhere.
+
+exit status: 0 if all is well, 1 if anything is wrong with any file, 2 if an
+argument is wrong, 130 after Ctrl-C
+"""
+
+
+def set_name(text: str) -> str:
+    """A name for a set, which is part of file names; raises ValueError."""
+    if not re.fullmatch("[a-z][a-z0-9_]{0,63}", text):
+        raise ValueError(
+            f"{quoted(text)} is not a name of at most 64 lower-case letters, digits and _, "
+            "beginning with a letter"
+        )
+    return text
+
+
+@dataclass(frozen=True)
+class PrepareConfig:
+    """What the command does; each field is an argument."""
+
+    # Which set it is; own for your own images.
+    dataset: Annotated[str, choice(SETS, "DATASET"), Positional]
+    # Folder with its images.
+    source: Annotated[Path, FOLDER]
+    # Folder of the prepared sets.
+    data_dir: Annotated[Path | None, FOLDER, DATA_DIR] = None
+    # Name for a set of your own images.
+    name: Annotated[str | None, reads(set_name, "NAME"), unset("that of its folder")] = None
+    # Replace a set that already exists.
+    overwrite: bool = False
+    # Leave out the pairs whose files cannot be used.
+    skip_bad: bool = False
+
+
+def main(argv: Sequence[str] | None = None, *, prog: str = "python -m train.prepare") -> int:
+    """Runs the command; returns its exit status."""
+    sets = "\n".join(_explained(name, image_set) for name, image_set in SETS.items())
+    description = DESCRIPTION.format(sets=sets)
+    config = parse(PrepareConfig, argv, prog=prog, description=description, examples=EXAMPLES)
+    return finish(lambda: run(config), stopped="no set was written")
+
+
+def run(config: PrepareConfig) -> int:
+    """Prepares the set and prints what it holds; returns the exit status.
+
+    Raises:
+        InputError: no set was written.
+    """
+    from tqdm import tqdm
+
+    from train.data import sets  # TFDS is slow to import: after --help and its errors
+    from train.data.prepared import default_data_dir
+
+    problems = 0
+
+    def report(line: str) -> None:
+        nonlocal problems
+        problems += 1
+        tqdm.write(f"error: {line}", file=sys.stderr)
+
+    prepared = sets.prepare(
+        config.dataset,
+        config.source,
+        data_dir=config.data_dir or default_data_dir(),
+        name=config.name,
+        overwrite=config.overwrite,
+        skip_bad=config.skip_bad,
+        report=report,
+        progress=partial(tqdm, unit="pair", leave=False, disable=None),
+    )
+    say(f"{prepared.name}: {pairs_of(prepared.counts)}{_compared(prepared.counts, config.dataset)}")
+    if prepared.left_out:
+        say(f"left out: {counted(prepared.left_out, 'pair')}, with the files named above")
+    say(f"fingerprint: {prepared.fingerprint}")
+    say(f"folder: {prepared.folder}")
+    return 1 if problems else 0
+
+
+def pairs_of(counts: dict[str, int]) -> str:
+    """Numbers of pairs by split in words, such as ``1,444 pairs (train 1,083, test 361)``."""
+    parts = ", ".join(f"{split} {count:,}" for split, count in counts.items())
+    return f"{counted(sum(counts.values()), 'pair')} ({parts})"
+
+
+def _compared(counts: dict[str, int], dataset: str) -> str:
+    paper = sum(SETS[dataset].paper.values())
+    if not paper:
+        return ""
+    same = sum(counts.values()) == paper
+    return "; as many as the paper uses" if same else f"; the paper uses {paper:,}"
+
+
+def _explained(name: str, image_set: ImageSet) -> str:
+    pairs = f"{sum(image_set.paper.values()):,} pairs" if image_set.paper else "any number"
+    lines = [f"  {name}: {image_set.title}, {pairs}"]
+    lines += [f"      {image_set.home}"] if image_set.home else []
+    lines += [f"      {described(layout)}" for layout in image_set.layouts]
+    return "\n".join(lines) + "\n"

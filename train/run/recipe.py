@@ -1,0 +1,200 @@
+"""``python -m train.recipe``: the weights that are shipped, from nothing."""
+
+import dataclasses
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fnet_jax.cli.console import finish, say
+from fnet_jax.cli.flags import FOLDER, flag_of, parse, unset, whole
+from fnet_jax.errors import InputError
+from train.config import (
+    CROP,
+    DATA_DIR,
+    FEATURES,
+    ITERATIONS,
+    KERNEL_SIZE,
+    MAY_CHANGE,
+    PAIRS,
+    SET_OR_FOLDER,
+    TrainConfig,
+)
+from train.run.command import AGAIN, logs_shown, report, run_stage, status_of
+from train.workdir import check_workdir
+
+if TYPE_CHECKING:
+    from train.run.result import Result
+
+EVERY: dict[str, Any] = {"split": "train", "batch": 4, "crop": 64, "cosine": True, "resume": True}
+RECIPE: dict[str, dict[str, Any]] = {
+    "stage1": EVERY | {"steps": 600, "lr": 3e-4, "warmup": 100, "clip": 2.0},
+    "stage2": EVERY | {"steps": 10_000, "lr": 3e-4, "warmup": 300, "clip": 50.0},
+    "again": EVERY | {"steps": 2_000, "lr": 1e-4, "warmup": 100, "clip": 50.0, "seed": 1},
+}
+"""Flags of the rounds. The third is stage II again, from where the second ended: the learning rate
+rises once more and falls, on other crops."""
+STAGE = {"stage1": "stage1", "stage2": "stage2", "again": "stage2"}
+
+DESCRIPTION = """\
+Train the shipped weights from nothing: stage I, stage II, and stage II again
+from where that ended. The checkpoint of the last round with the smallest
+validation loss becomes one folder, which every command accepts as --ckpt.
+
+The rounds run like these commands (python -m train.stage1 --help describes what
+they write):
+
+  {stage1}
+  {stage2}
+  {again}
+
+The same command continues a recipe that was stopped or killed. --out is written
+last. It holds the average of the weights, their configuration, the fingerprint
+of the data, the course of the validation loss, those commands, and a checksum
+of every array and file.
+"""
+
+EXAMPLES = """\
+examples:
+  {prog} --data MSRS/ --workdir runs/ --out weights/
+  {prog} --data MSRS/ --workdir small/ --out weights/ --features 16 --steps2 2000
+
+On two CPU cores this takes an hour and a quarter (docs/speed.md).
+
+exit status: 0 if --out was written, 1 if anything failed or the recipe was
+stopped, 2 if an option is wrong, 130 after Ctrl-C
+"""
+
+
+@dataclass(frozen=True)
+class RecipeConfig:
+    """What the command does; each field is a flag."""
+
+    # Folder of MSRS, which is prepared inside the workdir, or a prepared set. Its split train is
+    # the training data.
+    data: Annotated[str, SET_OR_FOLDER]
+    # Folder of the stages.
+    workdir: Annotated[Path, FOLDER]
+    # Folder for the weights.
+    out: Annotated[Path, FOLDER]
+    # Replace weights that already exist in --out.
+    overwrite: bool = False
+    # Folder of the prepared sets.
+    data_dir: Annotated[Path | None, FOLDER, DATA_DIR] = None
+    # Steps of stage I.
+    steps1: Annotated[int, whole(1)] = RECIPE["stage1"]["steps"]
+    # Steps of stage II.
+    steps2: Annotated[int, whole(1)] = RECIPE["stage2"]["steps"]
+    # Steps of the second stage II.
+    steps3: Annotated[int, whole(1)] = RECIPE["again"]["steps"]
+    # Pairs per step.
+    batch: Annotated[int, PAIRS] = EVERY["batch"]
+    # Side of the random crops, in pixels.
+    crop: Annotated[int, CROP] = EVERY["crop"]
+    # Feature maps K.
+    features: Annotated[int | None, FEATURES, unset("64")] = None
+    # Iterations N of a block.
+    iterations: Annotated[int | None, ITERATIONS, unset("4")] = None
+    # Side of the filters in pixels, odd.
+    kernel_size: Annotated[int | None, KERNEL_SIZE, unset("9")] = None
+
+    def round(self, name: str) -> TrainConfig:
+        """The configuration of ``stage1``, ``stage2`` or ``again``."""
+        steps = {"stage1": self.steps1, "stage2": self.steps2, "again": self.steps3}[name]
+        how = RECIPE[name] | {
+            "steps": steps,
+            "warmup": min(RECIPE[name]["warmup"], steps // 4),
+            "batch": self.batch,
+            "crop": self.crop,
+        }
+        if name == "stage1":  # stage II takes its network from there
+            how |= {n: getattr(self, n) for n in ("features", "iterations", "kernel_size")}
+        workdir = self.workdir
+        if name == "again":
+            how |= {"init": str(workdir / "stage2")}
+            workdir = workdir / name
+        return TrainConfig(workdir=workdir, data=self.data, data_dir=self.data_dir, **how)
+
+
+def main(argv: Sequence[str] | None = None, *, prog: str = "python -m train.recipe") -> int:
+    """Runs the command; returns its exit status."""
+    shown = RecipeConfig(data="DATA", workdir=Path("DIR"), out=Path("OUT"))
+    lines = {name: command(name, shown.round(name)) for name in RECIPE}
+    description = DESCRIPTION.format(**lines)
+    config = parse(RecipeConfig, argv, prog=prog, description=description, examples=EXAMPLES)
+    logs_shown()
+    return finish(lambda: run(config), stopped=AGAIN)
+
+
+def command(name: str, config: TrainConfig) -> str:
+    """The command line that runs a round with a configuration."""
+    words = ["python", "-m", f"train.{STAGE[name]}"]
+    for field in dataclasses.fields(TrainConfig):
+        value = getattr(config, field.name)
+        if value == field.default:
+            continue
+        words.append(flag_of(field.name))
+        if value is not True:
+            words.append(f"{value:g}" if isinstance(value, float) else str(value))
+    return shlex.join(words)
+
+
+def run(config: RecipeConfig) -> int:
+    """Trains what has not been trained yet, and writes the weights; returns the exit status.
+
+    Raises:
+        InputError: a stage cannot run, or the weights cannot be written where they should go.
+    """
+    from fnet_jax.networks.fnet import FNet  # JAX and Orbax are slow to import: after --help
+    from fnet_jax.weights import checkpoints
+    from train.data import sources
+    from train.run.display import Bar
+
+    checkpoints.check_place(config.out, overwrite=config.overwrite)
+    check_workdir(config.workdir)
+    ready = sources.prepared_once(
+        config.data, config.data_dir, config.workdir, report=report, progress=Bar().over
+    )
+    config = dataclasses.replace(config, data=ready)
+    results = {}
+    for name in RECIPE:
+        results[name] = result = run_stage(STAGE[name], config.round(name))
+        if not result.finished:
+            say(f"{result.folder}: stopped early; {AGAIN}")
+            return status_of(result) or 1
+    last = results["again"]
+    best = last.best_checkpoint
+    if best is None:
+        raise InputError(
+            f"{last.folder}: no checkpoint has a known validation loss; remove the folder and run "
+            f"the same command again"
+        )
+    network, params, meta = checkpoints.load(best, FNet)
+    record = {
+        "kind": "recipe",
+        "title": "trained by python -m train.recipe",
+        "step": int(best.name),
+        "validation_loss": last.course[int(best.name)],
+        "data": {n: v for n, v in meta["source"]["data"].items() if n != "title"},
+        "versions": meta["source"]["versions"],
+        "rounds": {name: _recorded(config, name, results[name]) for name in RECIPE},
+    }
+    checkpoints.save(config.out, network, params, source=record, overwrite=config.overwrite)
+    say(
+        f"{config.out}: step {int(best.name):,} of the last round, validation loss "
+        f"{record['validation_loss']:.4g}"
+    )
+    return 0
+
+
+def _recorded(config: RecipeConfig, name: str, result: "Result") -> dict[str, Any]:
+    """What was done in a round, without the names of anybody's folders, as JSON values."""
+    anywhere = dataclasses.replace(config, workdir=Path("runs"), data="MSRS/", data_dir=None)
+    done = anywhere.round(name)
+    settings = {n: v for n, v in done.recorded().items() if n not in MAY_CHANGE}
+    return {
+        "command": command(name, done),
+        "config": settings,
+        "validation_loss": {str(step): round(loss, 6) for step, loss in result.course.items()},
+    }

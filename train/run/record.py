@@ -1,0 +1,183 @@
+"""The record of a run: all that its result depends on, in ``config.json`` and every checkpoint."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from fnet_jax.artifacts.files import read_text, replace_text, writable
+from fnet_jax.artifacts.progress import Report
+from fnet_jax.artifacts.provenance import NETWORK, versions
+from fnet_jax.errors import DamagedError, InputError, first_line, reason
+from fnet_jax.sparse_coding.unrolled import Unrolled
+from fnet_jax.weights import checkpoints, integrity, storage
+from train.config import MAY_CHANGE, TrainConfig, shown
+from train.workdir import ELSEWHERE
+
+CONFIG = "config.json"
+SHOWN = 80  # characters of a value that an error repeats
+PARTS = ("config", "network", "data")  # of a record, each a dict
+
+Record = dict[str, Any]
+"""JSON values by name."""
+
+
+def record_of(
+    config: TrainConfig, fnet: Unrolled, data: dict[str, Any], *, stage: str, origin: str
+) -> Record:
+    """The record of a run.
+
+    Args:
+        config: with nothing left open that needs no file.
+        fnet: the network that is evaluated.
+        data: :meth:`train.data.sources.TrainingData.described`.
+        stage: name of the stage.
+        origin: where the parameters come from, in words.
+    """
+    return {
+        "stage": stage,
+        "origin": origin,
+        "config": config.recorded(),
+        "network": fnet.settings(),
+        "data": data,
+        "versions": versions(*NETWORK, "optax", "numpy"),
+        "devices": [str(device) for device in jax.devices()],
+        "workers": config.workers,
+        "processes": jax.process_count(),
+    }
+
+
+def previous(folder: Path, *, resume: bool) -> Record | None:
+    """The record of the run in a folder, from its newest sound checkpoint.
+
+    Args:
+        folder: of the stage.
+        resume: whether the run may be continued.
+
+    Returns:
+        The record; None if the folder has no checkpoint.
+
+    Raises:
+        InputError: there is a run but ``resume`` is not set, all of its checkpoints are damaged, or
+            ``config.json`` says something else.
+    """
+    saved = checkpoints.steps(folder / checkpoints.RUN_FOLDER)
+    if not saved:
+        return None
+    if not resume:
+        raise InputError(
+            f"{folder}: holds a run at step {max(saved):,}; use --resume to continue it, or "
+            f"another --workdir"
+        )
+    checkpoint, record = _newest_record(folder, saved)
+    found = _config(folder / CONFIG)
+    differing = _differing(record, found) if isinstance(found, dict) else []
+    if differing:
+        raise InputError(
+            f"{folder / CONFIG}: does not describe the run in {checkpoint}: "
+            f"{'; '.join(differing)}; delete {CONFIG} to have it restored, or {ELSEWHERE}"
+        )
+    return record
+
+
+def _newest_record(folder: Path, saved: Mapping[int, Path]) -> tuple[Path, Record]:
+    for step in sorted(saved, reverse=True):
+        path = saved[step]
+        try:
+            integrity.check_files(path)
+            meta = storage.describe(path)
+            if not _is_record(meta["source"]):
+                raise ValueError("it has no record of a training run")
+            return path, meta["source"]
+        except DamagedError:
+            continue
+        except InputError:
+            raise
+        except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path}: not a checkpoint of a training run ({first_line(error)}); move it away"
+            ) from error
+    raise InputError(
+        f"{folder / checkpoints.RUN_FOLDER}: every checkpoint is damaged; copy one back, or "
+        f"{ELSEWHERE}"
+    )
+
+
+def _is_record(found: Any) -> bool:
+    return (
+        isinstance(found, dict)
+        and all(isinstance(found.get(part), dict) for part in PARTS)
+        and isinstance(found.get("origin"), str)
+    )
+
+
+def _config(path: Path) -> Record | str:
+    """The record in ``config.json``, or why there is none."""
+    try:
+        found = json.loads(read_text(path))
+    except (OSError, ValueError, RecursionError) as error:
+        return reason(error)
+    return found if _is_record(found) else "it is not the record of a run"
+
+
+def _differing(record: Record, found: Record) -> list[str]:
+    """How ``config.json`` differs from the record in a checkpoint in what matters to the result."""
+    free = {("config", name) for name in (*MAY_CHANGE, "steps")} | {("data", "title")}
+    return [
+        f"{part} {name} is {shown(found[part].get(name))}, was {shown(record[part].get(name))}"
+        for part in PARTS
+        for name in sorted(record[part].keys() | found[part].keys())
+        if (part, name) not in free and not _same(found[part].get(name), record[part].get(name))
+    ]
+
+
+def _same(one: Any, two: Any) -> bool:
+    """Whether two JSON values are the same: 4 and 4.0 are not."""
+    return json.dumps(one, sort_keys=True) == json.dumps(two, sort_keys=True)
+
+
+def _shown(record: Record, part: str, name: str) -> str:
+    value = record[part].get(name)
+    text = "not set" if value is None else str(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def restore_config(folder: Path, record: Record, report: Report) -> None:
+    """Restores ``config.json`` of a run where it is missing or damaged.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    if isinstance(found := _config(folder / CONFIG), str):
+        write_config(folder, record)
+        report(f"{folder / CONFIG}: {found}; restored from the newest checkpoint")
+
+
+def check_data(folder: Path, before: Record, now: dict[str, Any]) -> None:
+    """Raises InputError if a run would continue with other data than it began with.
+
+    Args:
+        folder: of the stage.
+        before: the run's record.
+        now: :meth:`train.data.sources.TrainingData.described`.
+    """
+    for what in ("fingerprint", "train_pairs", "validation_pairs"):
+        if before["data"].get(what) != now[what]:
+            raise InputError(
+                f"{folder}: was trained on other data ({before['data'].get('title')}, {what} "
+                f"{before['data'].get(what)}; now {now['title']}, {now[what]}); use the --data it "
+                f"was started with, or another --workdir"
+            )
+
+
+def write_config(folder: Path, record: Record) -> None:
+    """Writes ``config.json``, whole or not at all.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    with writable(folder / CONFIG, remedy=ELSEWHERE):
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_text(folder / CONFIG, json.dumps(record, indent=1, ensure_ascii=False) + "\n")

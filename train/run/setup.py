@@ -1,0 +1,122 @@
+"""All that a run needs before anything of it is written: configuration, networks and data."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+
+from fnet_jax.artifacts.progress import Progress, Report, silent
+from fnet_jax.errors import InputError
+from fnet_jax.weights import checkpoints
+from train.config import TrainConfig, check
+from train.data import sources
+from train.data.sources import TrainingData
+from train.run.processes import check_agreement, first_alone, join, together
+from train.run.record import Record, check_data, previous, record_of
+from train.run.resolved import Resolved, resolve
+from train.run.stages import Stage
+from train.workdir import check_workdir
+
+OWN = ("process_id", "data", "data_dir", "workers")  # flags that each process may have its own of
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A run that can begin or be continued.
+
+    Attributes:
+        resolved: networks, loss, optimizer and start.
+        data: the pairs that it learns from.
+        folder: of the stage in the workdir.
+        before: the record of the run to continue; None for a run that begins.
+        record: of this run.
+    """
+
+    resolved: Resolved
+    data: TrainingData
+    folder: Path
+    before: Record | None
+    record: Record
+
+    @property
+    def config(self) -> TrainConfig:
+        """The configuration, in which nothing is open that needs no file."""
+        return self.resolved.config
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the run's checkpoints."""
+        return self.folder / checkpoints.RUN_FOLDER
+
+
+def set_up(
+    stage: Stage, config: TrainConfig, *, report: Report, progress: Progress = silent
+) -> Setup:
+    """Checks a configuration and finds all that its run needs.
+
+    Of several processes, each does this, and all fail if one does.
+
+    Args:
+        stage: which stage.
+        config: its flags.
+        report: gets lines about the data and the start.
+        progress: shows how far the preparation of a folder of images is.
+
+    Raises:
+        InputError: the run cannot begin or be continued.
+    """
+    check(config)
+    check_workdir(config.workdir, stage.name)
+    join(config)
+    _check_devices(config)
+    given = {name: value for name, value in config.recorded().items() if name not in OWN}
+    check_agreement(configuration=given)
+    folder = config.workdir / stage.name
+    before = None
+    if not config.dry_run:
+        before = together(lambda: previous(folder, resume=config.resume))
+    resolved = together(lambda: resolve(stage, config, before=before))
+    data = _find_data(config, report, progress)
+    report(f"training on {data.title}")
+    check_agreement(data=data.described())
+    if before is not None:
+        check_data(folder, before, data.described())
+    report(f"{stage.name}: {stage.title}, {resolved.origin}")
+    record = record_of(
+        resolved.config,
+        resolved.fnet,
+        data.described(),
+        stage=stage.name,
+        origin=resolved.origin,
+    )
+    return Setup(resolved, data, folder, before, record)
+
+
+def _check_devices(config: TrainConfig) -> None:
+    devices = jax.device_count()
+    if config.batch % devices:
+        fitting = max(devices, config.batch // devices * devices)
+        raise InputError(
+            f"--batch {config.batch}: does not divide over {devices} devices; use a multiple of "
+            f"{devices}, such as {fitting}"
+        )
+
+
+def _find_data(config: TrainConfig, report: Report, progress: Progress) -> TrainingData:
+    """The data; a folder that must be prepared first is prepared by the first process alone."""
+
+    def find() -> TrainingData:
+        return sources.find(
+            config.data,
+            split=config.split,
+            data_dir=config.data_dir,
+            crop=config.crop,
+            validation=config.validation,
+            workdir=config.workdir,
+            readers=max(1, config.workers),
+            report=report,
+            progress=progress,
+        )
+
+    found = first_alone(find)
+    return together(lambda: found or find())

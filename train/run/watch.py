@@ -1,0 +1,117 @@
+"""Checks that every step and every checkpoint of a run is sound, and reports it."""
+
+import math
+from typing import Any
+
+import jax
+import numpy as np
+
+from fnet_jax.errors import InputError
+from train.run.curves import VALIDATION, Curves
+from train.run.devices import first
+from train.run.display import Display
+from train.run.saving import Saver
+from train.run.setup import Setup
+from train.run.steps import State
+from train.run.validation import validator
+
+
+class Diverged(InputError):
+    """The loss, the gradient or the weights are no longer numbers."""
+
+
+class Watch:
+    """Checks and reports a run.
+
+    Attributes:
+        course: the validation loss by the step.
+    """
+
+    def __init__(
+        self,
+        run: Setup,
+        saver: Saver,
+        *,
+        course: dict[int, float],
+        curves: Curves | None,
+        display: Display,
+    ) -> None:
+        """Watches a run.
+
+        Args:
+            run: the run.
+            saver: of its checkpoints.
+            course: the validation loss by the step, as far as it was measured before.
+            curves: where points and pictures go; None in all processes but the first.
+            display: sees each step and checkpoint.
+        """
+        self._run, self._saver, self._curves, self._display = run, saver, curves, display
+        self._validate = validator(
+            run.resolved.loss, run.resolved.fnet, run.data.validation, crop=run.config.crop
+        )
+        self.course = course
+
+    def step(self, done: int, index: np.ndarray, metrics: Any) -> None:
+        """Waits for a step, checks that it is sound, and reports it.
+
+        Args:
+            done: number of steps done with it.
+            index: which pairs it learned from.
+            metrics: on all devices.
+
+        Raises:
+            Diverged: it is not sound.
+        """
+        loss, norm = (float(first(metrics[name])) for name in ("loss", "gradient_norm"))
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            names = ", ".join(str(self._run.data.train[int(i)]["name"]) for i in index)
+            self._stop(f"step {done:,} gave loss {loss:g} and gradient norm {norm:g} on {names}")
+        config = self._run.config
+        if self._curves:
+            self._display.step(loss)
+            if done % config.log_every == 0 or done == config.steps:
+                rate = self._run.resolved.schedule(done - 1)
+                self._curves.point(done, first(metrics) | {"learning_rate": rate})
+
+    def validation(self, now: State, *, picture: bool = False) -> float:
+        """Measures the average of the weights on the validation pairs, and reports it.
+
+        Args:
+            now: the state, as NumPy arrays.
+            picture: whether to keep a picture too.
+
+        Returns:
+            The validation loss.
+
+        Raises:
+            Diverged: it or the weights are not finite.
+        """
+        done = int(now.step)
+        values, grid = self._validate(now.ema, picture=picture)
+        loss = float(values[VALIDATION])
+        finite = all(np.isfinite(x).all() for x in jax.tree.leaves((now.params, now.ema)))
+        if not (finite and math.isfinite(loss)):
+            self._stop(
+                f"at step {done:,} the validation loss is {loss:g} and the weights are "
+                f"{'' if finite else 'no longer '}finite"
+            )
+        self.course[done] = loss
+        if self._curves:
+            self._curves.point(done, values)
+            if grid is not None:
+                self._curves.picture(done, grid)
+            if done:
+                self._display.saved(done, loss)
+        return loss
+
+    def _stop(self, what: str) -> None:
+        """Raises Diverged, naming the last checkpoint; all checkpoints are sound."""
+        good = self._saver.newest
+        if good is None:
+            where = "there is no checkpoint yet"
+        else:
+            where = f"the last good checkpoint is {self._run.checkpoints / str(good)}"
+        raise Diverged(
+            f"{self._run.folder}: {what}; {where}; try a smaller --lr, or --clip, in another "
+            f"--workdir"
+        )
