@@ -69,7 +69,7 @@ def test_folders_that_may_not_be_entered_are_one_line(tmp_path, as_nobody):
     )
     closed.chmod(0o755)
     if "Permission denied" in done.stderr and "can't open" in done.stderr:
-        pytest.skip("Python itself may not be read without rights")
+        pytest.skip("without rights, permission to read Python itself is denied")
     assert done.returncode == 0, done.stderr
     said = done.stdout.splitlines()
     expected = [
