@@ -160,8 +160,9 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def shown(value: Any) -> str:
-    """The value of a field as messages show it."""
-    return "not set" if value is None else str(value)
+    """The value of a field as messages show it, cut after 80 characters."""
+    text = "not set" if value is None else str(value)
+    return text if len(text) <= 80 else f"{text[:80]}…"
 
 
 def check(config: TrainConfig) -> None:

@@ -4,34 +4,9 @@ import jax
 import numpy as np
 import pytest
 from jax.sharding import Mesh, PartitionSpec
+from small_stages import LOSSES, fresh, whole
 
-from fnet_jax.networks.fnet import FNet
-from fnet_jax.networks.ifnet import IFNet
-from fnet_jax.networks.start import initial_params
 from train.run import devices, steps
-
-SETTINGS = {"features": 4, "iterations": 1, "kernel_size": 3}  # compiled soon
-FNET, IFNET = FNet(**SETTINGS), IFNet(**SETTINGS)
-LOSSES = {"stage1": steps.stage1_loss(FNET, IFNET), "stage2": steps.stage2_loss(FNET)}
-
-
-def fresh(stage, optimizer):
-    params = {"fnet": initial_params(FNET, 0)}
-    if stage == "stage1":
-        params["ifnet"] = initial_params(IFNET, 1)
-    return steps.create(params, optimizer)
-
-
-@pytest.fixture
-def batches(rng):
-    """Three batches of four pairs whose sources differ in their edges."""
-    shape = (3, 4, 24, 24, 1)
-    I1 = rng.uniform(size=shape) * rng.uniform(size=(3, 4, 1, 1, 1))
-    return list(zip(np.float32(I1), np.float32(rng.uniform(size=shape)), strict=True))
-
-
-def whole(tree):
-    return np.concatenate([np.ravel(x) for x in jax.tree.leaves(tree)])
 
 
 @pytest.mark.parametrize("stage", LOSSES)

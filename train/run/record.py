@@ -17,7 +17,6 @@ from train.config import MAY_CHANGE, TrainConfig, shown
 from train.workdir import ELSEWHERE
 
 CONFIG = "config.json"
-SHOWN = 80  # characters of a value that an error repeats
 PARTS = ("config", "network", "data")  # of a record, each a dict
 
 Record = dict[str, Any]
@@ -136,12 +135,6 @@ def _differing(record: Record, found: Record) -> list[str]:
 def _same(one: Any, two: Any) -> bool:
     """Whether two JSON values are the same: 4 and 4.0 are not."""
     return json.dumps(one, sort_keys=True) == json.dumps(two, sort_keys=True)
-
-
-def _shown(record: Record, part: str, name: str) -> str:
-    value = record[part].get(name)
-    text = "not set" if value is None else str(value)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def restore_config(folder: Path, record: Record, report: Report) -> None:
