@@ -52,7 +52,7 @@ def step_program(
     """A training step on made-up crops: a call of it, its operations, and what compiling cost."""
     config = TrainConfig(Path(), init="tied", iterations=iterations, features=features)
     resolved = resolve(STAGES[stage], config)
-    optimizer = make_optimizer(learning_rate(1e-4, steps=1))
+    optimizer = make_optimizer(learning_rate(1e-4))
     state = create(resolved.params, optimizer)
     shape = (batch, crop, crop, 1)
     args = (state, *(jax.random.uniform(jax.random.key(i), shape) for i in (1, 2)))

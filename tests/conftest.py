@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 
 from fnet_jax.networks.fnet import FNet
+from fnet_jax.networks.start import initial_params
 from fnet_jax.weights import checkpoints
 
 SMALL = {"features": 4, "iterations": 2, "kernel_size": 5}
@@ -39,8 +40,8 @@ def rng():
 @pytest.fixture(scope="session")
 def small_network():
     """A small FNet with random parameters, as ``(network, params)``."""
-    network, image = FNet(**SMALL), np.zeros((1, 8, 8, 1), np.float32)
-    return network, jax.device_get(network.init(jax.random.key(0), image, image))
+    network = FNet(**SMALL)
+    return network, initial_params(network, 0, method="xavier")
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 
@@ -94,10 +95,25 @@ def ifnet(params, If, iterations):
     return tuple(correlate(lzsc(p[f"lzsc_x{i}"], If, iterations), p[f"D_x{i}"]) for i in (1, 2))
 
 
+def drawn(block, channels, seed=1):
+    """Parameters of a block: filters of Xavier's distribution, the others as before training.
+
+    Drawn by NumPy: ``block.init`` would compile each of its operations alone.
+    """
+    random = np.random.default_rng(seed)
+    filters = {}
+    for name, bank in block.filters(channels).items():
+        limit = np.sqrt(6 / (bank.shape[0] ** 2 * sum(bank.shape[2:])))
+        filters[name] = np.float32(random.uniform(-limit, limit, bank.shape))
+    return {"params": filters | block.free()}
+
+
 def relative_error(found, expected):
     """‖found − expected‖ / ‖expected‖ over all leaves of two trees."""
-    flat = [jnp.concatenate([jnp.ravel(x) for x in jax.tree.leaves(t)]) for t in (found, expected)]
-    return float(jnp.linalg.norm(flat[0] - flat[1]) / jnp.linalg.norm(flat[1]))
+    flat = [
+        np.concatenate([np.ravel(x) for x in jax.tree.leaves(tree)]) for tree in (found, expected)
+    ]
+    return float(np.linalg.norm(flat[0] - flat[1]) / np.linalg.norm(flat[1]))
 
 
 def compare(apply, literal, params, *images):
@@ -107,15 +123,18 @@ def compare(apply, literal, params, *images):
     parameters and the images, are those of a smooth function of the outputs.
     """
 
-    def loss(function):
+    def with_gradient(function):
         def value(params, *images):
             outputs = function(params, *images)
             return sum(jnp.sum(jnp.sin(3 * x)) for x in jax.tree.leaves(outputs)), outputs
 
-        arguments = tuple(range(1 + len(images)))
-        return jax.jit(jax.grad(value, argnums=arguments, has_aux=True))(params, *images)
+        return jax.grad(value, argnums=tuple(range(1 + len(images))), has_aux=True)
 
-    (gradient, output), (expected_gradient, expected_output) = loss(apply), loss(literal)
+    @jax.jit
+    def both(*arguments):
+        return with_gradient(apply)(*arguments), with_gradient(literal)(*arguments)
+
+    (gradient, output), (expected_gradient, expected_output) = both(params, *images)
     return (
         relative_error(output, expected_output),
         relative_error(gradient, expected_gradient),
@@ -128,4 +147,4 @@ def tame(params):
     At Xavier's scale a block of random filters amplifies: rounding errors grow with each iteration
     and steep thresholds make jumps of them, so that float32 cannot hold a tolerance.
     """
-    return jax.tree.map(lambda x: x * 0.3 if x.ndim == 4 else x, params)
+    return jax.tree.map(lambda x: np.float32(0.3) * x if np.ndim(x) == 4 else x, params)

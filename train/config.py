@@ -31,6 +31,7 @@ SET_OR_FOLDER = reads(word_or_path, "SET|FOLDER")
 FEATURES = whole(1, MOST_FEATURES, "K")
 ITERATIONS = whole(0, MOST_ITERATIONS, "N")
 KERNEL_SIZE = whole(1, LARGEST_KERNEL, "PIXELS", odd=True)
+SIZES = ("features", "iterations", "kernel_size")  # the flags that are settings of the network
 PAIRS, STEPS = whole(1, 2**16, "PAIRS"), whole(1, metavar="STEPS")
 CROP = whole(1, 4096, "PIXELS")
 MOST_PIXELS = 2**31  # of a step

@@ -16,9 +16,11 @@ from train.config import (
     CROP,
     DATA_DIR,
     FEATURES,
+    ITERATIONS,
     KERNEL_SIZE,
     PAIRS,
     SET_OR_FOLDER,
+    SIZES,
     TrainConfig,
 )
 from train.run.command import AGAIN, logs_shown, report, run_stage, status_of
@@ -96,6 +98,8 @@ class AblateConfig:
     lr: Annotated[float, above_zero("RATE")] = 3e-4
     # Feature maps K.
     features: Annotated[int | None, FEATURES, unset("64")] = None
+    # Iterations N, but of AE9 and AE10, which have their own.
+    iterations: Annotated[int | None, ITERATIONS, unset("4")] = None
     # Side of the filters in pixels, odd.
     kernel_size: Annotated[int | None, KERNEL_SIZE, unset("9")] = None
 
@@ -105,7 +109,7 @@ class AblateConfig:
 
     def budget(self) -> dict[str, Any]:
         """The flags that say how much each is trained."""
-        names = ("steps", "seeds", "batch", "crop", "lr", "features", "kernel_size", "split")
+        names = ("steps", "seeds", "batch", "crop", "lr", *SIZES, "split")
         return {name: getattr(self, name) for name in names} | {"clip": CLIP}
 
     def folder(self, name: str, seed: int) -> Path:
@@ -134,10 +138,12 @@ class AblateConfig:
             "ablation": None if name == COMPLETE else name,
             "resume": True,
         }
-        sizes: dict[str, Any] = {"features": self.features, "kernel_size": self.kernel_size}
+        sizes: dict[str, Any] = {
+            n: None if n in change.network else getattr(self, n) for n in SIZES
+        }
         if change.stage1 and own:
             yield "stage1", TrainConfig(**common, **sizes, clip=CLIP["stage1"])
-        start: dict[str, Any] = {}
+        start: Mapping[str, Any] = {}
         if not change.stage1:
             start = sizes
         elif not own:

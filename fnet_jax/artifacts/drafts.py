@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -27,6 +28,7 @@ GONE = "-gone"  # ends the name of a draft that is being removed
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of Linux
 
 _own: set[Path] = set()  # what this process is writing
+_beginning = threading.RLock()  # held while a draft is made, and by what ends the process
 
 
 @contextmanager
@@ -40,19 +42,21 @@ def draft(folder: Path, make: Callable[[Path], object]) -> Iterator[Path]:
     Raises:
         OSError: it cannot be made.
     """
-    base = folder / WRITING
     remove_left(folder)
-    path, lock = _made(base, make)
-    _own.add(path)
+    path, lock = folder / WRITING / uuid.uuid4().hex, None
     try:
+        with _beginning:
+            _own.add(path)
+            lock = _made(path, make)
         yield path
     finally:
-        _own.discard(path)
-        _remove(path)
+        with suppress(OSError):  # it cannot be reached any more
+            _remove(path)
         if lock is not None:
             os.close(lock)
         with suppress(OSError):  # others are still writing
-            base.rmdir()
+            path.parent.rmdir()
+        _own.discard(path)
 
 
 @contextmanager
@@ -78,15 +82,17 @@ def scratch(folder: Path | None = None, *, prefix: str = "fnet-jax-") -> Iterato
 def remove_own() -> None:
     """Removes what this process is writing, in whichever thread; the process is about to end.
 
-    Each draft gets another name first, so that a thread that still writes can no longer rename it
-    to its place while it is being removed.
+    No thread begins another one from now on. Each draft gets another name first, so that a thread
+    that still writes can no longer rename it to its place while it is being removed.
     """
+    _beginning.acquire(timeout=1)  # for ever: never released
     for path in tuple(_own):
         gone = path.with_name(path.name + GONE)
         with suppress(OSError):  # it has just been finished
             path.rename(gone)
             _clear(gone)
-            if path.parent.name == WRITING:
+        if path.parent.name == WRITING:
+            with suppress(OSError):  # others are still writing
                 path.parent.rmdir()
 
 
@@ -117,20 +123,19 @@ def put_folder(new: Path, target: Path, old: Path) -> None:
             raise
 
 
-def _made(base: Path, make: Callable[[Path], object]) -> tuple[Path, int | None]:
-    """A new draft, and its lock; None where the system has none."""
+def _made(path: Path, make: Callable[[Path], object]) -> int | None:
+    """Makes a draft and returns its lock; None where the system has none."""
     while True:
-        path = base / uuid.uuid4().hex
         try:
-            base.mkdir(exist_ok=True)
+            path.parent.mkdir(exist_ok=True)
             make(path)
             lock = _locked(path, wait=True)
             if path.exists():
-                return path, lock
+                return lock
         except FileNotFoundError:
             # Another process took away the empty base, or the draft before it was locked; unless
             # it is the folder itself that is missing.
-            base.parent.stat()
+            path.parent.parent.stat()
             continue
         if lock is not None:
             os.close(lock)

@@ -168,6 +168,38 @@ def test_old_or_new_survives_a_kill_and_leftovers_are_removed(tmp_path):
     subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=True, env=environment)
 
 
+INTERRUPTED = """
+import os, sys, threading, time
+from pathlib import Path
+from fnet_jax.artifacts import drafts
+from fnet_jax.artifacts.files import replace_folder, replace_text
+
+def write(number):
+    folder = Path(sys.argv[1]) / str(number % 2)
+    while True:
+        replace_text(folder / f"{number}.txt", "text")
+        with replace_folder(folder / f"{number}") as new:
+            (new / "text").write_text("text")
+
+for number in range(6):
+    threading.Thread(target=write, args=(number,), daemon=True).start()
+time.sleep(float(sys.argv[2]))
+drafts.remove_own()
+time.sleep(0.05)
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("after", [0, 0.01, 0.02, 0.05, 0.1])
+def test_threads_of_an_interrupted_process_leave_nothing(tmp_path, after):
+    for folder in ("0", "1"):
+        (tmp_path / folder).mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    call = [sys.executable, "-c", INTERRUPTED, tmp_path, after]
+    subprocess.run(list(map(str, call)), check=True, env=environment)
+    assert list(tmp_path.glob(f"*/{WRITING}")) == []
+
+
 def test_what_a_killed_process_left_is_removed_and_an_old_folder_put_back(tmp_path):
     left = tmp_path / WRITING / "of a killed process"
     for name in ("gone", "there"):

@@ -17,7 +17,7 @@ from train.run.watch import Diverged
 
 FLAGS = [
     *("--data=source", "--test=test", "--out=out", "--steps=2", "--seeds=1", "--pairs=1"),
-    *("--batch=2", "--crop=16", "--features=2", "--kernel-size=3", "--only=AE13"),
+    *("--batch=2", "--crop=16", "--features=2", "--iterations=1", "--kernel-size=3", "--only=AE13"),
 ]
 
 

@@ -29,7 +29,7 @@ def test_any_size_equals_the_network_alone(fuser, rng, size):
     _, i2 = images(rng, *size)
     i1 = i2[::-1, ::-1]
     I1, I2 = (x[None, ..., None].astype(np.float32) / 255 for x in (i1, i2))
-    alone = np.asarray(fuser.network.apply(fuser.params, I1, I2)[0])[0]
+    alone = np.asarray(jax.jit(fuser.network.apply)(fuser.params, I1, I2)[0])[0]
     inside = fuser.decompose(i1, i2)["If"]
     assert oracle.relative_error(inside, alone) < 1e-5  # float32, sums in another order
     fused = fuser.fuse(i1.astype(np.float32) / 255, i2)

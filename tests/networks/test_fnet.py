@@ -6,6 +6,7 @@ import pytest
 from conftest import SMALL
 
 from fnet_jax.networks.fnet import FNet
+from fnet_jax.networks.start import initial_params
 
 
 def pair(rng, shape=(2, 20, 17, 1)):
@@ -19,11 +20,11 @@ def test_number_of_parameters():
 
 
 def test_merged_equals_literal_with_gradients(rng):
-    network, (I1, I2) = FNet(features=6), pair(rng, (1, 14, 11, 1))
-    params = oracle.tame(network.init(jax.random.key(1), I1, I2))
+    network, (I1, I2) = FNet(**SMALL), pair(rng, (1, 14, 11, 1))
+    params = oracle.tame(initial_params(network, 1, method="xavier"))
     output, gradient = oracle.compare(
         lambda p, I1, I2: network.apply(p, I1, I2)[0],
-        lambda p, I1, I2: oracle.fnet(p, I1, I2, 4),
+        lambda p, I1, I2: oracle.fnet(p, I1, I2, SMALL["iterations"]),
         params,
         I1,
         I2,
@@ -34,19 +35,16 @@ def test_merged_equals_literal_with_gradients(rng):
 
 def test_intermediates_add_up(rng):
     network, (I1, I2) = FNet(**SMALL), pair(rng)
-    (If, found), params = network.init_with_output(jax.random.key(1), I1, I2)
-    p = params["params"]
+    params = initial_params(network, 1, method="xavier")
+    If, found = jax.jit(network.apply)(params, I1, I2)
+    p, correlate = params["params"], jax.jit(oracle.correlate)
     assert found["u1"].shape == found["u2"].shape == found["c"].shape == (2, 20, 17, 4)
     np.testing.assert_array_equal(found["If"], If)
     # Float32: the same terms, added or correlated in another order.
     np.testing.assert_allclose(found["If_u1"] + found["If_u2"] + found["If_c"], If, atol=1e-5)
-    np.testing.assert_allclose(
-        found["I1_hat"], I1 - oracle.correlate(found["u1"], p["D_u1"]), atol=1e-5
-    )
-    np.testing.assert_allclose(
-        found["I2_hat"], I2 - oracle.correlate(found["u2"], p["D_u2"]), atol=1e-5
-    )
-    np.testing.assert_allclose(found["If_c"], oracle.correlate(found["c"], p["G_c"]), atol=1e-5)
+    np.testing.assert_allclose(found["I1_hat"], I1 - correlate(found["u1"], p["D_u1"]), atol=1e-5)
+    np.testing.assert_allclose(found["I2_hat"], I2 - correlate(found["u2"], p["D_u2"]), atol=1e-5)
+    np.testing.assert_allclose(found["If_c"], correlate(found["c"], p["G_c"]), atol=1e-5)
     for name, code in (("lzsc_u1", "u1"), ("lzsc_u2", "u2"), ("lzsc_c", "c")):
         np.testing.assert_array_equal(found[name]["u"][-1], found[code])
 
@@ -59,11 +57,11 @@ def test_settings_make_an_equal_network():
 
 def test_mask_makes_the_outside_zero(rng):
     network, (I1, I2) = FNet(**SMALL), pair(rng, (1, 11, 6, 1))
-    params = network.init(jax.random.key(0), I1, I2)
+    params, fused = initial_params(network, 0, method="xavier"), jax.jit(network.apply)
     around = [jnp.ones((1, 16, 16, 1)).at[:, :11, :6].set(image) for image in (I1, I2)]
     mask = jnp.zeros((1, 16, 16, 1), bool).at[:, :11, :6].set(True)
-    inside = network.apply(params, *around, mask=mask)[0]
-    alone = network.apply(params, I1, I2)[0]
+    inside = np.asarray(fused(params, *around, mask=mask)[0])
+    alone = fused(params, I1, I2)[0]
     assert oracle.relative_error(inside[:, :11, :6], alone) < 1e-6  # float32, another order
     assert not inside[:, 11:].any()
     assert not inside[:, :, 6:].any()
@@ -71,7 +69,7 @@ def test_mask_makes_the_outside_zero(rng):
 
 def test_gradients_of_black_images_are_finite():
     network, image = FNet(**SMALL), jnp.zeros((1, 8, 8, 1))
-    params = network.init(jax.random.key(0), image, image)
+    params = initial_params(network, 0, method="xavier")
     gradient = jax.jit(jax.grad(lambda p: network.apply(p, image, image)[0].sum()))(params)
     assert all(np.isfinite(g).all() for g in jax.tree.leaves(gradient))
 

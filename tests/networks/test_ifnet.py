@@ -6,6 +6,7 @@ import pytest
 from conftest import SMALL
 
 from fnet_jax.networks.ifnet import IFNet
+from fnet_jax.networks.start import initial_params
 
 
 def test_number_of_parameters():
@@ -15,11 +16,14 @@ def test_number_of_parameters():
 
 
 def test_merged_equals_literal_with_gradients(rng):
-    network = IFNet(features=6)
+    network = IFNet(**SMALL)
     If = jnp.asarray(rng.uniform(size=(2, 9, 12, 1)), jnp.float32)
-    params = oracle.tame(network.init(jax.random.key(1), If))
+    params = oracle.tame(initial_params(network, 1, method="xavier"))
     output, gradient = oracle.compare(
-        lambda p, If: network.apply(p, If)[0], lambda p, If: oracle.ifnet(p, If, 4), params, If
+        lambda p, If: network.apply(p, If)[0],
+        lambda p, If: oracle.ifnet(p, If, SMALL["iterations"]),
+        params,
+        If,
     )
     assert output < 1e-5  # float32
     assert gradient < 1e-5
@@ -27,7 +31,9 @@ def test_merged_equals_literal_with_gradients(rng):
 
 def test_intermediates(rng):
     If = jnp.asarray(rng.uniform(size=(1, 8, 9, 1)), jnp.float32)
-    ((I1, I2), found), _ = IFNet(**SMALL).init_with_output(jax.random.key(0), If)
+    network = IFNet(**SMALL)
+    params = initial_params(network, 0, method="xavier")
+    (I1, I2), found = jax.jit(network.apply)(params, If)
     np.testing.assert_array_equal(found["I1"], I1)
     np.testing.assert_array_equal(found["I2"], I2)
     assert found["x1"].shape == found["x2"].shape == (1, 8, 9, 4)

@@ -24,16 +24,21 @@ SHAPES = [  # (N, H, W), channels, outputs, kernel side
 
 @pytest.mark.parametrize(("images", "channels", "outputs", "size"), SHAPES)
 def test_equals_xla_with_gradients(rng, images, channels, outputs, size):
-    x = jnp.asarray(rng.normal(size=(*images, channels)), jnp.float32)
-    kernel = jnp.asarray(rng.normal(size=(size, size, channels, outputs)), jnp.float32)
-    found, pull = jax.vjp(correlate, x, kernel)  # in training, and on the next lines without
-    expected, pull_expected = jax.vjp(oracle.correlate, x, kernel)
-    cotangent = jnp.asarray(rng.normal(size=expected.shape), jnp.float32)
+    x = np.float32(rng.normal(size=(*images, channels)))
+    kernel = np.float32(rng.normal(size=(size, size, channels, outputs)))
+    cotangent = np.float32(rng.normal(size=(*images, outputs)))
+
+    @jax.jit
+    def both(x, kernel, cotangent):
+        found, pull = jax.vjp(correlate, x, kernel)  # as in training
+        expected, pull_expected = jax.vjp(oracle.correlate, x, kernel)
+        return (found, *pull(cotangent)), (expected, *pull_expected(cotangent))
+
+    found, expected = both(x, kernel, cotangent)
     # Sums of up to 720 products in float32, in another order: 1e-6 relative, with a margin.
-    assert oracle.relative_error(found, expected) < 2e-6
-    assert oracle.relative_error(correlate(x, kernel), expected) < 2e-6
-    for a, b in zip(pull(cotangent), pull_expected(cotangent), strict=True):
+    for a, b in zip(found, expected, strict=True):
         assert oracle.relative_error(a, b) < 2e-6
+    assert oracle.relative_error(jax.jit(correlate)(x, kernel), expected[0]) < 2e-6
 
 
 @pytest.mark.parametrize("batch", [2, 1])
@@ -41,30 +46,34 @@ def test_kernel_gradient_in_several_tiles(rng, monkeypatch, batch):
     """Tiles of 4×3 on 11×7: they hang over both borders, and are odd in number in one image."""
     monkeypatch.setattr(correlation_cpu, "TILE_ROWS", 4)
     monkeypatch.setattr(correlation_cpu, "TILE_COLUMNS", 3)
-    x = jnp.asarray(rng.normal(size=(batch, 11, 7, 2)), jnp.float32)
-    kernel = jnp.asarray(rng.normal(size=(5, 5, 2, 6)), jnp.float32)
-    loss = lambda f: lambda x, k: (f(x, k) ** 2).sum()
-    found = jax.grad(loss(correlate), argnums=(0, 1))(x, kernel)
-    expected = jax.grad(loss(oracle.correlate), argnums=(0, 1))(x, kernel)
+    x = np.float32(rng.normal(size=(batch, 11, 7, 2)))
+    kernel = np.float32(rng.normal(size=(5, 5, 2, 6)))
+    gradient = lambda f: jax.jit(jax.grad(lambda x, k: (f(x, k) ** 2).sum(), argnums=(0, 1)))
+    found, expected = (gradient(f)(x, kernel) for f in (correlate, oracle.correlate))
     assert oracle.relative_error(found, expected) < 2e-6
 
 
 @pytest.mark.parametrize(("channels", "outputs"), [(1, 8), (8, 2), (9, 9)])
 def test_equals_the_form_of_other_platforms(rng, channels, outputs):
-    x = jnp.asarray(rng.normal(size=(2, 7, 9, channels)), jnp.float32)
-    kernel = jnp.asarray(rng.normal(size=(5, 5, channels, outputs)), jnp.float32)
-    cotangent = jnp.asarray(rng.normal(size=(2, 7, 9, outputs)), jnp.float32)
-    found, pull = jax.vjp(correlate, x, kernel)
-    assert oracle.relative_error(found, correlation.plain(x, kernel)) < 2e-6
-    gradient = correlation.plain_kernel_gradient(x, kernel, cotangent)
-    assert oracle.relative_error(pull(cotangent)[1], gradient) < 2e-6
+    x = np.float32(rng.normal(size=(2, 7, 9, channels)))
+    kernel = np.float32(rng.normal(size=(5, 5, channels, outputs)))
+    cotangent = np.float32(rng.normal(size=(2, 7, 9, outputs)))
+
+    @jax.jit
+    def both(x, kernel, cotangent):
+        found, pull = jax.vjp(correlate, x, kernel)
+        gradient = correlation.plain_kernel_gradient(x, kernel, cotangent)
+        return (found, pull(cotangent)[1]), (correlation.plain(x, kernel), gradient)
+
+    for found, expected in zip(*both(x, kernel, cotangent), strict=True):
+        assert oracle.relative_error(found, expected) < 2e-6
 
 
 def test_under_jit_vmap_and_pmap(rng):
-    x = jnp.asarray(rng.normal(size=(2, 1, 6, 6, 2)), jnp.float32)
-    kernel = jnp.asarray(rng.normal(size=(3, 3, 2, 5)), jnp.float32)
+    x = np.float32(rng.normal(size=(2, 1, 6, 6, 2)))
+    kernel = np.float32(rng.normal(size=(3, 3, 2, 5)))
     gradient = jax.grad(lambda k, x: (correlate(x, k) ** 2).sum())
-    expected = jnp.stack([gradient(kernel, x[i]) for i in range(2)])
+    expected = np.stack([gradient(kernel, x[i]) for i in range(2)])
     # The same sums in another order.
     assert oracle.relative_error(jax.jit(jax.vmap(gradient, (None, 0)))(kernel, x), expected) < 1e-6
     assert oracle.relative_error(jax.pmap(gradient, in_axes=(None, 0))(kernel, x), expected) < 1e-6
@@ -83,7 +92,7 @@ def test_shapes_that_do_not_fit_are_refused():
 def test_float64_stays_float64(rng):
     with jax.enable_x64(True):
         x, kernel = jnp.asarray(rng.normal(size=(1, 6, 6, 3))), jnp.ones((3, 3, 3, 4))
-        gradient = jax.grad(lambda k: (correlate(x, k) ** 2).sum())(kernel)
-        expected = jax.grad(lambda k: (oracle.correlate(x, k) ** 2).sum())(kernel)
+        gradient = jax.jit(jax.grad(lambda k: (correlate(x, k) ** 2).sum()))(kernel)
+        expected = jax.jit(jax.grad(lambda k: (oracle.correlate(x, k) ** 2).sum()))(kernel)
         assert gradient.dtype == np.float64
         assert oracle.relative_error(gradient, expected) < 1e-14

@@ -102,14 +102,14 @@ def losses(stage, name, params, pair):
     """The metrics of a stage's loss on one pair, of an experiment or of FNet."""
     change = ablation(name)
     fnet = FNet(**{**SMALL, **change.network})
-    return STAGES[stage].loss(fnet, change)(params, *pair)[1]
+    return jax.jit(STAGES[stage].loss(fnet, change))(params, *pair)[1]
 
 
 def test_the_change_of_an_experiment_reaches_its_loss(rng):
     pair = [np.float32(rng.random((1, 16, 16, 1))) for _ in range(2)]
     fnet, ifnet = (
-        net.init(jax.random.key(1), *images)
-        for net, images in ((FNet(**SMALL), pair), (inverse(FNet(**SMALL)), pair[:1]))
+        initial_params(network, 1, method="xavier")
+        for network in (FNet(**SMALL), inverse(FNet(**SMALL)))
     )
     complete = losses("stage2", None, {"fnet": fnet}, pair)
     terms = {f"loss/{term}" for term in ("intensity", "gradient", "ssim")}
@@ -120,9 +120,9 @@ def test_the_change_of_an_experiment_reaches_its_loss(rng):
         rest = complete["loss"] - complete[f"loss/{term}"]
         np.testing.assert_allclose(found["loss"], rest, rtol=1e-5)
     # AE12: FNet's own fused image, and an IFNet of the same parameters with soft thresholds.
-    If, _ = FNet(**SMALL).apply(fnet, *pair)
-    again, _ = IFNet(**SMALL, threshold="soft").apply(ifnet, If)
-    expected = float(stage1(*pair, *again)[0])
+    If, _ = jax.jit(FNet(**SMALL).apply)(fnet, *pair)
+    again, _ = jax.jit(IFNet(**SMALL, threshold="soft").apply)(ifnet, If)
+    expected = float(jax.jit(stage1)(*pair, *again)[0])
     both = {"fnet": fnet, "ifnet": ifnet}
     assert losses("stage1", "AE12", both, pair)["loss"] == pytest.approx(expected, rel=1e-5)
     assert losses("stage1", None, both, pair)["loss"] != pytest.approx(expected, rel=1e-3)

@@ -9,9 +9,10 @@ from small_stages import LOSSES, fresh, whole
 from train.run import devices, steps
 
 
-@pytest.mark.parametrize("stage", LOSSES)
-def test_two_devices_do_what_one_does(stage, batches):
-    optimizer = steps.make_optimizer(steps.learning_rate(1e-4, steps=3))
+def test_two_devices_do_what_one_does(batches):
+    """In stage II, whose loss weighs the whole batch; test_stage1.py trains stage I."""
+    stage = "stage2"
+    optimizer = steps.make_optimizer(steps.learning_rate(1e-4))
     make = lambda axis: steps.make_step(LOSSES[stage], optimizer, ema_decay=0.999, axis_name=axis)
     one = fresh(stage, optimizer)
     alone = jax.jit(make(None))
@@ -35,7 +36,7 @@ def test_two_devices_do_what_one_does(stage, batches):
 
 
 def test_a_step_is_compiled_once(batches):
-    optimizer = steps.make_optimizer(steps.learning_rate(1e-4, steps=3))
+    optimizer = steps.make_optimizer(steps.learning_rate(1e-4))
     traced = 0
 
     def counted(*arguments, **options):
@@ -75,7 +76,7 @@ def test_shard_map_would_do_the_same(batches, monkeypatch):
     """The day ``jax.pmap`` leaves JAX, ``devices.mapped`` alone has to change."""
 
     def two_steps():
-        optimizer = steps.make_optimizer(steps.learning_rate(1e-4, steps=3))
+        optimizer = steps.make_optimizer(steps.learning_rate(1e-4))
         step = steps.make_step(LOSSES["stage2"], optimizer, ema_decay=0.999, axis_name=devices.AXIS)
         spread, state = devices.spread(step), devices.replicate(fresh("stage2", optimizer))
         seen = []

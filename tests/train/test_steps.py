@@ -12,7 +12,7 @@ from train.run import steps
 
 
 def test_steps_learn_and_report(batches):
-    optimizer = steps.make_optimizer(steps.learning_rate(1e-3, steps=40))
+    optimizer = steps.make_optimizer(steps.learning_rate(1e-3))
     step = jax.jit(steps.make_step(LOSSES["stage1"], optimizer, ema_decay=0.999))
     state = fresh("stage1", optimizer)
     seen = []
@@ -30,7 +30,7 @@ def test_steps_learn_and_report(batches):
 
 
 def test_the_average_starts_as_the_weights_and_forgets_them(batches):
-    optimizer = steps.make_optimizer(steps.learning_rate(1e-3, steps=9))
+    optimizer = steps.make_optimizer(steps.learning_rate(1e-3))
     step = jax.jit(steps.make_step(LOSSES["stage2"], optimizer, ema_decay=0.15))
     state = fresh("stage2", optimizer)
     expected = whole(state.ema)
@@ -52,14 +52,14 @@ def test_clipping_shortens_the_gradient_and_nothing_else():
 
 
 def test_the_rate():
-    rates = lambda **o: [float(steps.learning_rate(1.0, steps=10, **o)(t)) for t in range(10)]
+    rates = lambda **o: [float(steps.learning_rate(1.0, **o)(t)) for t in range(10)]
     assert rates() == [1.0] * 10
     np.testing.assert_allclose(rates(warmup=4)[:6], [0.25, 0.5, 0.75, 1, 1, 1], rtol=1e-6)
-    fall = rates(cosine=True)
+    fall = rates(falls_until=10)
     assert fall[0] == 1
     assert fall == sorted(fall, reverse=True)
     np.testing.assert_allclose(fall[5], 0.5, rtol=1e-6)
-    both = rates(cosine=True, warmup=4)
+    both = rates(falls_until=10, warmup=4)
     np.testing.assert_allclose(both[4], 1, rtol=1e-6)
     assert both[9] < 0.1
     assert rates(warmup=1)[0] == 1
@@ -67,8 +67,8 @@ def test_the_rate():
 
 def test_null_features_are_counted(batches):
     params = {"fnet": initial_params(FNET, 0)}
-    _, metrics = LOSSES["stage2"](params, *batches[0])
-    _, found = FNET.apply(params["fnet"], *batches[0])
+    _, metrics = jax.jit(LOSSES["stage2"])(params, *batches[0])
+    _, found = jax.jit(FNET.apply)(params["fnet"], *batches[0])
     for name in ("u1", "u2", "c"):
         null = np.mean(np.abs(found[name]) <= 1e-3)
         assert 0 < null < 1

@@ -1,5 +1,6 @@
 """``python -m train.validate``."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -26,11 +27,11 @@ def test_it_is_the_loss_of_the_middles(validation, small_network, small_checkpoi
     assert title.startswith("2 pairs of 1,000 synthetic scenes")
     found = dict(zip(header.split(" | "), row.split(" | "), strict=True))
     assert found.pop("checkpoint") == str(small_checkpoint)
-    expected = []
+    expected, fused, loss = [], jax.jit(network.apply), jax.jit(losses.stage2)
     for pair in validation:
         I1, I2 = center(pair, 24)
-        If, _ = network.apply(params, I1, I2)
-        expected.append(float(losses.stage2(If, I1, I2)[0]))
+        If, _ = fused(params, I1, I2)
+        expected.append(float(loss(If, I1, I2)[0]))
     # Printed to five digits; float32 sums in another order differ in the sixth.
     assert float(found["loss"]) == pytest.approx(np.mean(expected), rel=1e-4)
     terms = [float(value) for name, value in found.items() if name != "loss"]

@@ -1,5 +1,6 @@
 """A step on all devices: each has the whole state and its part of the batch."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -11,10 +12,12 @@ from train.run.steps import State
 AXIS = "devices"
 
 
+@functools.lru_cache(maxsize=8)
 def mapped(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     """A function on all devices at once, each with its row of every argument.
 
-    The devices know each other as :data:`AXIS`. This is all that depends on ``jax.pmap``.
+    The devices know each other as :data:`AXIS`. This is all that depends on ``jax.pmap``. The same
+    function gives the same program again.
 
     Args:
         function: of arrays without the axis of devices.
@@ -38,7 +41,11 @@ def replicate(state: State) -> State:
     """
     devices = jax.local_device_count()
     rows = jax.tree.map(lambda x: np.broadcast_to(x, (devices, *np.shape(x))), state)
-    return mapped(lambda state: state)(rows)
+    return mapped(_itself)(rows)
+
+
+def _itself(state: State) -> State:
+    return state
 
 
 def divide(images: np.ndarray) -> np.ndarray:

@@ -15,11 +15,9 @@ from fnet_jax.networks.network import Network
 from fnet_jax.networks.start import METHODS, initial_params
 from fnet_jax.weights import checkpoints
 from train.ablations import ABLATIONS, Ablation, ablation
-from train.config import TrainConfig, differences
+from train.config import SIZES, TrainConfig, differences
 from train.run import steps
 from train.run.stages import Stage
-
-SIZES = ("features", "iterations", "kernel_size")  # settings of the network that are flags
 
 
 @dataclass(frozen=True)
@@ -117,7 +115,7 @@ def resolve(
         if name not in params:
             params[name] = initial_params(network, config.seed + number, method=method)
     schedule = steps.learning_rate(
-        config.lr, steps=config.steps, warmup=config.warmup, cosine=config.cosine
+        config.lr, warmup=config.warmup, falls_until=config.steps if config.cosine else None
     )
     return Resolved(
         stage=stage,

@@ -1,6 +1,11 @@
-"""One training step of each stage: pure functions of a state and a batch."""
+"""One training step of each stage: pure functions of a state and a batch.
 
-from collections.abc import Callable, Collection
+What makes them gives the same function for the same arguments, so that a process that trains again,
+as recipes and experiments do, compiles nothing twice.
+"""
+
+import functools
+from collections.abc import Callable
 from typing import Any, cast
 
 import flax
@@ -50,20 +55,28 @@ def create(params: Params, optimizer: optax.GradientTransformation) -> State:
     )
 
 
+@functools.cache
 def learning_rate(
-    rate: float, *, steps: int, warmup: int = 0, cosine: bool = False
+    rate: float, *, warmup: int = 0, falls_until: int | None = None
 ) -> optax.Schedule:
-    """The rate as a function of the step: constant (the paper), with a rise, a fall or both."""
-    if cosine:
-        after: optax.Schedule = optax.cosine_decay_schedule(rate, max(steps - warmup, 1))
+    """The rate as a function of the step: constant (the paper), with a rise, a fall or both.
+
+    Args:
+        rate: Adam's, constant or at its highest.
+        warmup: number of first steps in which it rises along a line.
+        falls_until: the step at which it reaches 0 along a cosine; None if it does not fall.
+    """
+    if falls_until is None:
+        after: optax.Schedule = optax.constant_schedule(rate)
     else:
-        after = optax.constant_schedule(rate)
+        after = optax.cosine_decay_schedule(rate, max(falls_until - warmup, 1))
     if not warmup:
         return after
     rise = optax.linear_schedule(rate / warmup, rate, max(warmup - 1, 1))
     return optax.join_schedules([rise, after], [warmup])
 
 
+@functools.cache
 def make_optimizer(
     schedule: optax.Schedule, *, clip: float | None = None
 ) -> optax.GradientTransformation:
@@ -72,6 +85,7 @@ def make_optimizer(
     return adam if clip is None else optax.chain(optax.clip_by_global_norm(clip), adam)
 
 
+@functools.cache
 def stage1_loss(fnet: FNet, ifnet: IFNet) -> Loss:
     """Eq. 25 of both networks, as a function of parameters and a batch."""
 
@@ -87,7 +101,8 @@ def stage1_loss(fnet: FNet, ifnet: IFNet) -> Loss:
     return loss
 
 
-def stage2_loss(fnet: FNet, *, without: Collection[str] = ()) -> Loss:
+@functools.cache
+def stage2_loss(fnet: FNet, *, without: tuple[str, ...] = ()) -> Loss:
     """Eq. 26 of FNet, without some terms, as a function of parameters and a batch."""
 
     def loss(
@@ -125,6 +140,7 @@ def _metrics(
     return metrics | courses
 
 
+@functools.cache
 def make_step(
     loss: Loss,
     optimizer: optax.GradientTransformation,

@@ -1,5 +1,6 @@
 """The loss and the pictures of pairs that are kept out of training."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -40,17 +41,7 @@ def validator(
         its terms, by names that start with ``validation_``, and a picture of the first pairs:
         a row each of I1, I2, If and the energies of u1, u2, c.
     """
-
-    @jax.jit
-    def measure(params: Params, I1: jax.Array, I2: jax.Array) -> Metrics:
-        _, metrics = loss(params, I1, I2)
-        return {n: v for n, v in metrics.items() if n == "loss" or n.startswith("loss/")}
-
-    @jax.jit
-    def look(params: Params, I1: jax.Array, I2: jax.Array) -> dict[str, jax.Array]:
-        _, found = fnet.apply(params["fnet"], I1, I2)
-        energies = {n: jax.numpy.linalg.norm(found[n][0], axis=-1) for n in ("u1", "u2", "c")}
-        return {"I1": I1[0, ..., 0], "I2": I2[0, ..., 0], "If": found["If"][0, ..., 0]} | energies
+    measure, look = _measure(loss), _look(fnet)
 
     def validate(params: Params, *, picture: bool = False) -> tuple[Metrics, np.ndarray | None]:
         crops = [center(pair, crop) for pair in pairs]
@@ -62,6 +53,31 @@ def validator(
         return means, _grid(shown)
 
     return validate
+
+
+@functools.lru_cache(maxsize=4)
+def _measure(loss: Loss) -> Callable[..., Metrics]:
+    """The loss and its terms of a batch, compiled once."""
+
+    @jax.jit
+    def measure(params: Params, I1: jax.Array, I2: jax.Array) -> Metrics:
+        _, metrics = loss(params, I1, I2)
+        return {n: v for n, v in metrics.items() if n == "loss" or n.startswith("loss/")}
+
+    return measure
+
+
+@functools.lru_cache(maxsize=4)
+def _look(fnet: Unrolled) -> Callable[..., dict[str, jax.Array]]:
+    """The panels of a pair, compiled once."""
+
+    @jax.jit
+    def look(params: Params, I1: jax.Array, I2: jax.Array) -> dict[str, jax.Array]:
+        _, found = fnet.apply(params["fnet"], I1, I2)
+        energies = {n: jax.numpy.linalg.norm(found[n][0], axis=-1) for n in ("u1", "u2", "c")}
+        return {"I1": I1[0, ..., 0], "I2": I2[0, ..., 0], "If": found["If"][0, ..., 0]} | energies
+
+    return look
 
 
 def _grid(rows: list[dict[str, np.ndarray]]) -> np.ndarray:
