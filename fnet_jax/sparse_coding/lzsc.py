@@ -94,7 +94,7 @@ class LZSC(Coder):
         dots = jax.random.bernoulli(keys[0], 0.02, (8, 32, 32, 4)).astype(float)
         images = correlate(dots, 0.3 * jax.random.normal(keys[1], (5, 5, 4, 1)))
         coder = LZSC(features=16, iterations=2, kernel_size=5, threshold="soft")
-        params = coder.init(keys[2], images), jnp.zeros((5, 5, 16, 1))
+        params = jax.jit(coder.init)(keys[2], images), jnp.zeros((5, 5, 16, 1))
         code = lambda params: coder.apply(params[0], images)[0]
         missed = lambda params: jnp.mean((correlate(code(params), params[1]) - images) ** 2)
         loss = lambda params: missed(params) + jnp.mean(jnp.abs(code(params)))

@@ -24,21 +24,6 @@ from train.run.stages import STAGES
 from train.run.watch import Diverged
 
 
-@pytest.fixture(autouse=True, scope="module")
-def compiled_once(tmp_path_factory):
-    """Lets the many runs of one tiny network share compiled programs."""
-    options = {
-        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
-        "jax_persistent_cache_min_compile_time_secs": 0.0,
-    }
-    before = {name: getattr(jax.config, name) for name in options}
-    for name, value in options.items():
-        jax.config.update(name, value)
-    yield
-    for name, value in before.items():
-        jax.config.update(name, value)
-
-
 def configured(workdir, text=""):
     return parse(TrainConfig, ["--workdir", str(workdir), *flags(TINY, *text.split())])
 

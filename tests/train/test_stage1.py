@@ -23,11 +23,9 @@ from fnet_jax.weights.integrity import check_files, named_arrays
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    """One device, and compiled programs that the runs share."""
+    """One device, and data sets that the runs share."""
     return {
         "XLA_FLAGS": "",
-        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("compiled")),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "PYTHONPATH": str(ROOT),
         "TFDS_DATA_DIR": str(tmp_path_factory.mktemp("sets")),
     }
