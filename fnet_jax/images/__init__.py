@@ -1,4 +1,4 @@
-"""Image files and their color: ``images.read``, ``write``, ``size`` and ``find``.
+"""Image files and their color: ``images.read``, ``open``, ``write``, ``size`` and ``find``.
 
 What decodes files is imported when it is first used, so that finding them costs little.
 """
@@ -7,16 +7,20 @@ from fnet_jax.images.folders import SUFFIXES, find
 
 TYPE_CHECKING = False  # that of typing, which is slow to import
 if TYPE_CHECKING:
-    from fnet_jax.images.files import read, size, write
+    from fnet_jax.images.files import open, read, size
+    from fnet_jax.images.frame import Frame
+    from fnet_jax.images.writing import write
 
-__all__ = ["SUFFIXES", "find", "read", "size", "write"]
+PLACES = {"open": "files", "read": "files", "size": "files", "write": "writing", "Frame": "frame"}
+
+__all__ = ["SUFFIXES", "Frame", "find", "open", "read", "size", "write"]
 
 
 def __getattr__(name: str) -> object:
-    if name in __all__:
-        from fnet_jax.images import files
+    if name in PLACES:
+        from importlib import import_module
 
-        return getattr(files, name)
+        return getattr(import_module(f"fnet_jax.images.{PLACES[name]}"), name)
     raise AttributeError(f"module 'fnet_jax.images' has no attribute {name!r}")
 
 

@@ -1,117 +1,181 @@
-"""Reading and writing image files: a bad file is named, and a file is never half written.
+"""The door to image files: each is read by the module of its format, and a bad one is named.
 
-Arrays are (H, W) or (H, W, 3), uint8 or, for 16-bit grey files, uint16; row 0 is the top of the
-picture as a viewer shows it (orientation tags of cameras are followed).
+Row 0 of an array is the top of the picture as a viewer shows it. Nothing here depends on, or
+changes, settings that Pillow keeps for the whole process.
 """
 
-import ctypes
-import logging
-import threading
-import warnings
+import builtins
+import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps, TiffImagePlugin
+from PIL import Image
 
-from fnet_jax.artifacts.files import replace_file, writable
 from fnet_jax.errors import InputError, first_line
-from fnet_jax.images.color import published_grey
-from fnet_jax.images.folders import SUFFIXES
-from fnet_jax.images.levels import to_8_bits
+from fnet_jax.images import bmp, jpeg, png, profiles, tiff
+from fnet_jax.images.color import from_unit, published_grey
+from fnet_jax.images.color import grey as luma
+from fnet_jax.images.frame import MAX_PIXELS, Frame, full_range, logger
+from fnet_jax.images.stored import Stored, Unsuitable
 
-SIXTEEN_BIT_SUFFIXES = (".png", ".tif", ".tiff")
-SAVE_OPTIONS: dict[str, dict[str, Any]] = {
-    ".jpg": {"quality": 95, "subsampling": 0},
-    ".jpeg": {"quality": 95, "subsampling": 0},
+SIGNATURES: dict[bytes, ModuleType] = {
+    png.SIGNATURE: png,
+    b"\xff\xd8\xff": jpeg,
+    b"BM": bmp,
+    b"II*\0": tiff,
+    b"MM\0*": tiff,
+    b"II+\0": tiff,
+    b"MM\0+": tiff,
 }
-JPEG_SIDE = 65500  # what libjpeg accepts
-GREY_MODES = ("1", "L", "LA", "La")
-ORIENTATION_TAG, PHOTOMETRIC_TAG = 0x0112, 0x0106
+OTHERS = {  # what is often found under the name of an image
+    b"version https://git-lfs": "a Git LFS pointer; fetch the file itself with git lfs pull",
+    b"<": "text, such as a web page; download the image itself",
+    b"%!PS": "PostScript; export it as PNG",
+    b"%PDF": "PDF; export it as PNG",
+    b"GIF8": "GIF; save it as PNG",
+    b"RIFF": "WebP; save it as PNG",
+    b"SIMPLE": "FITS; save it as TIFF",
+}
+KNOWN = "PNG, JPEG, BMP or TIFF"
+# For each orientation: whether rows and columns are exchanged, then rows, then columns reversed.
+TURNS = {
+    1: (False, False, False),
+    2: (False, False, True),
+    3: (False, True, True),
+    4: (False, True, False),
+    5: (True, False, False),
+    6: (True, False, True),
+    7: (True, True, True),
+    8: (True, True, False),
+}
 
-logger = logging.getLogger(__name__)
 
-_settings = threading.RLock()
-
-
-def size(path: Path, *, max_pixels: int | None = None) -> tuple[int, int]:
-    """Height and width in pixels of an image file, from its header.
+def size(path: Path, *, max_pixels: int | None = MAX_PIXELS) -> tuple[int, int]:
+    """Height and width in pixels of an image file, as :func:`read` gives it, from its headers.
 
     Raises:
         InputError: as :func:`read`, but for damage behind the header.
     """
-    with _opened(path, max_pixels) as image:
-        width, height = image.size
-        # Pillow gives the turned size of a TIFF file, and would decode a PNG file to find that it
-        # has no such tag.
-        untagged = image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info)
-        turned = not untagged and image.getexif().get(ORIENTATION_TAG) in (5, 6, 7, 8)
-        return (width, height) if turned else (height, width)
+    with _opened(path) as (file, form):
+        return _size(file, form, Path(path), max_pixels)
 
 
-def read(path: Path, *, grey: bool = False, max_pixels: int | None = None) -> np.ndarray:
-    """Reads an image file.
+def open(path: Path, *, max_pixels: int | None = MAX_PIXELS) -> Frame:
+    """Reads an image file with all that it says of itself.
 
-    PNG, JPEG, BMP and TIFF of 8 bits per channel (grey, RGB, palette, each with or without an alpha
-    channel, which is dropped) and 16-bit grey PNG and TIFF, at full precision. 16-bit color is
-    read at 8 bits, with a warning in the log. Of several pages the first is read.
+    PNG, JPEG, BMP and TIFF: grey, color and palettes of 1 to 16 bits, TIFF of 32 bits and floats
+    too. Orientation is applied, colors of other profiles become sRGB (of 8 bits a channel), and
+    what is transparent becomes black. Of several pages the first of full resolution is read.
 
     Args:
         path: the file.
-        grey: return color images as 8-bit grey, as the published grey results were made from:
-            the luma that a JPEG file stores, and
-            :func:`fnet_jax.images.color.published_grey` otherwise.
+        max_pixels: refuse larger images before they are decoded; None for any size.
+
+    Raises:
+        InputError: the file is missing, empty, damaged, too large, no image of these formats, or
+            cannot be read.
+    """
+    return _read(Path(path), grey=False, max_pixels=max_pixels)
+
+
+def read(path: Path, *, grey: bool = False, max_pixels: int | None = MAX_PIXELS) -> np.ndarray:
+    """Reads an image file as an array in which white is the largest value of the type, or 1.
+
+    As :func:`open`; what was decided in reading goes to the log as a warning.
+
+    Args:
+        path: the file.
+        grey: return color images as grey, as the published grey results were made from: the luma
+            that a JPEG file stores, and :func:`fnet_jax.images.color.published_grey` of other
+            8-bit images.
         max_pixels: refuse larger images before they are decoded; None for any size.
 
     Returns:
-        uint8 array (H, W) or (H, W, 3), or uint16 array (H, W).
+        Array (H, W) or (H, W, 3): uint8, uint16, or floats in [0, 1].
 
     Raises:
-        InputError: the file is missing, empty, damaged, too large, not an image, of floating point,
-            or cannot be read.
+        InputError: as :func:`open`, or a file of floats holds values outside [0, 1].
     """
-    with _opened(path, max_pixels) as image:
-        stored = [str(part) for part in getattr(image, "tile", [])]  # how each tile is coded
-        if grey and image.format in ("JPEG", "MPO") and image.mode == "RGB":
-            image.draft("L", None)
-        with _silent_libtiff():
-            image.load()
-        white_is_zero = image.format == "TIFF" and image.getexif().get(PHOTOMETRIC_TAG) == 0
-        if image.format != "TIFF":  # which Pillow turns by itself
-            image = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I"):
-            array = np.asarray(image).astype(np.int64)
-            if array.min() < 0 or array.max() > 65535:
-                raise InputError(f"{path}: has values outside 0…65535; convert it to 16-bit grey")
-            # Pillow turns such images around at 8 bits only.
-            return (65535 - array if white_is_zero else array).astype(np.uint16)
-        if image.mode == "F":
-            raise InputError(f"{path}: holds floating-point values; convert it to 8 or 16-bit grey")
-        if any(";16" in part for part in stored):
-            logger.warning("%s: 16-bit color is read at 8 bits", path)
-        if image.mode in GREY_MODES:
-            return np.asarray(image.convert("L"))
-        rgb = np.asarray(image.convert("RGB"))
-        return published_grey(rgb) if grey else rgb
+    frame = _read(Path(path), grey=grey, max_pixels=max_pixels)
+    for note in frame.notes:
+        logger.warning("%s: %s", path, note)
+    try:
+        array = full_range(frame)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+    if not grey or array.ndim == 2:
+        return array
+    return published_grey(array) if array.dtype == np.uint8 else from_unit(luma(array), array.dtype)
+
+
+def _read(path: Path, *, grey: bool, max_pixels: int | None) -> Frame:
+    with _opened(path) as (file, form):
+        _size(file, form, path, max_pixels)
+        file.seek(0)
+        return _frame(form.decode(file, grey=grey))
+
+
+def _size(file: BinaryIO, form: ModuleType, path: Path, most: int | None) -> tuple[int, int]:
+    height, width, orientation = form.size(file)
+    if most is not None and width * height > most:
+        raise InputError(
+            f"{path}: {width}×{height} is more than {most} pixels; shrink it or raise --max-pixels"
+        )
+    return (width, height) if TURNS[orientation][0] else (height, width)
+
+
+def _frame(stored: Stored) -> Frame:
+    """The frame of an image as it is stored: in sRGB, opaque, and upright."""
+    pixels, notes = stored.pixels, list(stored.notes)
+    if not profiles.is_srgb(stored.icc):
+        assert stored.icc is not None
+        if pixels.dtype == np.uint8:
+            managed = profiles.to_srgb(Image.fromarray(pixels), stored.icc)
+            if managed is not None:
+                rgb = np.asarray(managed)
+                pixels = rgb if pixels.ndim == 3 else rgb[..., 1]
+        else:
+            notes.append("its color profile is not applied, as it has more than 8 bits a channel")
+    if stored.alpha is not None:
+        alpha = stored.alpha if pixels.ndim == 2 else stored.alpha[..., None]
+        over = pixels * alpha
+        if np.issubdtype(pixels.dtype, np.integer):
+            over = np.rint(over)
+        pixels = over.astype(pixels.dtype)
+        notes.append("what is transparent becomes black")
+    exchanged, rows, columns = TURNS[stored.orientation]
+    pixels = pixels.swapaxes(0, 1) if exchanged else pixels
+    pixels = pixels[:: -1 if rows else 1, :: -1 if columns else 1]
+    return Frame(
+        np.ascontiguousarray(pixels),
+        black=0.0,
+        white=float(stored.white),
+        metadata=stored.metadata,
+        notes=tuple(notes),
+    )
 
 
 @contextmanager
-def _opened(path: Path, max_pixels: int | None) -> Iterator[Image.Image]:
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, ModuleType]]:
     """Opens an image file and turns whatever its decoder raises into an InputError."""
     path = Path(path)
     try:
-        if path.stat().st_size == 0:
-            raise InputError(f"{path}: the file is empty; copy or export it again")
-        with _own_settings(), Image.open(path) as image:
-            width, height = image.size
-            if max_pixels is not None and width * height > max_pixels:
-                raise InputError(
-                    f"{path}: {width}×{height} is more than {max_pixels} pixels; "
-                    f"shrink it or raise --max-pixels"
-                )
-            yield image
+        with _regular(path) as file:
+            head = file.read(24)
+            form = next((m for start, m in SIGNATURES.items() if head.startswith(start)), None)
+            if not head:
+                raise InputError(f"{path}: the file is empty; copy or export it again")
+            if form is None:
+                what = next((w for start, w in OTHERS.items() if head.startswith(start)), None)
+                detail = f"holds {what}" if what else f"not an image of a known format; use {KNOWN}"
+                raise InputError(f"{path}: {detail}")
+            file.seek(0)
+            yield file, form
     except InputError:
         raise
     except FileNotFoundError as error:
@@ -119,10 +183,8 @@ def _opened(path: Path, max_pixels: int | None) -> Iterator[Image.Image]:
         raise InputError(f"{path}: {what}; check the name") from error
     except PermissionError as error:
         raise InputError(f"{path}: permission denied; check its permissions") from error
-    except Image.UnidentifiedImageError as error:
-        raise InputError(
-            f"{path}: not an image of a known format; use PNG, JPEG, BMP or TIFF"
-        ) from error
+    except Unsuitable as error:
+        raise InputError(f"{path}: {error}") from error
     except MemoryError as error:
         raise InputError(f"{path}: not enough memory to decode it; shrink it") from error
     except Exception as error:  # decoders raise many kinds for the many ways a file can be damaged
@@ -132,72 +194,13 @@ def _opened(path: Path, max_pixels: int | None) -> Iterator[Image.Image]:
 
 
 @contextmanager
-def _own_settings() -> Iterator[None]:
-    """Sets what Pillow keeps for the whole process as it is needed here; one thread at a time."""
-    with _settings:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        # Pillow's own reader garbles uncompressed TIFF files that lie on their side.
-        libtiff, TiffImagePlugin.READ_LIBTIFF = TiffImagePlugin.READ_LIBTIFF, True
-        try:
-            # Warnings of damaged tags are left out: the decoder's error says enough.
-            with warnings.catch_warnings(action="ignore"):
-                yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
-            TiffImagePlugin.READ_LIBTIFF = libtiff
+def _regular(path: Path) -> Iterator[BinaryIO]:
+    """Opens a regular file; a pipe or a device may have no end."""
 
+    def opened(name: str, flags: int) -> int:
+        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))  # else a pipe waits for a writer
 
-@contextmanager
-def _silent_libtiff() -> Iterator[None]:
-    """Keeps libtiff from writing messages of its own to standard error; Pillow raises errors."""
-    setters = []
-    with suppress(OSError, AttributeError):  # Pillow for Windows does not let others call it
-        library = ctypes.CDLL(Image.core.__file__)
-        setters = [library.TIFFSetErrorHandler, library.TIFFSetWarningHandler]
-    for setter in setters:
-        setter.argtypes, setter.restype = [ctypes.c_void_p], ctypes.c_void_p
-    handlers = [setter(None) for setter in setters]
-    try:
-        yield
-    finally:
-        for setter, handler in zip(setters, handlers, strict=True):
-            setter(handler)
-
-
-def write(path: Path, image: np.ndarray, *, overwrite: bool = False) -> None:
-    """Writes an image file, whole or not at all.
-
-    The format follows the suffix. JPEG is written at quality 95 without chroma subsampling. Where
-    16 bits cannot be written (in color, and in formats without them), 8 bits are.
-
-    Args:
-        path: the file, in a folder that exists.
-        image: uint8 or uint16 array (H, W) or (H, W, 3).
-        overwrite: replace a file that exists.
-
-    Raises:
-        InputError: the file exists and ``overwrite`` is not set, the suffix is not one of
-            ``SUFFIXES``, the array is not such an image, or the file cannot be written.
-    """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise InputError(f"{path}: cannot write this format; use one of {', '.join(SUFFIXES)}")
-    image = image.astype(image.dtype.newbyteorder("="), copy=False)
-    if image.dtype == np.uint16 and (image.ndim == 3 or suffix not in SIXTEEN_BIT_SUFFIXES):
-        image = to_8_bits(image)
-    grey_or_rgb = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
-    if image.dtype not in (np.uint8, np.uint16) or not grey_or_rgb or not image.size:
-        raise InputError(
-            f"{path}: cannot write {image.dtype} of shape {image.shape}; "
-            f"it must be a uint8 or uint16 image"
-        )
-    if suffix in (".jpg", ".jpeg") and max(image.shape[:2]) > JPEG_SIDE:
-        raise InputError(f"{path}: JPEG has at most {JPEG_SIDE} pixels a side; use --format png")
-    form = Image.registered_extensions()[suffix]
-    with writable(path, remedy="use another name or folder"):
-        try:
-            with replace_file(path, overwrite=overwrite) as file:
-                Image.fromarray(image).save(file, form, **SAVE_OPTIONS.get(suffix, {}))
-        except FileExistsError as error:
-            raise InputError(f"{path}: already exists; use --overwrite to replace it") from error
+    with builtins.open(path, "rb", opener=opened) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise InputError(f"{path}: is not a regular file; use an image file")
+        yield file

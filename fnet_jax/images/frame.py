@@ -1,6 +1,7 @@
 """What an image file holds: pixels, the values that are black and white, a unit, and metadata."""
 
 import dataclasses
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +9,10 @@ from typing import Any
 import numpy as np
 
 LEVELS, CELSIUS, KELVIN = "levels", "°C", "K"
+MAX_PIXELS = 100_000_000  # of an image, unless a larger one is asked for
+ROUNDING = 1e-6  # by which floats may leave [0, 1]
+
+logger = logging.getLogger("fnet_jax.images")
 
 
 @dataclass(frozen=True)
@@ -45,3 +50,30 @@ class Frame:
     def replace(self, **changes: Any) -> "Frame":
         """The frame with other values of some attributes."""
         return dataclasses.replace(self, **changes)
+
+
+def full_range(frame: Frame) -> np.ndarray:
+    """The pixels as a type whose largest value is white: uint8, uint16, or floats in [0, 1].
+
+    Raises:
+        ValueError: values lie outside black and white, or are not numbers.
+    """
+    pixels = frame.pixels
+    if np.issubdtype(pixels.dtype, np.floating):
+        low, high = float(pixels.min()), float(pixels.max())
+        if not np.isfinite([low, high]).all():
+            raise ValueError("holds NaN or infinity; replace those values")
+        if low < frame.black - ROUNDING or high > frame.white + ROUNDING:
+            raise ValueError(
+                f"holds floats from {low:g} to {high:g}; scale them to {frame.black:g}…"
+                f"{frame.white:g}"
+            )
+        return pixels
+    white = int(frame.white)
+    if pixels.max(initial=0) > white:
+        raise ValueError(f"holds {pixels.max()}, more than its white {white}")
+    dtype, most = (np.uint8, 255) if white <= 255 else (np.uint16, 65535)
+    if white == most:
+        return pixels.astype(dtype, copy=False)
+    scaled = (pixels.astype(np.uint64) * most + white // 2) // white
+    return scaled.astype(dtype)

@@ -214,7 +214,8 @@ def test_odd_files_are_named_too(small_checkpoint, folders, tmp_path, capsys):
     pair = tmp_path / "a.webp", tmp_path / "a.webp"
     assert main(arguments(small_checkpoint, pair, tmp_path / "webp")) == 1
     assert "--format, such as png" in capsys.readouterr().err
-    assert main(arguments(small_checkpoint, pair, tmp_path / "webp", "--format=png")) == 0
+    assert main(arguments(small_checkpoint, pair, tmp_path / "webp", "--format=png")) == 1
+    assert "a.webp: holds WebP; save it as PNG" in capsys.readouterr().err
     assert main(arguments(small_checkpoint, ("/dev/null", ir / "0.png"), tmp_path / "odd")) == 1
     assert capsys.readouterr().err.count("\n") == 1
 
@@ -233,7 +234,7 @@ def test_every_mode_of_file_and_colour(small_checkpoint, tmp_path, rng, mode, co
     colourful = color == "limited" or (color != "grey" and mode in ("P", "RGBA"))
     fused = images.read(tmp_path / "out/a.png")
     assert fused.shape == ((9, 12, 3) if colourful else (9, 12))
-    assert fused.dtype == (np.uint16 if mode == "I;16" and not colourful else np.uint8)
+    assert fused.dtype == (np.uint16 if mode == "I;16" else np.uint8)
 
 
 @pytest.mark.parametrize("what", ["gone", "file", "folder", "ifnet"])

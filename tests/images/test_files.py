@@ -1,4 +1,3 @@
-import logging
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -41,13 +40,6 @@ def test_sixteen_bits_keep_full_precision(tmp_path, suffix):
     np.testing.assert_array_equal(images.read(tmp_path / "b.tif"), levels)
 
 
-def test_sixteen_bits_become_eight_where_they_must(tmp_path):
-    images.write(tmp_path / "a.jpg", np.full((8, 8), 65535, np.uint16))
-    np.testing.assert_array_equal(images.read(tmp_path / "a.jpg"), np.full((8, 8), 255))
-    images.write(tmp_path / "a.png", np.full((8, 8, 3), 257 * 7, np.uint16))
-    np.testing.assert_array_equal(images.read(tmp_path / "a.png"), np.full((8, 8, 3), 7))
-
-
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_white_is_zero_is_not_a_negative(tmp_path, dtype):
     stored = np.arange(12, dtype=dtype).reshape(3, 4)
@@ -59,24 +51,6 @@ def test_white_is_zero_is_not_a_negative(tmp_path, dtype):
     written_as_shown = stored.tobytes() not in raw
     expected = stored if written_as_shown else np.iinfo(dtype).max - stored
     np.testing.assert_array_equal(images.read(tmp_path / "a.tif"), expected)
-
-
-def test_what_may_not_be_written_is_refused(tmp_path):
-    shapes = [(4, 4, 2, 2), (0, 3), (2, 2, 1), (2, 2, 4)]
-    for bad in (np.zeros((4, 4)), *(np.zeros(shape, np.uint8) for shape in shapes)):
-        with pytest.raises(InputError, match="must be a uint8 or uint16 image"):
-            images.write(tmp_path / "a.png", bad)
-
-
-def test_jpeg_has_a_largest_side(tmp_path):
-    with pytest.raises(InputError, match="at most 65500 pixels a side; use --format png"):
-        images.write(tmp_path / "a.jpg", np.zeros((1, 65501), np.uint8))
-    images.write(tmp_path / "a.png", np.zeros((1, 65501), np.uint8))
-
-
-def test_byte_order_does_not_matter(tmp_path):
-    images.write(tmp_path / "a.png", np.arange(12, dtype=">u2").reshape(3, 4))
-    np.testing.assert_array_equal(images.read(tmp_path / "a.png").ravel(), np.arange(12))
 
 
 def test_folders_without_hard_links(tmp_path, rgb, monkeypatch):
@@ -99,12 +73,6 @@ def test_modes(tmp_path, rgb, mode):
     expected = np.asarray(image.convert("L" if mode in ("1", "L", "LA") else "RGB"))
     np.testing.assert_array_equal(found, expected)
     assert images.read(tmp_path / "a.tif", grey=True).shape == (9, 13)
-
-
-def test_alpha_is_dropped_not_blended(tmp_path, rgb):
-    alpha = np.full((9, 13, 1), 10, np.uint8)
-    Image.fromarray(np.concatenate([rgb, alpha], axis=2)).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(images.read(tmp_path / "a.png"), rgb)
 
 
 def test_grey_is_the_published_one(tmp_path, rgb):
@@ -132,25 +100,6 @@ def test_orientation_of_the_camera_is_followed(tmp_path, suffix, orientation):
     np.testing.assert_allclose(found, expected, atol=8 if suffix == ".jpg" else 0)
 
 
-def test_sixteen_bit_colour_is_told(tmp_path, caplog):
-    import struct
-    import zlib
-
-    def chunk(kind, body):
-        return (
-            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        )
-
-    header = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)
-    pixel = zlib.compress(b"\0" + struct.pack(">HHH", 0xFF00, 0x8000, 0))
-    (tmp_path / "a.png").write_bytes(
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixel) + chunk(b"IEND", b"")
-    )
-    with caplog.at_level(logging.WARNING, "fnet_jax"):
-        assert images.read(tmp_path / "a.png").tolist() == [[[255, 128, 0]]]
-    assert "16-bit color is read at 8 bits" in caplog.text
-
-
 def test_bad_files_are_named(tmp_path, rgb):
     images.write(tmp_path / "good.png", rgb)
     good = (tmp_path / "good.png").read_bytes()
@@ -176,11 +125,11 @@ def test_bad_files_are_named(tmp_path, rgb):
             images.read(tmp_path / "locked.png")
     with pytest.raises(InputError, match="13×9 is more than 100 pixels.*--max-pixels"):
         images.read(tmp_path / "good.png", max_pixels=100)
-    Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "float.tif")
-    with pytest.raises(InputError, match="floating-point"):
+    Image.fromarray(np.full((4, 4), 20.5, np.float32)).save(tmp_path / "float.tif")
+    with pytest.raises(InputError, match=r"float\.tif: holds floats from 20.5 to 20.5; scale them"):
         images.read(tmp_path / "float.tif")
     Image.fromarray(np.full((4, 4), -1, np.int32)).save(tmp_path / "int.tif")
-    with pytest.raises(InputError, match="outside 0…65535"):
+    with pytest.raises(InputError, match=r"int\.tif: holds negative values"):
         images.read(tmp_path / "int.tif")
 
 
@@ -212,41 +161,6 @@ def test_damage_gives_an_image_or_one_kind_of_error(tmp_path, rng, capfd, suffix
             refused += 1
     assert refused > 50
     assert capfd.readouterr().err == ""  # decoders of other languages print on their own
-
-
-def test_written_whole_or_not_at_all(tmp_path, rgb, monkeypatch):
-    path = tmp_path / "a.png"
-    images.write(path, rgb)
-    before = path.read_bytes()
-    with pytest.raises(InputError, match="already exists.*--overwrite"):
-        images.write(path, rgb // 2)
-    assert path.read_bytes() == before
-
-    def full(self, file, *given, **options):
-        file.write(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Image.Image, "save", full)
-    with pytest.raises(InputError, match=r"a\.png: cannot be written .*no space left"):
-        images.write(path, rgb // 2, overwrite=True)
-    monkeypatch.undo()
-    assert path.read_bytes() == before
-    images.write(path, rgb // 2, overwrite=True)
-    np.testing.assert_array_equal(images.read(path), rgb // 2)
-    assert os.listdir(tmp_path) == ["a.png"]
-
-
-def test_files_get_the_usual_permissions(tmp_path, rgb):
-    (tmp_path / "other").touch()
-    images.write(tmp_path / "a.png", rgb)
-    assert (tmp_path / "a.png").stat().st_mode == (tmp_path / "other").stat().st_mode
-
-
-def test_unknown_suffix_and_missing_folder_are_refused(tmp_path, rgb):
-    with pytest.raises(InputError, match="cannot write this format"):
-        images.write(tmp_path / "a.webp", rgb)
-    with pytest.raises(InputError, match="cannot be written"):
-        images.write(tmp_path / "none" / "a.png", rgb)
 
 
 def test_find_lists_images_only(tmp_path):

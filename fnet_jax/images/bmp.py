@@ -1,0 +1,26 @@
+"""BMP files of 1 to 32 bits, plain or run-length coded."""
+
+from typing import BinaryIO
+
+import numpy as np
+from PIL import BmpImagePlugin
+
+from fnet_jax.images.stored import Stored, with_alpha
+
+GREY = ("1", "L")
+
+
+def size(file: BinaryIO) -> tuple[int, int, int]:
+    """Height and width, and the orientation, which is 1."""
+    width, height = BmpImagePlugin.BmpImageFile(file).size
+    return height, width, 1
+
+
+def decode(file: BinaryIO, *, grey: bool) -> Stored:
+    """Decodes a BMP file; as of the other formats."""
+    image = BmpImagePlugin.BmpImageFile(file)
+    image.load()
+    mode = "L" if image.mode in GREY else "RGBA" if image.mode == "RGBA" else "RGB"
+    found = np.asarray(image.convert(mode))
+    pixels, alpha = with_alpha(found.reshape(*found.shape[:2], -1), 255)
+    return Stored(pixels, 255, alpha)

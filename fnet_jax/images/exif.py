@@ -1,0 +1,50 @@
+"""How a camera was held, and what else Exif and XMP say that a fused image keeps."""
+
+import re
+from typing import Any
+
+from PIL import Image
+
+ORIENTATION = 0x0112
+XMP = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')  # an attribute or an element
+LARGEST_XMP = 1 << 16  # bytes that are searched
+
+
+def parsed(exif: bytes | None) -> Image.Exif:
+    """The tags of an Exif block, with or without its heading; none where it is damaged."""
+    found = Image.Exif()
+    if exif:
+        try:
+            found.load(exif if exif.startswith(b"Exif\0\0") else b"Exif\0\0" + exif)
+            found.get(ORIENTATION)
+        except Exception:  # many kinds for the many ways in which it can be damaged
+            return Image.Exif()
+    return found
+
+
+def orientation(exif: Image.Exif, xmp: bytes | None = None) -> int:
+    """1…8 of Exif, or of XMP where Exif does not say; 1 where neither does."""
+    value = exif.get(ORIENTATION)
+    if value is None and xmp and (found := XMP.search(xmp)):
+        value = int(found[1])
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def kept(exif: Image.Exif, resolution: Any = None) -> dict[str, Any]:
+    """What a fused image keeps: Exif without orientation and thumbnail, and the resolution."""
+    metadata: dict[str, Any] = {}
+    if ORIENTATION in exif:
+        del exif[ORIENTATION]
+    try:
+        if len(exif):
+            metadata["exif"] = exif.tobytes()
+    except Exception:  # a tag whose value is not what its type says
+        metadata.pop("exif", None)
+    if resolution is not None:
+        try:
+            x, y = (float(value) for value in resolution)
+        except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+            return metadata
+        if 0 < x < 1e6 and 0 < y < 1e6:
+            metadata["resolution"] = (x, y)
+    return metadata

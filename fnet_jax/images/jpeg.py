@@ -1,0 +1,113 @@
+"""JPEG files: grey, Y'CbCr, RGB and CMYK, baseline and progressive."""
+
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, JpegImagePlugin
+
+from fnet_jax.images import exif as exifs
+from fnet_jax.images.profiles import is_srgb, to_srgb
+from fnet_jax.images.stored import Stored
+
+MOST_SCANS = 100  # encoders write 10; each costs as much time as the whole picture
+START, END, SCAN, APP1 = 0xD8, 0xD9, 0xDA, 0xE1
+ALONE = (0x01, *range(0xD0, 0xD9))  # markers without a length
+FRAMES = tuple(m for m in range(0xC0, 0xD0) if m not in (0xC4, 0xC8, 0xCC))
+EXIF, XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
+
+
+def size(file: BinaryIO) -> tuple[int, int, int]:
+    """Height and width as stored, and the orientation."""
+    height = width = 0
+    exif = xmp = None
+    for marker, length in _segments(file):
+        if marker in FRAMES and not height:
+            height, width = struct.unpack(">HH", file.read(5)[1:])
+        elif marker == APP1:
+            content = file.read(length)
+            if content.startswith(EXIF) and exif is None:
+                exif = content
+            elif content.startswith(XMP) and xmp is None:
+                xmp = content
+        elif marker == SCAN:
+            break
+    if not height or not width:
+        raise ValueError("its size is missing")
+    return height, width, exifs.orientation(exifs.parsed(exif), xmp)
+
+
+def decode(file: BinaryIO, *, grey: bool) -> Stored:
+    """Decodes a JPEG file.
+
+    Args:
+        file: at its start.
+        grey: give the luma that the file stores, where it is of sRGB.
+
+    Raises:
+        ValueError: it has more than ``MOST_SCANS`` scans.
+        OSError: it is damaged.
+    """
+    scans = _scans(file)
+    if scans > MOST_SCANS:
+        raise ValueError(f"{scans} scans, more than {MOST_SCANS}")
+    file.seek(0)
+    image: Image.Image = JpegImagePlugin.JpegImageFile(file)
+    icc = image.info.get("icc_profile")
+    if grey and image.mode == "RGB" and is_srgb(icc):
+        image.draft("L", None)
+    exif = exifs.parsed(image.info.get("exif"))
+    turned = exifs.orientation(exif, image.info.get("xmp"))
+    resolution = image.info.get("dpi")
+    if image.mode == "CMYK":
+        # By its profile, if it has one: the door knows profiles of RGB and grey alone.
+        managed = to_srgb(image, icc) if icc else None
+        image, icc = managed or image.convert("RGB"), None
+    image.load()
+    return Stored(
+        pixels=np.asarray(image),
+        white=255,
+        orientation=turned,
+        icc=None if image.mode == "L" and grey else icc,
+        metadata=exifs.kept(exif, resolution),
+    )
+
+
+def _segments(file: BinaryIO) -> Iterator[tuple[int, int]]:
+    """Marker and length of each segment, with the file at its content."""
+    if file.read(2) != bytes((0xFF, START)):
+        raise ValueError("not a JPEG file")
+    place = 2
+    while True:
+        file.seek(place)
+        head = file.read(2)
+        if len(head) < 2 or head[0] != 0xFF:
+            raise ValueError("a segment is missing")
+        if head[1] == 0xFF:  # padding
+            place += 1
+            continue
+        if head[1] in ALONE:
+            place += 2
+            continue
+        if head[1] == END:
+            return
+        (length,) = struct.unpack(">H", file.read(2).rjust(2, b"\0"))
+        yield head[1], length - 2
+        place += 2 + max(length, 2)
+
+
+def _scans(file: BinaryIO) -> int:
+    """How often the picture is coded; inside coded data, FF is followed by 0."""
+    file.seek(0)
+    for marker, _ in _segments(file):
+        if marker == SCAN:
+            break
+    scans, last = 1, b""
+    while block := file.read(1 << 20):
+        coded, end, _ = (last + block).partition(bytes((0xFF, END)))
+        scans += coded.count(bytes((0xFF, SCAN)))
+        if end:
+            break
+        last = block[-1:]
+    return scans

@@ -1,0 +1,211 @@
+"""PNG files: 1 to 16 bits, grey, color and palettes, with or without alpha, at full precision.
+
+The chunks are read here, each with its checksum, and Pillow decodes the few that hold the picture.
+Texts and profiles of any length, in any place, are no reason to refuse a picture.
+"""
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from fnet_jax.images import exif as exifs
+from fnet_jax.images.stored import Stored, white_of, with_alpha
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PICTURE = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+SAID = (b"eXIf", b"iCCP", b"iTXt", b"tEXt", b"zTXt", b"pHYs", b"sRGB")
+CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by color type
+RGB, PALETTE, GREY_ALPHA, RGBA = 2, 3, 4, 6
+LARGEST_SAID = 1 << 24  # bytes of a text or profile that are looked at
+XMP, RAW_EXIF = b"XML:com.adobe.xmp", b"Raw profile type "
+METERS_PER_INCH = 0.0254
+
+
+def size(file: BinaryIO) -> tuple[int, int, int]:
+    """Height and width as stored, and the orientation."""
+    header = b""
+    said: dict[bytes, list[bytes]] = {}
+    for kind, length in _chunks(file):
+        if kind == b"IHDR":
+            header = _content(file, kind, length)
+        elif kind in SAID and length <= LARGEST_SAID:
+            said.setdefault(kind, []).append(_content(file, kind, length))
+    width, height = _header(header)[:2]
+    return height, width, exifs.orientation(*_exif_and_xmp(said))
+
+
+def decode(file: BinaryIO, *, grey: bool) -> Stored:
+    """Decodes a PNG file.
+
+    Args:
+        file: at its start.
+        grey: has no effect: the door makes grey images of color ones.
+
+    Raises:
+        ValueError: a checksum fails, or the file is not as the format says.
+    """
+    picture, transparent = io.BytesIO(SIGNATURE), b""
+    said: dict[bytes, list[bytes]] = {}
+    picture.seek(0, io.SEEK_END)
+    header = b""
+    for kind, length in _chunks(file):
+        if kind in PICTURE:
+            content = _content(file, kind, length)
+            if kind == b"IHDR":
+                header = content
+                _, _, bits, color = _header(header)
+                if (bits, color) == (16, GREY_ALPHA):
+                    # Of the same bytes as RGBA of 8 bits, which Pillow keeps whole.
+                    content = content[:8] + bytes((8, RGBA)) + content[10:]
+            transparent = content if kind == b"tRNS" else transparent
+            picture.write(struct.pack(">I4s", length, kind) + content)
+            picture.write(struct.pack(">I", zlib.crc32(kind + content)))
+        elif kind in SAID and length <= LARGEST_SAID:
+            said.setdefault(kind, []).append(_content(file, kind, length))
+        elif not kind[0] & 32:
+            raise ValueError(f"the unknown critical part {kind.decode('latin-1')!r}")
+    _, _, bits, color = _header(header)
+    channels, alpha = _pixels(picture, bits, color, transparent)
+    exif, xmp = _exif_and_xmp(said)
+    return Stored(
+        pixels=channels,
+        white=255 if color == PALETTE else white_of(bits if bits == 16 else 8),
+        alpha=alpha,
+        orientation=exifs.orientation(exif, xmp),
+        icc=_profile(said),
+        metadata=exifs.kept(exif, _resolution(said)),
+    )
+
+
+def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Kind and length of each chunk, with the file at its content, up to the end of the picture."""
+    if file.read(8) != SIGNATURE:
+        raise ValueError("not a PNG file")
+    place = 8
+    while True:
+        file.seek(place)
+        head = file.read(8)
+        if len(head) < 8:
+            raise ValueError("the end of the picture is missing")
+        length, kind = struct.unpack(">I4s", head)
+        if length > 0x7FFFFFFF or not kind.isalpha():
+            raise ValueError("a part of it has no name")
+        yield kind, length
+        if kind == b"IEND":
+            return
+        place += 12 + length
+
+
+def _content(file: BinaryIO, kind: bytes, length: int) -> bytes:
+    content = file.read(length)
+    check = file.read(4)
+    if len(content) < length or len(check) < 4:
+        raise ValueError("it ends too early")
+    if struct.unpack(">I", check)[0] != zlib.crc32(kind + content):
+        raise ValueError(f"the checksum of its part {kind.decode()} is wrong")
+    return content
+
+
+def _header(content: bytes) -> tuple[int, int, int, int]:
+    """Width, height, bits of a channel and color type."""
+    if len(content) != 13:
+        raise ValueError("it has no header")
+    width, height, bits, color = struct.unpack(">IIBB", content[:10])
+    if color not in CHANNELS or bits not in (1, 2, 4, 8, 16) or not width or not height:
+        raise ValueError("its header is not one of PNG")
+    return width, height, bits, color
+
+
+def _pixels(
+    picture: io.BytesIO, bits: int, color: int, transparent: bytes
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Channels and alpha; fewer than 8 bits are spread over 8."""
+    if color == PALETTE:
+        image = _opened(picture)
+        return with_alpha(np.asarray(image.convert("RGBA" if transparent else "RGB")), 255)
+    if (bits, color) == (16, GREY_ALPHA):
+        return with_alpha(np.asarray(_opened(picture)).view(">u2"), 65535)
+    if bits == 16 and color in (RGB, RGBA):
+        # Pillow keeps one byte of each channel; which one is told by the name of the layout.
+        high, low = (np.asarray(_opened(picture, ends)) for ends in ("B", "L"))
+        pixels, alpha = with_alpha(high.astype(np.uint16) << 8 | low, 65535)
+    else:
+        image = _opened(picture)
+        found = np.asarray(image)
+        found = found.astype(np.uint8) * 255 if image.mode == "1" else found
+        found = found.astype(np.uint16) if bits == 16 else found
+        pixels, alpha = with_alpha(found.reshape(*found.shape[:2], -1), white_of(max(bits, 8)))
+    if alpha is None and transparent:
+        key = np.frombuffer(transparent[: 6 if color == RGB else 2], ">u2").astype(np.int64)
+        if bits < 8:
+            key = key * (255 // white_of(bits))
+        hidden = (pixels.reshape(*pixels.shape[:2], -1) == key).all(axis=2)
+        alpha = (~hidden).astype(np.float32) if hidden.any() else None
+    return pixels, alpha
+
+
+def _opened(picture: io.BytesIO, ends: str | None = None) -> Image.Image:
+    """The picture by Pillow; of 16-bit channels the byte that comes first (B) or last (L)."""
+    picture.seek(0)
+    image = PngImagePlugin.PngImageFile(picture)
+    if ends is not None:
+        (tile,) = image.tile
+        image.tile = [tile._replace(args=f"{image.mode};16{ends}")]
+    image.load()
+    return image
+
+
+def _exif_and_xmp(said: dict[bytes, list[bytes]]) -> tuple[Image.Exif, bytes | None]:
+    """Exif of its own part, or as ImageMagick writes it into a text; and XMP."""
+    exif, xmp = b"".join(said.get(b"eXIf", [])[:1]), None
+    for kind in (b"iTXt", b"tEXt", b"zTXt"):
+        for content in said.get(kind, []):
+            name, _, rest = content.partition(b"\0")
+            if name == XMP and kind == b"iTXt":
+                xmp = _international(rest)
+            elif name.startswith(RAW_EXIF) and name.endswith((b"exif", b"APP1")) and not exif:
+                exif = _hexadecimal(_inflated(rest[1:]) if kind == b"zTXt" else rest)
+    return exifs.parsed(exif), xmp
+
+
+def _international(rest: bytes) -> bytes | None:
+    """The text of an iTXt part behind its keyword."""
+    if len(rest) < 2:
+        return None
+    text = rest[2:].split(b"\0", 2)[-1]
+    return _inflated(text) if rest[0] else text
+
+
+def _hexadecimal(text: bytes) -> bytes:
+    """The bytes of a raw profile: a line with its name, a line with its length, and digits."""
+    try:
+        return bytes.fromhex(b"".join(text.split()[2:]).decode("ascii"))
+    except ValueError:
+        return b""
+
+
+def _inflated(content: bytes) -> bytes:
+    try:
+        return zlib.decompressobj().decompress(content, LARGEST_SAID)
+    except zlib.error:
+        return b""
+
+
+def _profile(said: dict[bytes, list[bytes]]) -> bytes | None:
+    if b"sRGB" in said or b"iCCP" not in said:
+        return None
+    _, _, rest = said[b"iCCP"][0].partition(b"\0")
+    return _inflated(rest[1:]) or None
+
+
+def _resolution(said: dict[bytes, list[bytes]]) -> tuple[float, float] | None:
+    content = b"".join(said.get(b"pHYs", [])[:1])
+    if len(content) != 9 or content[8] != 1:
+        return None
+    x, y = struct.unpack(">II", content[:8])
+    return x * METERS_PER_INCH, y * METERS_PER_INCH

@@ -1,0 +1,51 @@
+"""What the reader of one format hands to the door: pixels as they are stored, and their meaning."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An image as its file stores it.
+
+    Attributes:
+        pixels: array (H, W) or (H, W, 3), as stored: not turned, alpha not applied.
+        white: the value that is white; of floats 1.
+        alpha: array (H, W), floats in [0, 1], 1 where it is opaque; None if it is everywhere.
+        orientation: of TIFF and Exif, 1…8.
+        icc: its color profile, if it has one.
+        metadata: as of :class:`~fnet_jax.images.frame.Frame`.
+        notes: as of :class:`~fnet_jax.images.frame.Frame`.
+    """
+
+    pixels: np.ndarray
+    white: float
+    alpha: np.ndarray | None = None
+    orientation: int = 1
+    icc: bytes | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class Unsuitable(ValueError):
+    """A sound file that holds something else than an image that can be fused."""
+
+
+def white_of(bits: int) -> int:
+    """The largest value of so many bits."""
+    return (1 << bits) - 1
+
+
+def with_alpha(channels: np.ndarray, white: float) -> tuple[np.ndarray, np.ndarray | None]:
+    """Separates the last of 2 or 4 channels (H, W, C), alpha; a single channel becomes (H, W)."""
+    count = channels.shape[2]
+    alpha = None
+    if count in (2, 4):
+        opaque = channels[..., -1]
+        if (opaque != white).any():
+            alpha = opaque.astype(np.float32) / np.float32(white)
+        channels = channels[..., :-1]
+    return (channels[..., 0] if count <= 2 else channels), alpha
