@@ -44,8 +44,10 @@ def raw_counts(path: Path, record: Record) -> np.ndarray:
     if body.startswith(START):
         return _jpeg_ls(path, body)
     height, width = size(record)
-    if width * height == 0 or 2 * width * height > len(body):
-        raise _damaged(path, f"its raw image of {width}×{height} pixels has only {len(body)} bytes")
+    corner = record.number("H", 16), record.number("H", 12)  # row and column of the last pixel
+    whole = 2 * width * height == len(body) or corner in ((height - 1, width - 1), (0, 0))
+    if width * height == 0 or 2 * width * height > len(body) or not whole:
+        raise _damaged(path, f"its raw image of {width}×{height} pixels has {len(body)} bytes")
     if width * height > MOST_COUNTS:
         raise _too_large(path, width, height, MOST_COUNTS)
     stored = np.frombuffer(body, np.dtype(record.order + "u2"), width * height)

@@ -19,6 +19,7 @@ HEADER, ENTRY = 64, 32  # bytes
 MOST_ENTRIES = 4096  # files have 2 to 40
 VERSIONS = range(100, 200)
 RAW, EMBEDDED, CAMERA, PIP = 0x01, 0x0E, 0x20, 0x2A  # types of records
+KNOWN = range(0x40)  # 0x2e is the greatest that was seen
 PIXELS_AT = 32  # where the image begins in a record of type RAW or EMBEDDED
 
 
@@ -63,14 +64,18 @@ def records(path: Path, data: bytes) -> dict[int, Record]:
     if count > MOST_ENTRIES or start < HEADER or start + ENTRY * count > len(data):
         raise _damaged(path, "the directory of its FLIR record lies outside the file")
     found: dict[int, Record] = {}
+    unknown = False
     for i in range(count):
         kind, _, _, _, offset, length = struct.unpack_from(order + "2H4I", data, start + ENTRY * i)
+        unknown |= kind not in KNOWN
         if kind not in (RAW, EMBEDDED, CAMERA, PIP) or kind in found or length == 0:
             continue
         if offset + length > len(data):
             raise _damaged(path, f"record {kind:#x} of its FLIR data lies outside the file")
         body = data[offset : offset + length]
         found[kind] = Record(kind, _order(body), body)
+    if unknown and RAW not in found:
+        raise _damaged(path, "its FLIR record has an unknown part instead of a raw image")
     return found
 
 

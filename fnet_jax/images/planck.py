@@ -117,6 +117,7 @@ def believed(constants: Constants) -> tuple[Constants, list[str]]:
 
     Emissivity becomes 1; a distance 0, which leaves the air out; temperatures 20 °C and humidity
     50 %, with which cameras are delivered; a window is left out. A humidity of 1…100 is percent.
+    What has no influence, such as the air at a distance of 0, is not looked at.
     """
     notes: list[str] = []
     changes: dict[str, float] = {}
@@ -129,21 +130,19 @@ def believed(constants: Constants) -> tuple[Constants, list[str]]:
 
     c = constants
     check("emissivity", "emissivity", LEAST_EMISSIVITY <= c.emissivity <= 1 + 1e-6, 1.0)
+    if c.emissivity < 1 and "emissivity" not in changes:
+        check("reflected", "reflected temperature", _within(c.reflected, SURROUNDINGS), ROOM, " K")
     check("distance", "distance", 0 <= c.distance <= FARTHEST, 0.0, " m")
-    check("reflected", "reflected temperature", _within(c.reflected, SURROUNDINGS), ROOM, " K")
-    check("atmosphere", "air temperature", _within(c.atmosphere, AIR), ROOM, " K")
-    if 1 < c.humidity <= 100:
-        changes["humidity"] = c.humidity / 100
-        notes.append(f"its humidity of {c.humidity:g} is taken as percent")
-    else:
-        check("humidity", "humidity", 0 <= c.humidity <= 1, ROOM_HUMIDITY)
-    check(
-        "window_transmission",
-        "window transmission",
-        LEAST_TRANSMISSION <= c.window_transmission <= 1 + 1e-6,
-        1.0,
-    )
-    if c.window_transmission < 1 and "window_transmission" not in changes:
+    if c.distance > 0 and "distance" not in changes:
+        check("atmosphere", "air temperature", _within(c.atmosphere, AIR), ROOM, " K")
+        if 1 < c.humidity <= 100:
+            changes["humidity"] = c.humidity / 100
+            notes.append(f"its humidity of {c.humidity:g} is taken as percent")
+        else:
+            check("humidity", "humidity", 0 <= c.humidity <= 1, ROOM_HUMIDITY)
+    w = c.window_transmission
+    check("window_transmission", "window transmission", LEAST_TRANSMISSION <= w <= 1 + 1e-6, 1.0)
+    if w < 1 and "window_transmission" not in changes:
         check("window", "window temperature", _within(c.window, AIR), ROOM, " K")
     constants = replace(constants, **changes)
     if not LEAST_TRANSMISSION <= transmission(constants) <= 1 + 1e-6:

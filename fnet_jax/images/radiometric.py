@@ -12,15 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from fnet_jax.errors import InputError
 from fnet_jax.images import embedded, fff, jpeg_segments, planck
 from fnet_jax.images.alignment import Alignment, placeholder, possible
+from fnet_jax.images.exif_values import DATE, MODEL, ORIENTATION, TAKEN, exif_values
 from fnet_jax.images.frame import CELSIUS, Frame
 
 WHITE = 65535.0
-MODEL, DATE, EXIF_POINTER, TAKEN = 0x0110, 0x0132, 0x8769, 0x9003
 TURNS = range(2, 9)  # EXIF orientations that are not "as stored"
 
 
@@ -102,15 +101,15 @@ def _flir(path: Path, record: bytes, *, jpeg: bytes = b"") -> Radiometric | None
         celsius, notes = None, ["it has no record of the camera: raw counts, not temperatures"]
     else:
         celsius, notes = planck.temperatures(raw, fff.constants(camera))
-    exif = _exif(jpeg)
-    if exif.get(0x0112) in TURNS:
+    exif = exif_values(jpeg_segments.exif(jpeg))
+    if exif.get(ORIENTATION) in TURNS:
         notes.append("its orientation tag is not followed: the thermal image is as stored")
     alignment, doubts = _alignment(parts, (raw.shape[0], raw.shape[1]))
     return Radiometric(
         thermal=_frame(raw if celsius is None else celsius, notes + doubts),
         raw=raw,
         alignment=alignment,
-        camera=(fff.camera(camera) if camera is not None else "") or _text(exif, MODEL),
+        camera=(fff.camera(camera) if camera is not None else "") or str(exif.get(MODEL, "")),
         taken=fff.taken(camera) if camera is not None else None,
         _path=path,
         _visible=fff.embedded(parts[fff.EMBEDDED]) if fff.EMBEDDED in parts else None,
@@ -145,12 +144,12 @@ def _dji(path: Path, jpeg: bytes) -> Radiometric | None:
     if width * height == 0:
         return None  # what DJI's visible cameras store there
     raw = np.frombuffer(stored, "<u2", width * height).reshape(height, width).astype(np.uint16)
-    exif = _exif(jpeg)
-    taken = exif.get_ifd(EXIF_POINTER).get(TAKEN) or exif.get(DATE)
+    exif = exif_values(jpeg_segments.exif(jpeg))
+    taken = exif.get(TAKEN) or exif.get(DATE)
     return Radiometric(
         thermal=_frame(raw, ["raw counts: temperatures of DJI's cameras need DJI's Thermal SDK"]),
         raw=raw,
-        camera=_text(exif, MODEL),
+        camera=str(exif.get(MODEL, "")),
         taken=_iso(taken),
         _path=path,
     )
@@ -178,22 +177,6 @@ def _frame(pixels: np.ndarray, notes: list[str]) -> Frame:
         return Frame(pixels=pixels, black=0.0, white=WHITE, notes=tuple(notes))
     black, white = float(pixels.min()), float(pixels.max())
     return Frame(pixels=pixels, black=black, white=white, unit=CELSIUS, notes=tuple(notes))
-
-
-def _exif(jpeg: bytes) -> Image.Exif:
-    """The EXIF tags, without those that are damaged: none of them changes a pixel."""
-    exif = Image.Exif()
-    try:
-        exif.load(jpeg_segments.exif(jpeg))
-        exif.get_ifd(EXIF_POINTER)
-    except Exception:  # decoders raise many kinds for the many ways of damage
-        return Image.Exif()
-    return exif
-
-
-def _text(exif: Image.Exif, tag: int) -> str:
-    text = exif.get(tag)
-    return text.strip("\x00 ") if isinstance(text, str) else ""
 
 
 def _iso(exif_time: object) -> str | None:

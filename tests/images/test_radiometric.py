@@ -1,0 +1,541 @@
+"""Thermal cameras' files: made-up ones of every layout, and real ones with known temperatures."""
+
+import dataclasses
+import gzip
+import io
+import math
+import struct
+import sys
+import zlib
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from fnet_jax.errors import InputError
+from fnet_jax.images import embedded, radiometric
+from fnet_jax.images.alignment import Alignment
+from fnet_jax.images.planck import Constants
+
+HEIGHT, WIDTH = 30, 40
+SENSOR = Constants(
+    r1=16850.5, r2=0.0116173, b=1433.3, f=1.0, o=-5151, emissivity=0.95, distance=1.0
+)
+
+
+@pytest.fixture
+def counts(rng):
+    """A smooth image with the noise of a sensor, as real ones are."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    return (15000 + 30 * x + 20 * y + rng.integers(-5, 6, (HEIGHT, WIDTH))).astype(np.uint16)
+
+
+def png(image):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    return file.getvalue()
+
+
+def jpeg(image):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=95)
+    return file.getvalue()
+
+
+def image_record(order, word, width, height, body):
+    head = struct.pack(order + "3H", word, width, height).ljust(12, b"\0")
+    corner = struct.pack(order + "2I", width - 1, height - 1)  # column and row of the last pixel
+    return (head + corner).ljust(32, b"\0") + body
+
+
+def camera_record(order, constants, model=b"FLIR Test", seconds=1568147407, west=360):
+    record = bytearray(2476)
+    record[:2] = struct.pack(order + "H", 2)
+    c = constants
+    real = {
+        0x20: c.emissivity,
+        0x24: c.distance,
+        0x28: c.reflected,
+        0x2C: c.atmosphere,
+        0x30: c.window,
+        0x34: c.window_transmission,
+        0x3C: c.humidity,
+        0x58: c.r1,
+        0x5C: c.b,
+        0x60: c.f,
+        0x70: c.alpha1,
+        0x74: c.alpha2,
+        0x78: c.beta1,
+        0x7C: c.beta2,
+        0x80: c.x,
+        0x30C: c.r2,
+    }
+    for at, value in real.items():
+        struct.pack_into(order + "f", record, at, value)
+    struct.pack_into(order + "i", record, 0x308, c.o)
+    record[0xD4 : 0xD4 + len(model)] = model
+    struct.pack_into(order + "IIh", record, 0x384, seconds, 482, west)
+    return bytes(record)
+
+
+def fff(records, header=">", creator=b""):
+    """An FFF record of (type, bytes)."""
+    at = 64 + 32 * len(records)
+    directory, body = b"", b""
+    for kind, data in records:
+        entry = struct.pack(header + "2H4I", kind, 1, 100, 1, at + len(body), len(data))
+        directory += entry.ljust(32, b"\0")
+        body += data
+    head = b"FFF\0" + creator.ljust(16, b"\0") + struct.pack(header + "3I", 100, 64, len(records))
+    return head.ljust(64, b"\0") + directory + body
+
+
+def made_up(counts, constants=SENSOR, *, header=">", order="<", body=None, more=()):
+    height, width = counts.shape
+    body = counts.astype(order + "u2").tobytes() if body is None else body
+    raw = image_record(order, 2, width, height, body)
+    return fff([(0x20, camera_record(order, constants)), (1, raw), *more], header)
+
+
+def parted(record, size=1000):
+    """The APP1 segments of a FLIR record."""
+    parts = [record[at : at + size] for at in range(0, len(record), size)]
+    return [
+        b"FLIR\0" + bytes([1, number, len(parts) - 1]) + part for number, part in enumerate(parts)
+    ]
+
+
+def in_jpeg(payloads, marker=0xE1, picture=None):
+    picture = jpeg(np.zeros((24, 32), np.uint8)) if picture is None else picture
+    segments = (struct.pack(">BBH", 0xFF, marker, len(p) + 2) + p for p in payloads)
+    return picture[:2] + b"".join(segments) + picture[2:]
+
+
+def read(content):
+    assert radiometric.is_radiometric(content[:16])
+    return radiometric.read("photo.jpg", content)
+
+
+def seen(kelvin, c):
+    """Counts of an object, by the equation in data/README.md written out in its own way."""
+
+    def body(t):
+        return c.r1 / (c.r2 * (math.exp(c.b / t) - c.f)) - c.o
+
+    ta = c.atmosphere - 273.15
+    h = c.humidity * math.exp(1.5587 + 0.06939 * ta - 0.00027816 * ta**2 + 6.8455e-7 * ta**3)
+    root = math.sqrt(c.distance)
+    tau = c.x * math.exp(-root * (c.alpha1 + c.beta1 * math.sqrt(h)))
+    tau += (1 - c.x) * math.exp(-root * (c.alpha2 + c.beta2 * math.sqrt(h)))
+    object_, around = c.emissivity * body(kelvin), (1 - c.emissivity) * body(c.reflected)
+    scene = tau * (object_ + around) + (1 - tau) * body(c.atmosphere)
+    w = c.window_transmission
+    return w * scene + (1 - w) * body(c.window)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("header", ["<", ">"])
+def test_both_byte_orders_of_header_and_records(counts, header, order):
+    found = read(made_up(counts, header=header, order=order))
+    np.testing.assert_array_equal(found.raw, counts)
+    assert found.raw.dtype == np.uint16
+    assert found.camera == "FLIR Test"
+    # 1568147407 is 20:30:07 UTC, six hours east of the camera's clock.
+    assert found.taken == "2019-09-10T14:30:07.482-06:00"
+    assert found.thermal.unit == "°C"
+    assert found.thermal.pixels.dtype == np.float32
+    assert found.thermal.black == found.thermal.pixels.min()
+    assert found.thermal.white == found.thermal.pixels.max()
+    assert found.thermal.notes == ()
+    assert found.visible() is None
+    assert found.alignment is None
+
+
+@pytest.mark.parametrize("swapped", [True, False])
+def test_raw_png_of_either_byte_order(counts, swapped):
+    stored = counts.byteswap() if swapped else counts
+    np.testing.assert_array_equal(read(made_up(counts, body=png(stored))).raw, counts)
+
+
+def test_uncompressed_counts_of_the_other_byte_order_than_their_record(counts):
+    found = read(made_up(counts, body=counts.astype(">u2").tobytes()))
+    np.testing.assert_array_equal(found.raw, counts)
+
+
+def test_a_flat_image_keeps_the_usual_byte_order():
+    flat = np.full((HEIGHT, WIDTH), 0x3A4B, np.uint16)
+    np.testing.assert_array_equal(read(made_up(flat, body=png(flat.byteswap()))).raw, flat)
+
+
+def test_jpeg_ls_is_read_where_a_decoder_is_installed(counts):
+    codecs = pytest.importorskip("imagecodecs")
+    found = read(made_up(counts, body=codecs.jpegls_encode(counts)))
+    np.testing.assert_array_equal(found.raw, counts)
+
+
+def test_jpeg_ls_without_a_decoder_names_it(counts, monkeypatch):
+    monkeypatch.setitem(sys.modules, "imagecodecs", None)
+    frame = b"\xff\xd8\xff\xf7\x00\x0b\x10" + struct.pack(">2H", HEIGHT, WIDTH) + b"\x01\x01\x11\0"
+    with pytest.raises(InputError, match="JPEG-LS; install imagecodecs"):
+        read(made_up(counts, body=frame))
+
+
+def test_segments_in_any_order_and_repeated(counts):
+    record = made_up(counts)
+    parts = parted(record)
+    assert len(parts) > 3
+    shuffled = [parts[-1], *parts[1:-1][::-1], parts[0], parts[1]]
+    for payloads in (parts, shuffled):
+        np.testing.assert_array_equal(read(in_jpeg(payloads)).raw, counts)
+
+
+@pytest.mark.parametrize("missing", [0, 2, -1])
+def test_a_missing_segment_is_refused(counts, missing):
+    parts = parted(made_up(counts))
+    many = len(parts)
+    del parts[missing]
+    with pytest.raises(InputError, match=rf"^photo.jpg: 1 of {many} segments"):
+        read(in_jpeg(parts))
+
+
+def test_two_segments_of_one_number_have_to_agree(counts):
+    parts = parted(made_up(counts))
+    with pytest.raises(InputError, match="two different FLIR segments 1"):
+        read(in_jpeg([*parts, parts[1][:-1] + b"?"]))
+
+
+def test_the_first_frame_of_a_sequence(counts):
+    first, second = made_up(counts, header="<"), made_up(counts[::-1], header="<")
+    np.testing.assert_array_equal(read(first + second).raw, counts)
+    np.testing.assert_array_equal(read(b"AFF" + first[3:]).raw, counts)
+
+
+def test_other_jpegs_hold_nothing(counts):
+    assert read(jpeg(np.zeros((8, 8), np.uint8))) is None
+    without_raw = fff([(0x20, camera_record("<", SENSOR))])
+    assert read(in_jpeg(parted(without_raw))) is None
+    with pytest.raises(InputError, match="no raw image"):
+        read(without_raw)
+    assert not radiometric.is_radiometric(b"\x89PNG")
+    with pytest.raises(InputError, match="neither"):
+        radiometric.read("a.png", b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"emissivity": 0.6, "reflected": 250.0},
+        {"distance": 200.0, "atmosphere": 303.15, "humidity": 0.9},
+        {"window_transmission": 0.8, "window": 320.0},
+        {"f": 2.5, "r2": 0.0277009, "o": -7494, "distance": 0.0},
+    ],
+)
+def test_temperatures_solve_the_equation(changes):
+    constants = dataclasses.replace(SENSOR, **changes)
+    kelvin = np.linspace(250, 350, HEIGHT * WIDTH)
+    exact = np.array([seen(t, constants) for t in kelvin])
+    rounded = np.rint(exact).astype(np.uint16).reshape(HEIGHT, WIDTH)
+    found = read(made_up(rounded, constants)).thermal
+    assert found.notes == ()
+    # Rounding moves the counts by half a one.
+    count = np.gradient(kelvin, exact).max()
+    np.testing.assert_allclose(
+        found.pixels.ravel(), kelvin - 273.15, rtol=0, atol=0.5 * count + 1e-3
+    )
+    assert count < 0.1  # or the tolerance would allow anything
+
+
+@pytest.mark.parametrize(
+    ("placeholders", "words", "instead"),
+    [
+        ({"emissivity": 0.0}, "emissivity of 0 ", {"emissivity": 1.0}),
+        ({"emissivity": 95.0}, "emissivity of 95 ", {"emissivity": 1.0}),
+        ({"emissivity": math.nan}, "emissivity of nan ", {"emissivity": 1.0}),
+        ({"distance": -1.0}, "distance of -1 m", {"distance": 0.0}),
+        ({"distance": 1e30}, "distance of 1e+30 m", {"distance": 0.0}),
+        ({"reflected": 0.0}, "reflected temperature of 0 K", {"reflected": 293.15}),
+        ({"atmosphere": math.inf}, "air temperature of inf K", {"atmosphere": 293.15}),
+        ({"humidity": -0.5}, "humidity of -0.5 ", {"humidity": 0.5}),
+        ({"humidity": 70.0}, "humidity of 70 is taken as percent", {"humidity": 0.7}),
+        ({"window_transmission": 0.0}, "window transmission of 0 ", {"window_transmission": 1.0}),
+        ({"x": math.nan}, "constants of the air", {"distance": 0.0}),
+        ({"alpha1": 1e9, "alpha2": 1e9}, "constants of the air", {"distance": 0.0}),
+    ],
+)
+def test_impossible_constants_are_said_and_replaced(counts, placeholders, words, instead):
+    found = read(made_up(counts, dataclasses.replace(SENSOR, **placeholders))).thermal
+    expected = read(made_up(counts, dataclasses.replace(SENSOR, **instead))).thermal
+    # A file's 293.15 K and 70 % are float32.
+    np.testing.assert_allclose(found.pixels, expected.pixels, rtol=0, atol=1e-4)
+    assert found.unit == "°C"
+    assert expected.notes == ()
+    (note,) = found.notes
+    assert words in note
+
+
+@pytest.mark.parametrize(
+    "sensor", [{"r1": 0.0}, {"r2": 0.0}, {"b": math.nan}, {"r1": -1.0}, {"f": math.inf}]
+)
+def test_without_planck_constants_the_counts_are_levels(counts, sensor):
+    found = read(made_up(counts, dataclasses.replace(SENSOR, **sensor))).thermal
+    np.testing.assert_array_equal(found.pixels, counts)
+    assert (found.unit, found.black, found.white) == ("levels", 0, 65535)
+    assert "raw counts" in found.notes[0]
+
+
+def test_without_a_camera_record_the_counts_are_levels(counts):
+    raw = image_record("<", 2, WIDTH, HEIGHT, counts.tobytes())
+    found = read(fff([(1, raw)]))
+    np.testing.assert_array_equal(found.thermal.pixels, counts)
+    assert found.thermal.notes
+    assert (found.camera, found.taken) == ("", None)
+
+
+def test_counts_below_every_temperature_get_the_lowest(counts):
+    counts[0, :3] = 0
+    found = read(made_up(counts)).thermal
+    assert np.isfinite(found.pixels).all()
+    np.testing.assert_array_equal(found.pixels[0, :3], found.pixels.min())
+    assert "3 pixels are colder" in found.notes[0]
+
+
+def test_corrections_that_leave_nothing_are_left_out(counts):
+    # Reflections of 900 K off a mirror would be brighter than all that is seen.
+    hot = dataclasses.replace(SENSOR, emissivity=0.3, reflected=900.0)
+    plain = dataclasses.replace(SENSOR, emissivity=1.0, distance=0.0)
+    found = read(made_up(counts, hot)).thermal
+    np.testing.assert_array_equal(found.pixels, read(made_up(counts, plain)).thermal.pixels)
+    assert "black body" in found.notes[0]
+
+
+def pip_record(real2ir, x, y, order="<"):
+    return struct.pack(order + "f6h", real2ir, x, y, 36, 142, 37, 143).ljust(96, b"\0")
+
+
+def visible_record(file, width, height):
+    return image_record("<", 3, width, height, file)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_visible_image_and_alignment_tags(counts, rng, order):
+    smooth = np.linspace(0, 255, 80 * 60 * 3).reshape(60, 80, 3).astype(np.uint8)
+    more = [(0x0E, visible_record(jpeg(smooth), 80, 60)), (0x2A, pip_record(1.5, 3, -4, order))]
+    found = read(made_up(counts, more=more))
+    assert found.alignment == Alignment(1.5, 3, -4, pip=(36, 142, 37, 143))
+    picture = found.visible()
+    assert picture.pixels.shape == (60, 80, 3)
+    assert (picture.black, picture.white, picture.unit) == (0, 255, "levels")
+    # JPEG of quality 95 without detail
+    assert np.abs(picture.pixels.astype(int) - smooth).mean() < 3
+
+
+@pytest.mark.parametrize(
+    ("tags", "words"),
+    [
+        ((1.0, 0, 0), "placeholders"),
+        ((0.0, 0, 0), "cannot be right"),
+        ((math.nan, 3, 4), "cannot be right"),
+        ((1.4, 20000, 0), "cannot be right"),
+    ],
+)
+def test_placeholders_of_the_alignment_are_said(counts, tags, words):
+    picture = jpeg(np.zeros((60, 80, 3), np.uint8))
+    more = [(0x0E, visible_record(picture, 80, 60)), (0x2A, pip_record(*tags))]
+    found = read(made_up(counts, more=more))
+    assert found.alignment is None
+    assert words in found.thermal.notes[0]
+
+
+def test_a_png_of_luma_and_chroma_becomes_rgb(counts, rng):
+    y, x = np.mgrid[:60, :80]
+    stripes = 60 * np.sin(x / 2) * np.cos(y / 3)
+    rgb = np.stack([120 + stripes, 130 + stripes, 110 + stripes], 2) + rng.normal(0, 3, (60, 80, 3))
+    rgb[:, 40:, 0] += 50
+    picture = Image.fromarray(rgb.clip(0, 255).astype(np.uint8))
+    luma_chroma = np.asarray(picture.convert("YCbCr"))
+    for stored, said in ((luma_chroma, True), (np.asarray(picture), False)):
+        more = [(0x0E, visible_record(png(stored), 80, 60))]
+        found = read(made_up(counts, more=more)).visible()
+        # Y'CbCr was rounded to 8 bits, and blue is 1.77 times its chroma.
+        np.testing.assert_allclose(found.pixels, np.asarray(picture), rtol=0, atol=3)
+        assert bool(found.notes) is said
+
+
+def test_a_damaged_visible_image_leaves_the_thermal_one(counts):
+    file = bytearray(png(np.zeros((60, 80, 3), np.uint8)))
+    file[-20] ^= 1  # in the compressed data
+    for broken in (bytes(file), b"nothing", jpeg(np.zeros((9, 9), np.uint8))[:200]):
+        found = read(made_up(counts, more=[(0x0E, visible_record(broken, 80, 60))]))
+        np.testing.assert_array_equal(found.raw, counts)
+        with pytest.raises(InputError, match=r"^photo.jpg: "):
+            found.visible()
+
+
+def test_a_raw_png_with_a_wrong_checksum_is_refused(counts):
+    file = bytearray(png(counts.byteswap()))
+    file[100] ^= 1
+    with pytest.raises(InputError, match="checksum"):
+        read(made_up(counts, body=bytes(file)))
+
+
+def test_sizes_are_bounded_before_anything_is_decoded(counts, monkeypatch):
+    wide = struct.pack(">2I", 200_000, 200_000)
+    file = png(counts.byteswap())
+    claimed = b"IHDR" + wide + file[24:29]
+    file = file[:12] + claimed + struct.pack(">I", zlib.crc32(claimed)) + file[33:]
+    with pytest.raises(InputError, match="200000×200000"):
+        read(made_up(counts, body=file))
+    monkeypatch.setattr(embedded, "MOST_COUNTS", HEIGHT * WIDTH - 1)
+    with pytest.raises(InputError, match="more than 1199"):
+        read(made_up(counts))
+
+
+def test_offsets_and_counts_outside_the_file_are_refused(counts):
+    record = made_up(counts)
+    for at in (0x18, 0x1C, 64 + 12, 64 + 16, 96 + 12, 96 + 16):
+        for value in (0xFFFFFFFF, 0x7FFFFFFF, len(record)):
+            broken = bytearray(record)
+            struct.pack_into(">I", broken, at, value)
+            with pytest.raises(InputError, match=r"^photo.jpg: damaged or cut short"):
+                read(bytes(broken))
+
+
+def test_mutated_files_raise_nothing_else(counts, rng):
+    picture = np.repeat(counts[..., None] >> 7, 3, 2).astype(np.uint8)
+    files = [
+        made_up(counts, body=png(counts.byteswap()), more=[(0x2A, pip_record(1.4, 2, 3))]),
+        in_jpeg(parted(made_up(counts, more=[(0x0E, visible_record(jpeg(picture), 40, 30))]))),
+        in_jpeg(parted(made_up(counts, more=[(0x0E, visible_record(png(picture), 40, 30))]))),
+        dji(counts),
+    ]
+    outcomes = set()
+    for number in range(800):
+        content = bytearray(files[number % len(files)])
+        if number % 5 == 0:
+            content = content[: rng.integers(4, len(content))]
+        reach = len(content) if number % 2 else min(400, len(content))
+        for _ in range(rng.integers(1, 4)):
+            content[rng.integers(4, reach) if reach > 4 else 3] = rng.integers(256)
+        try:
+            found = radiometric.read("photo.jpg", bytes(content))
+            if found is not None:
+                assert np.isfinite(found.thermal.pixels).all()
+                found.visible()
+            outcomes.add("read")
+        except InputError as error:
+            assert str(error).startswith("photo.jpg: ")
+            outcomes.add("refused")
+    assert outcomes == {"read", "refused"}
+
+
+def dji(counts, *, make="DJI", size=(HEIGHT, WIDTH)):
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110], exif[0x0132] = make, "M3T", "2022:07:23 15:13:38"
+    file = io.BytesIO()
+    Image.fromarray(np.zeros(size, np.uint8)).save(file, "JPEG", exif=exif)
+    body = counts.astype("<u2").tobytes()
+    parts = [body[at : at + 700] for at in range(0, len(body), 700)]
+    return in_jpeg([*parts, b"no more of the image"], 0xE3, file.getvalue())
+
+
+@pytest.mark.parametrize("zoom", [1, 2])
+def test_dji_raw_images_are_levels(counts, zoom):
+    found = read(dji(counts, size=(HEIGHT * zoom, WIDTH * zoom)))
+    np.testing.assert_array_equal(found.raw, counts)
+    np.testing.assert_array_equal(found.thermal.pixels, counts)
+    assert (found.thermal.unit, found.thermal.white) == ("levels", 65535)
+    assert "DJI's Thermal SDK" in found.thermal.notes[0]
+    assert (found.camera, found.taken) == ("M3T", "2022-07-23T15:13:38")
+
+
+def test_app3_of_other_cameras_is_not_an_image(counts):
+    assert read(dji(counts, make="Other")) is None
+    assert read(dji(counts, size=(31, 17))) is None
+
+
+WITH_TRUTH = {  # of shared/data/thermal/flir_jpeg
+    "b60_tower": ("flirtools", "celsius"),
+    "c2_panel": ("celsius",),
+    "e40bx_no_visible": ("flirtools", "celsius"),
+    "e60_car_no_visible": ("flirtools",),
+    "i7_ducks_no_visible": ("flirtools", "celsius"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "source"), [(name, source) for name, all_ in WITH_TRUTH.items() for source in all_]
+)
+def test_exported_temperatures(data_folder, name, source):
+    path = data_folder / "thermal/flir_jpeg" / f"{name}.jpg"
+    found = read(path.read_bytes()).thermal
+    assert found.notes == ()
+    if source == "flirtools":
+        with gzip.open(path.with_name(f"{name}.flirtools.csv.gz"), "rt") as file:
+            truth = np.loadtxt(file, delimiter=",")
+        celsius = found.pixels.clip(-40.01)  # below which FLIR Tools shows nothing
+    else:
+        truth = tifffile.imread(path.with_name(f"{name}.celsius_f32.tif"))
+        celsius = found.pixels
+    # Values of FLIR Tools, and one of the TIFF files, have three decimals; float32 adds 1e-5.
+    np.testing.assert_allclose(celsius, truth, rtol=0, atol=0.0006)
+
+
+@pytest.mark.parametrize(
+    ("file", "least", "greatest"),  # index.json, celsius_formula
+    [
+        ("flir_jpeg/one_gen1_mug.jpg", 25.934, 62.231),
+        ("flir_jpeg/e5_spindle_0132.jpg", 15.752, 73.657),
+        ("flir_jpeg/e5pro_0016.jpg", 19.002, 38.141),
+        ("flir_jpeg/e5pro_0017.jpg", 19.002, 23.524),
+        ("flir_jpeg/t540_56020.jpg", 22.076, 27.064),
+        ("flir_jpeg/e54_0001.jpg", 29.213, 40.585),
+        ("flir_jpeg/duo_r_882.jpg", 10.324, 35.307),
+        ("dji/xt_r_flir_kind.jpg", 16.255, 59.416),
+    ],
+)
+def test_ranges_of_files_without_exported_temperatures(data_folder, file, least, greatest):
+    found = read((data_folder / "thermal" / file).read_bytes()).thermal
+    # index.json has three decimals
+    assert (found.black, found.white) == pytest.approx((least, greatest), abs=0.0006)
+
+
+def test_real_files_without_a_jpeg(data_folder):
+    folder = data_folder / "thermal"
+    frame = radiometric.read("a.fff", (folder / "fff/researchir_le.fff").read_bytes())
+    assert frame.thermal.size == (240, 320)
+    assert frame.camera.startswith("FLIR T420")
+    frame = radiometric.read("a.seq", (folder / "seq/sc660.seq").read_bytes())
+    assert frame.thermal.size == (480, 640)
+    assert frame.taken == "2012-06-13T14:52:08.699-05:00"
+    # A room: no truth is known.
+    assert 10 < frame.thermal.black < frame.thermal.white < 60
+
+
+def test_the_luma_and_chroma_of_a_real_file(data_folder):
+    found = read((data_folder / "thermal/flir_jpeg/b60_tower.jpg").read_bytes()).visible()
+    assert found.notes == ("its visible image is stored as Y'CbCr",)
+    red, _, blue = found.pixels[20:60, 20:80].reshape(-1, 3).mean(0)  # the sky
+    assert blue > red + 20
+
+
+@pytest.mark.parametrize(
+    # index.json, raw_min and raw_max; those of the M3T are of the SDK, which divides by 4
+    ("name", "least", "greatest"),
+    [("h20t", 18363, 22796), ("m3t", 4 * 4745, 4 * 5036)],
+)
+def test_real_dji_files(data_folder, name, least, greatest):
+    found = read((data_folder / f"thermal/dji/{name}.jpg").read_bytes())
+    assert found.thermal.size == (512, 640)
+    assert (found.raw.min(), found.raw.max()) == (least, greatest)
+
+
+def test_orientation_tags_are_said(counts):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    Image.fromarray(np.zeros((24, 32), np.uint8)).save(file, "JPEG", exif=exif)
+    found = read(in_jpeg(parted(made_up(counts)), picture=file.getvalue()))
+    np.testing.assert_array_equal(found.raw, counts)
+    assert "orientation" in found.thermal.notes[0]
