@@ -84,7 +84,7 @@ def visible_picture(path: Path, file: bytes) -> tuple[np.ndarray, tuple[str, ...
         raise _too_large(path, width, height, MOST_VISIBLE)
     if len(re.findall(rb"\xff\xda\x00", file)) > MOST_SCANS:
         raise _damaged(path, f"its visible image has more than {MOST_SCANS} scans")
-    return _decoded(path, file, "JPEG"), ()
+    return _decoded(path, file, "JPEG", MOST_VISIBLE), ()
 
 
 def is_luma_chroma(image: np.ndarray) -> bool:
@@ -139,7 +139,7 @@ def _png(path: Path, file: bytes, most: int) -> np.ndarray:
     width, height = _checked_png(path, file)
     if width * height > most or width * height > MOST_DEFLATED * 8 * len(file):
         raise _too_large(path, width, height, most)
-    return _decoded(path, file, "PNG")
+    return _decoded(path, file, "PNG", most)
 
 
 def _checked_png(path: Path, file: bytes) -> tuple[int, int]:
@@ -160,17 +160,23 @@ def _checked_png(path: Path, file: bytes) -> tuple[int, int]:
     raise _damaged(path, "a PNG inside is cut short")
 
 
-def _decoded(path: Path, file: bytes, form: str) -> np.ndarray:
+def _decoded(path: Path, file: bytes, form: str, most: int) -> np.ndarray:
     """Samples of a PNG, or RGB of a JPEG."""
     try:
         with Image.open(io.BytesIO(file), formats=[form]) as image:
+            if image.width * image.height > most:  # of a header that only the decoder finds
+                raise _too_large(path, image.width, image.height, most)
             if form == "JPEG" or image.mode in ("P", "LA", "RGBA", "1"):
                 return np.asarray(image.convert("RGB"))
             samples = np.asarray(image)
             # 16-bit grey, where it is not a mode of its own
             return samples.astype(np.uint16) if image.mode == "I" else samples
+    except InputError:
+        raise
     except MemoryError as error:
-        raise InputError(f"{path}: not enough memory to decode an image inside") from error
+        raise InputError(
+            f"{path}: not enough memory to decode an image inside; close other programs"
+        ) from error
     except Exception as error:  # decoders raise many kinds for the many ways of damage
         raise _damaged(path, f"an image inside: {first_line(error)}") from error
 

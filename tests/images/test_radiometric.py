@@ -373,6 +373,20 @@ def test_a_damaged_visible_image_leaves_the_thermal_one(counts):
             found.visible()
 
 
+def test_a_visible_jpeg_is_bounded_however_its_header_is_found(counts, monkeypatch):
+    monkeypatch.setattr(embedded, "MOST_VISIBLE", 80 * 60 - 1)
+    file = jpeg(np.zeros((60, 80, 3), np.uint8))
+    for hidden in (file, file[:2] + b"\xff\xe0\x00\x02??" + file[2:]):  # garbage stops ours
+        found = read(made_up(counts, more=[(0x0E, visible_record(hidden, 80, 60))]))
+        with pytest.raises(InputError, match="80×60 pixels inside is more than 4799"):
+            found.visible()
+    scans = file + 101 * (b"\xff\xda\x00")
+    monkeypatch.setattr(embedded, "MOST_VISIBLE", 80 * 60)
+    found = read(made_up(counts, more=[(0x0E, visible_record(scans, 80, 60))]))
+    with pytest.raises(InputError, match="scans"):
+        found.visible()
+
+
 def test_a_raw_png_with_a_wrong_checksum_is_refused(counts):
     file = bytearray(png(counts.byteswap()))
     file[100] ^= 1
