@@ -1,7 +1,5 @@
-"""Thermal cameras' files: made-up ones of every layout, and real ones with known temperatures."""
+"""Thermal cameras' files: made-up ones of every layout, damaged ones, and real ones."""
 
-import dataclasses
-import gzip
 import io
 import math
 import struct
@@ -10,128 +8,33 @@ import zlib
 
 import numpy as np
 import pytest
-import tifffile
+from made_up_fff import (
+    HEIGHT,
+    SENSOR,
+    WIDTH,
+    camera_record,
+    dji,
+    fff,
+    in_jpeg,
+    jpeg,
+    made_up,
+    parted,
+    pip_record,
+    png,
+    read,
+    smooth_counts,
+    visible_record,
+)
 from PIL import Image
 
 from fnet_jax.errors import InputError
 from fnet_jax.images import embedded, radiometric
 from fnet_jax.images.alignment import Alignment
-from fnet_jax.images.planck import Constants
-
-HEIGHT, WIDTH = 30, 40
-SENSOR = Constants(
-    r1=16850.5, r2=0.0116173, b=1433.3, f=1.0, o=-5151, emissivity=0.95, distance=1.0
-)
 
 
 @pytest.fixture
 def counts(rng):
-    """A smooth image with the noise of a sensor, as real ones are."""
-    y, x = np.mgrid[:HEIGHT, :WIDTH]
-    return (15000 + 30 * x + 20 * y + rng.integers(-5, 6, (HEIGHT, WIDTH))).astype(np.uint16)
-
-
-def png(image):
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG")
-    return file.getvalue()
-
-
-def jpeg(image):
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=95)
-    return file.getvalue()
-
-
-def image_record(order, word, width, height, body):
-    head = struct.pack(order + "3H", word, width, height).ljust(12, b"\0")
-    corner = struct.pack(order + "2I", width - 1, height - 1)  # column and row of the last pixel
-    return (head + corner).ljust(32, b"\0") + body
-
-
-def camera_record(order, constants, model=b"FLIR Test", seconds=1568147407, west=360):
-    record = bytearray(2476)
-    record[:2] = struct.pack(order + "H", 2)
-    c = constants
-    real = {
-        0x20: c.emissivity,
-        0x24: c.distance,
-        0x28: c.reflected,
-        0x2C: c.atmosphere,
-        0x30: c.window,
-        0x34: c.window_transmission,
-        0x3C: c.humidity,
-        0x58: c.r1,
-        0x5C: c.b,
-        0x60: c.f,
-        0x70: c.alpha1,
-        0x74: c.alpha2,
-        0x78: c.beta1,
-        0x7C: c.beta2,
-        0x80: c.x,
-        0x30C: c.r2,
-    }
-    for at, value in real.items():
-        struct.pack_into(order + "f", record, at, value)
-    struct.pack_into(order + "i", record, 0x308, c.o)
-    record[0xD4 : 0xD4 + len(model)] = model
-    struct.pack_into(order + "IIh", record, 0x384, seconds, 482, west)
-    return bytes(record)
-
-
-def fff(records, header=">", creator=b""):
-    """An FFF record of (type, bytes)."""
-    at = 64 + 32 * len(records)
-    directory, body = b"", b""
-    for kind, data in records:
-        entry = struct.pack(header + "2H4I", kind, 1, 100, 1, at + len(body), len(data))
-        directory += entry.ljust(32, b"\0")
-        body += data
-    head = b"FFF\0" + creator.ljust(16, b"\0") + struct.pack(header + "3I", 100, 64, len(records))
-    return head.ljust(64, b"\0") + directory + body
-
-
-def made_up(counts, constants=SENSOR, *, header=">", order="<", body=None, more=()):
-    height, width = counts.shape
-    body = counts.astype(order + "u2").tobytes() if body is None else body
-    raw = image_record(order, 2, width, height, body)
-    return fff([(0x20, camera_record(order, constants)), (1, raw), *more], header)
-
-
-def parted(record, size=1000):
-    """The APP1 segments of a FLIR record."""
-    parts = [record[at : at + size] for at in range(0, len(record), size)]
-    return [
-        b"FLIR\0" + bytes([1, number, len(parts) - 1]) + part for number, part in enumerate(parts)
-    ]
-
-
-def in_jpeg(payloads, marker=0xE1, picture=None):
-    picture = jpeg(np.zeros((24, 32), np.uint8)) if picture is None else picture
-    segments = (struct.pack(">BBH", 0xFF, marker, len(p) + 2) + p for p in payloads)
-    return picture[:2] + b"".join(segments) + picture[2:]
-
-
-def read(content):
-    assert radiometric.is_radiometric(content[:16])
-    return radiometric.read("photo.jpg", content)
-
-
-def seen(kelvin, c):
-    """Counts of an object, by the equation in data/README.md written out in its own way."""
-
-    def body(t):
-        return c.r1 / (c.r2 * (math.exp(c.b / t) - c.f)) - c.o
-
-    ta = c.atmosphere - 273.15
-    h = c.humidity * math.exp(1.5587 + 0.06939 * ta - 0.00027816 * ta**2 + 6.8455e-7 * ta**3)
-    root = math.sqrt(c.distance)
-    tau = c.x * math.exp(-root * (c.alpha1 + c.beta1 * math.sqrt(h)))
-    tau += (1 - c.x) * math.exp(-root * (c.alpha2 + c.beta2 * math.sqrt(h)))
-    object_, around = c.emissivity * body(kelvin), (1 - c.emissivity) * body(c.reflected)
-    scene = tau * (object_ + around) + (1 - tau) * body(c.atmosphere)
-    w = c.window_transmission
-    return w * scene + (1 - w) * body(c.window)
+    return smooth_counts(rng)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -220,102 +123,6 @@ def test_other_jpegs_hold_nothing(counts):
     assert not radiometric.is_radiometric(b"\x89PNG")
     with pytest.raises(InputError, match="neither"):
         radiometric.read("a.png", b"\x89PNG")
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"emissivity": 0.6, "reflected": 250.0},
-        {"distance": 200.0, "atmosphere": 303.15, "humidity": 0.9},
-        {"window_transmission": 0.8, "window": 320.0},
-        {"f": 2.5, "r2": 0.0277009, "o": -7494, "distance": 0.0},
-    ],
-)
-def test_temperatures_solve_the_equation(changes):
-    constants = dataclasses.replace(SENSOR, **changes)
-    kelvin = np.linspace(250, 350, HEIGHT * WIDTH)
-    exact = np.array([seen(t, constants) for t in kelvin])
-    rounded = np.rint(exact).astype(np.uint16).reshape(HEIGHT, WIDTH)
-    found = read(made_up(rounded, constants)).thermal
-    assert found.notes == ()
-    # Rounding moves the counts by half a one.
-    count = np.gradient(kelvin, exact).max()
-    np.testing.assert_allclose(
-        found.pixels.ravel(), kelvin - 273.15, rtol=0, atol=0.5 * count + 1e-3
-    )
-    assert count < 0.1  # or the tolerance would allow anything
-
-
-@pytest.mark.parametrize(
-    ("placeholders", "words", "instead"),
-    [
-        ({"emissivity": 0.0}, "emissivity of 0 ", {"emissivity": 1.0}),
-        ({"emissivity": 95.0}, "emissivity of 95 ", {"emissivity": 1.0}),
-        ({"emissivity": math.nan}, "emissivity of nan ", {"emissivity": 1.0}),
-        ({"distance": -1.0}, "distance of -1 m", {"distance": 0.0}),
-        ({"distance": 1e30}, "distance of 1e+30 m", {"distance": 0.0}),
-        ({"reflected": 0.0}, "reflected temperature of 0 K", {"reflected": 293.15}),
-        ({"atmosphere": math.inf}, "air temperature of inf K", {"atmosphere": 293.15}),
-        ({"humidity": -0.5}, "humidity of -0.5 ", {"humidity": 0.5}),
-        ({"humidity": 70.0}, "humidity of 70 is taken as percent", {"humidity": 0.7}),
-        ({"window_transmission": 0.0}, "window transmission of 0 ", {"window_transmission": 1.0}),
-        ({"x": math.nan}, "constants of the air", {"distance": 0.0}),
-        ({"alpha1": 1e9, "alpha2": 1e9}, "constants of the air", {"distance": 0.0}),
-    ],
-)
-def test_impossible_constants_are_said_and_replaced(counts, placeholders, words, instead):
-    found = read(made_up(counts, dataclasses.replace(SENSOR, **placeholders))).thermal
-    expected = read(made_up(counts, dataclasses.replace(SENSOR, **instead))).thermal
-    # A file's 293.15 K and 70 % are float32.
-    np.testing.assert_allclose(found.pixels, expected.pixels, rtol=0, atol=1e-4)
-    assert found.unit == "°C"
-    assert expected.notes == ()
-    (note,) = found.notes
-    assert words in note
-
-
-@pytest.mark.parametrize(
-    "sensor", [{"r1": 0.0}, {"r2": 0.0}, {"b": math.nan}, {"r1": -1.0}, {"f": math.inf}]
-)
-def test_without_planck_constants_the_counts_are_levels(counts, sensor):
-    found = read(made_up(counts, dataclasses.replace(SENSOR, **sensor))).thermal
-    np.testing.assert_array_equal(found.pixels, counts)
-    assert (found.unit, found.black, found.white) == ("levels", 0, 65535)
-    assert "raw counts" in found.notes[0]
-
-
-def test_without_a_camera_record_the_counts_are_levels(counts):
-    raw = image_record("<", 2, WIDTH, HEIGHT, counts.tobytes())
-    found = read(fff([(1, raw)]))
-    np.testing.assert_array_equal(found.thermal.pixels, counts)
-    assert found.thermal.notes
-    assert (found.camera, found.taken) == ("", None)
-
-
-def test_counts_below_every_temperature_get_the_lowest(counts):
-    counts[0, :3] = 0
-    found = read(made_up(counts)).thermal
-    assert np.isfinite(found.pixels).all()
-    np.testing.assert_array_equal(found.pixels[0, :3], found.pixels.min())
-    assert "3 pixels are colder" in found.notes[0]
-
-
-def test_corrections_that_leave_nothing_are_left_out(counts):
-    # Reflections of 900 K off a mirror would be brighter than all that is seen.
-    hot = dataclasses.replace(SENSOR, emissivity=0.3, reflected=900.0)
-    plain = dataclasses.replace(SENSOR, emissivity=1.0, distance=0.0)
-    found = read(made_up(counts, hot)).thermal
-    np.testing.assert_array_equal(found.pixels, read(made_up(counts, plain)).thermal.pixels)
-    assert "black body" in found.notes[0]
-
-
-def pip_record(real2ir, x, y, order="<"):
-    return struct.pack(order + "f6h", real2ir, x, y, 36, 142, 37, 143).ljust(96, b"\0")
-
-
-def visible_record(file, width, height):
-    return image_record("<", 3, width, height, file)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -444,16 +251,6 @@ def test_mutated_files_raise_nothing_else(counts, rng):
     assert outcomes == {"read", "refused"}
 
 
-def dji(counts, *, make="DJI", size=(HEIGHT, WIDTH)):
-    exif = Image.Exif()
-    exif[0x010F], exif[0x0110], exif[0x0132] = make, "M3T", "2022:07:23 15:13:38"
-    file = io.BytesIO()
-    Image.fromarray(np.zeros(size, np.uint8)).save(file, "JPEG", exif=exif)
-    body = counts.astype("<u2").tobytes()
-    parts = [body[at : at + 700] for at in range(0, len(body), 700)]
-    return in_jpeg([*parts, b"no more of the image"], 0xE3, file.getvalue())
-
-
 @pytest.mark.parametrize("zoom", [1, 2])
 def test_dji_raw_images_are_levels(counts, zoom):
     found = read(dji(counts, size=(HEIGHT * zoom, WIDTH * zoom)))
@@ -467,52 +264,6 @@ def test_dji_raw_images_are_levels(counts, zoom):
 def test_app3_of_other_cameras_is_not_an_image(counts):
     assert read(dji(counts, make="Other")) is None
     assert read(dji(counts, size=(31, 17))) is None
-
-
-WITH_TRUTH = {  # of shared/data/thermal/flir_jpeg
-    "b60_tower": ("flirtools", "celsius"),
-    "c2_panel": ("celsius",),
-    "e40bx_no_visible": ("flirtools", "celsius"),
-    "e60_car_no_visible": ("flirtools",),
-    "i7_ducks_no_visible": ("flirtools", "celsius"),
-}
-
-
-@pytest.mark.parametrize(
-    ("name", "source"), [(name, source) for name, all_ in WITH_TRUTH.items() for source in all_]
-)
-def test_exported_temperatures(data_folder, name, source):
-    path = data_folder / "thermal/flir_jpeg" / f"{name}.jpg"
-    found = read(path.read_bytes()).thermal
-    assert found.notes == ()
-    if source == "flirtools":
-        with gzip.open(path.with_name(f"{name}.flirtools.csv.gz"), "rt") as file:
-            truth = np.loadtxt(file, delimiter=",")
-        celsius = found.pixels.clip(-40.01)  # below which FLIR Tools shows nothing
-    else:
-        truth = tifffile.imread(path.with_name(f"{name}.celsius_f32.tif"))
-        celsius = found.pixels
-    # Values of FLIR Tools, and one of the TIFF files, have three decimals; float32 adds 1e-5.
-    np.testing.assert_allclose(celsius, truth, rtol=0, atol=0.0006)
-
-
-@pytest.mark.parametrize(
-    ("file", "least", "greatest"),  # index.json, celsius_formula
-    [
-        ("flir_jpeg/one_gen1_mug.jpg", 25.934, 62.231),
-        ("flir_jpeg/e5_spindle_0132.jpg", 15.752, 73.657),
-        ("flir_jpeg/e5pro_0016.jpg", 19.002, 38.141),
-        ("flir_jpeg/e5pro_0017.jpg", 19.002, 23.524),
-        ("flir_jpeg/t540_56020.jpg", 22.076, 27.064),
-        ("flir_jpeg/e54_0001.jpg", 29.213, 40.585),
-        ("flir_jpeg/duo_r_882.jpg", 10.324, 35.307),
-        ("dji/xt_r_flir_kind.jpg", 16.255, 59.416),
-    ],
-)
-def test_ranges_of_files_without_exported_temperatures(data_folder, file, least, greatest):
-    found = read((data_folder / "thermal" / file).read_bytes()).thermal
-    # index.json has three decimals
-    assert (found.black, found.white) == pytest.approx((least, greatest), abs=0.0006)
 
 
 def test_real_files_without_a_jpeg(data_folder):
