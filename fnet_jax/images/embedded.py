@@ -1,0 +1,215 @@
+"""The images inside a radiometric file: the sensor's counts, and the visible picture."""
+
+import io
+import re
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from fnet_jax.errors import InputError, first_line
+from fnet_jax.images.fff import PIXELS_AT, Record, size
+from fnet_jax.images.jpeg_segments import START, frame_size, segments
+
+MOST_COUNTS = 25_000_000  # pixels; the largest thermal images, of several shots, have 3 million
+MOST_VISIBLE = 40_000_000  # pixels; cameras have up to 13 million
+MOST_SCANS = 100  # of a JPEG; progressive ones have about 10, and each costs a pass
+MOST_DEFLATED = 1040  # how many times smaller than its pixels a PNG can be: deflate's 1032
+PNG = b"\x89PNG\r\n\x1a\n"
+JPEG_LS = 0xF7
+PART = 1_000_000  # pixels looked at together
+NEUTRAL, TINTED = 128, 40  # a chroma of no color, and how far the median of a scene's lies from it
+ALIKE = 0.5  # correlation of gradients: red and blue with green > 0.7, chroma with luma < 0.3
+
+
+def raw_counts(path: Path, record: Record) -> np.ndarray:
+    """The sensor's counts: uint16 array (H, W).
+
+    Stored without compression, as PNG, or as JPEG-LS, for which ``imagecodecs`` has to be
+    installed.
+
+    Raises:
+        InputError: the image is damaged, larger than its bytes or 25 million pixels, of another
+            format, or needs a decoder that is not installed.
+    """
+    body = record.data[PIXELS_AT:]
+    if body.startswith(PNG):
+        image = _png(path, body, MOST_COUNTS)
+        if image.dtype != np.uint16 or image.ndim != 2:
+            raise _damaged(path, "its raw image is not 16-bit grey")
+        # PNG is big-endian, but FLIR's cameras put little-endian samples into it.
+        return _in_order(image.byteswap(), image)
+    if body.startswith(START):
+        return _jpeg_ls(path, body)
+    height, width = size(record)
+    corner = record.number("H", 16), record.number("H", 12)  # row and column of the last pixel
+    whole = 2 * width * height == len(body) or corner in ((height - 1, width - 1), (0, 0))
+    if width * height == 0 or 2 * width * height > len(body) or not whole:
+        raise _damaged(path, f"its raw image of {width}×{height} pixels has {len(body)} bytes")
+    if width * height > MOST_COUNTS:
+        raise _too_large(path, width, height, MOST_COUNTS)
+    stored = np.frombuffer(body, np.dtype(record.order + "u2"), width * height)
+    image = stored.reshape(height, width).astype(np.uint16)
+    return _in_order(image, image.byteswap())
+
+
+def visible_picture(path: Path, file: bytes) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The visible image of a record: uint8 array (H, W, 3), RGB, and notes.
+
+    Older cameras store Y'CbCr in a PNG, which has no word for it; what the pixels look like
+    decides, see :func:`is_luma_chroma`.
+
+    Raises:
+        InputError: it is damaged, larger than 40 million pixels, or neither JPEG nor PNG.
+    """
+    if file.startswith(PNG):
+        image = _png(path, file, MOST_VISIBLE)
+        if image.dtype != np.uint8:
+            raise _damaged(path, "its visible image is not of 8 bits")
+        if image.ndim == 2:
+            return np.repeat(image[..., None], 3, axis=2), ()
+        if is_luma_chroma(image):
+            height, width = image.shape[:2]
+            rgb = np.asarray(
+                Image.frombytes("YCbCr", (width, height), image.tobytes()).convert("RGB")
+            )
+            return rgb, ("its visible image is stored as Y'CbCr",)
+        return image, ()
+    if not file.startswith(START):
+        raise _damaged(path, "its visible image is neither JPEG nor PNG")
+    width, height = frame_size(file) or (0, 0)
+    if width * height > MOST_VISIBLE:
+        raise _too_large(path, width, height, MOST_VISIBLE)
+    if len(re.findall(rb"\xff\xda\x00", file)) > MOST_SCANS:
+        raise _damaged(path, f"its visible image has more than {MOST_SCANS} scans")
+    return _decoded(path, file, "JPEG", MOST_VISIBLE), ()
+
+
+def is_luma_chroma(image: np.ndarray) -> bool:
+    """Whether the channels of an image are Y', Cb and Cr, though its file says RGB.
+
+    They are where the second and third lie around the neutral 128 and do not change where the first
+    does: red, green and blue share their edges.
+
+    Args:
+        image: uint8 array (H, W, 3).
+    """
+    some = image[:: 1 + image.shape[0] * image.shape[1] // PART]  # rows, to spare memory
+    medians = np.median(some[..., 1:], axis=(0, 1))
+    if np.abs(medians - NEUTRAL).max() > TINTED:
+        return False
+    luma, *chroma = (
+        np.diff(channel.astype(np.float32), axis=1) for channel in np.moveaxis(some, 2, 0)
+    )
+    return all(_correlation(luma, each) < ALIKE for each in chroma)
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Pearson's correlation, 0 where either is constant."""
+    a, b = a - a.mean(), b - b.mean()
+    norm = float(np.sqrt((a * a).sum(dtype=np.float64) * (b * b).sum(dtype=np.float64)))
+    return float((a * b).sum(dtype=np.float64)) / norm if norm > 0 else 0.0
+
+
+def _in_order(usual: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The byte order in which neighbors are alike; the usual one unless the other is clearly so.
+
+    In the wrong order the noise of the last bits is multiplied by 256: real images are then 100 to
+    400 times rougher.
+    """
+    return other if 4 * _roughness(other) < _roughness(usual) else usual
+
+
+def _roughness(image: np.ndarray) -> float:
+    """The mean step between neighbors; some rows at a time, to spare memory."""
+    height, width = image.shape
+    many = max(1, PART // width)
+    total = 0
+    for first in range(0, height, many):
+        rows = image[first : first + many + 1].astype(np.int32)
+        total += int(np.abs(np.diff(rows[:many], axis=1)).sum())
+        total += int(np.abs(np.diff(rows, axis=0)).sum())
+    return total / image.size
+
+
+def _png(path: Path, file: bytes, most: int) -> np.ndarray:
+    """A PNG's samples as stored, after its checksums were compared."""
+    width, height = _checked_png(path, file)
+    if width * height > most or width * height > MOST_DEFLATED * 8 * len(file):
+        raise _too_large(path, width, height, most)
+    return _decoded(path, file, "PNG", most)
+
+
+def _checked_png(path: Path, file: bytes) -> tuple[int, int]:
+    """Width and height of a PNG whose chunks are whole, as their checksums say."""
+    at = len(PNG)
+    while at + 12 <= len(file):
+        (length,) = struct.unpack_from(">I", file, at)
+        kind = file[at + 4 : at + 8]
+        end = at + 8 + length
+        if end + 4 > len(file):
+            break
+        if zlib.crc32(file[at + 4 : end]) != struct.unpack_from(">I", file, end)[0]:
+            raise _damaged(path, "a checksum of a PNG inside is wrong")
+        if kind == b"IEND":
+            width, height = struct.unpack_from(">2I", file, 16)
+            return width, height
+        at = end + 4
+    raise _damaged(path, "a PNG inside is cut short")
+
+
+def _decoded(path: Path, file: bytes, form: str, most: int) -> np.ndarray:
+    """Samples of a PNG, or RGB of a JPEG."""
+    try:
+        with Image.open(io.BytesIO(file), formats=[form]) as image:
+            if image.width * image.height > most:  # of a header that only the decoder finds
+                raise _too_large(path, image.width, image.height, most)
+            if form == "JPEG" or image.mode in ("P", "LA", "RGBA", "1"):
+                return np.asarray(image.convert("RGB"))
+            samples = np.asarray(image)
+            # 16-bit grey, where it is not a mode of its own
+            return samples.astype(np.uint16) if image.mode == "I" else samples
+    except InputError:
+        raise
+    except MemoryError as error:
+        raise InputError(
+            f"{path}: not enough memory to decode an image inside; close other programs"
+        ) from error
+    except Exception as error:  # decoders raise many kinds for the many ways of damage
+        raise _damaged(path, f"an image inside: {first_line(error)}") from error
+
+
+def _jpeg_ls(path: Path, file: bytes) -> np.ndarray:
+    """A JPEG-LS image, uint16."""
+    frames = [payload for marker, payload in segments(file) if marker == JPEG_LS]
+    if not frames or len(frames[0]) < 6:
+        raise _damaged(path, "its raw image is a JPEG that holds no counts")
+    height, width = struct.unpack_from(">2H", frames[0], 1)
+    if width * height > MOST_COUNTS:
+        raise _too_large(path, width, height, MOST_COUNTS)
+    try:
+        from imagecodecs import jpegls_decode
+    except ImportError as error:
+        raise InputError(
+            f"{path}: its raw image is JPEG-LS; install imagecodecs to read it"
+        ) from error
+    try:
+        image = np.asarray(jpegls_decode(file))
+    except Exception as error:
+        raise _damaged(path, f"its raw image: {first_line(error)}") from error
+    if image.dtype != np.uint16 or image.ndim != 2:
+        raise _damaged(path, "its raw image is not 16-bit grey")
+    return _in_order(image, image.byteswap())
+
+
+def _damaged(path: Path, what: str) -> InputError:
+    return InputError(f"{path}: damaged or cut short ({what}); copy or export it again")
+
+
+def _too_large(path: Path, width: int, height: int, most: int) -> InputError:
+    return InputError(
+        f"{path}: an image of {width}×{height} pixels inside is more than {most}, "
+        f"or than its bytes can hold; export it again"
+    )

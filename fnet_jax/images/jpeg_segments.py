@@ -1,0 +1,96 @@
+"""The segments of a JPEG file in which thermal cameras keep their data."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from fnet_jax.errors import InputError
+
+START = b"\xff\xd8\xff"
+APP1, APP3 = 0xE1, 0xE3
+FLIR = b"FLIR\x00"
+FLIR_HEADER = 8  # "FLIR\0", 1, number of the segment, number of the last segment
+SCAN, END = 0xDA, 0xD9
+WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD8))
+FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
+
+
+def segments(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """The segments before the first scan: the marker's second byte and what follows the length.
+
+    Ends without an error where the structure of a JPEG file ends (ITU-T T.81, B.1.1).
+    """
+    at = 2
+    while at + 4 <= len(content) and content[at] == 0xFF:
+        marker = content[at + 1]
+        if marker in (SCAN, END):
+            return
+        if marker == 0xFF:  # a fill byte
+            at += 1
+        elif marker in WITHOUT_LENGTH:
+            at += 2
+        else:
+            length = int.from_bytes(content[at + 2 : at + 4], "big")
+            payload = content[at + 4 : at + 2 + length]
+            if length < 2 or len(payload) != length - 2:
+                return
+            yield marker, payload
+            at += 2 + length
+
+
+def frame_size(content: bytes) -> tuple[int, int] | None:
+    """Width and height that the JPEG's frame header states; None where it has none."""
+    for marker, payload in segments(content):
+        if marker in FRAMES and len(payload) >= 5:
+            return int.from_bytes(payload[3:5], "big"), int.from_bytes(payload[1:3], "big")
+    return None
+
+
+def exif(content: bytes) -> bytes:
+    """The EXIF segment, from ``Exif`` on; empty where the JPEG has none."""
+    for marker, payload in segments(content):
+        if marker == APP1 and payload.startswith(b"Exif\x00\x00"):
+            return payload
+    return b""
+
+
+def flir_record(path: Path, content: bytes) -> bytes | None:
+    """FLIR's record, joined of its APP1 segments by their numbers; None where there is none.
+
+    Raises:
+        InputError: a segment is missing, or two with the same number differ.
+    """
+    parts: dict[int, bytes] = {}
+    last = 0
+    for marker, payload in segments(content):
+        if marker == APP1 and payload.startswith(FLIR) and len(payload) >= FLIR_HEADER:
+            number, last = payload[6], max(last, payload[6], payload[7])
+            part = payload[FLIR_HEADER:]
+            if parts.setdefault(number, part) != part:
+                raise InputError(
+                    f"{path}: has two different FLIR segments {number}; copy or export it again"
+                )
+    if not parts:
+        return None
+    missing = [number for number in range(last + 1) if number not in parts]
+    if missing:
+        raise InputError(
+            f"{path}: {len(missing)} of {last + 1} segments of its FLIR record are missing; "
+            f"copy it from the camera again"
+        )
+    return b"".join(parts[number] for number in range(last + 1))
+
+
+def first_app3(content: bytes) -> bytes:
+    """The first APP3 segments, joined: the raw image of DJI's cameras.
+
+    They lie one after the other, of equal length but for the last, which is shorter.
+    """
+    parts: list[bytes] = []
+    for marker, payload in segments(content):
+        if marker == APP3:
+            parts.append(payload)
+            if len(payload) < len(parts[0]):
+                break
+        elif parts:
+            break
+    return b"".join(parts)

@@ -1,0 +1,214 @@
+"""Temperatures from the counts of a thermal camera, by Planck's law and a model of the air.
+
+With R(T) = R1 / (R2 (exp(B / T) − F)) − O, the counts that a black body of T kelvin gives, the
+camera sees, of an object of emissivity ε behind air of transmission τ and a window of transmission
+w, raw = w (ε τ R(T) + (1 − ε) τ R(T_reflected) + (1 − τ) R(T_air)) + (1 − w) R(T_window). This is
+solved for T. The transmission of d metres of air is
+
+    τ = X exp(−√d (α1 + β1 √h)) + (1 − X) exp(−√d (α2 + β2 √h)),
+    h = RH exp(1.5587 + 0.06939 t − 0.00027816 t² + 6.8455e−7 t³), t in °C
+
+(Minkina & Dudzik, Infrared Thermography, Wiley 2009, and FLIR's toolkit). FLIR's own programs use
+√d, not the √(d / 2) of some others: with it exported values are met within their rounding.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+ZERO_CELSIUS = 273.15
+ROOM = 293.15  # K; what cameras are delivered with for every temperature
+ROOM_HUMIDITY = 0.5  # likewise
+FARTHEST = 10_000.0  # m; more than any camera lets a user set
+LEAST_EMISSIVITY, LEAST_TRANSMISSION = 0.01, 0.01
+AIR, SURROUNDINGS = (150.0, 400.0), (50.0, 5000.0)  # K, what is believed
+BANDS = (500.0, 25_000.0)  # K; B = 14388 µm·K / wavelength, of 0.6 to 28 µm
+MEDIAN = (-200.0, 4000.0)  # °C; an image whose median lies outside was not converted rightly
+
+
+@dataclass(frozen=True)
+class Constants:
+    """What a camera file says of the sensor, the object and what lies between them.
+
+    Attributes:
+        r1: Planck constant R1.
+        r2: Planck constant R2.
+        b: Planck constant B, kelvin.
+        f: Planck constant F.
+        o: Planck constant O, counts.
+        emissivity: ε of the object, 0…1.
+        distance: of the object, metres.
+        reflected: apparent temperature of what the object reflects, kelvin.
+        atmosphere: temperature of the air, kelvin.
+        window: temperature of the window, kelvin.
+        window_transmission: of the window, 0…1.
+        humidity: of the air, relative, 0…1.
+        alpha1: α1 of the air.
+        alpha2: α2 of the air.
+        beta1: β1 of the air.
+        beta2: β2 of the air.
+        x: X of the air.
+    """
+
+    r1: float
+    r2: float
+    b: float
+    f: float
+    o: float
+    emissivity: float = 1.0
+    distance: float = 0.0
+    reflected: float = ROOM
+    atmosphere: float = ROOM
+    window: float = ROOM
+    window_transmission: float = 1.0
+    humidity: float = ROOM_HUMIDITY
+    alpha1: float = 0.006569
+    alpha2: float = 0.01262
+    beta1: float = -0.002276
+    beta2: float = -0.00667
+    x: float = 1.9
+
+
+def temperatures(raw: np.ndarray, constants: Constants) -> tuple[np.ndarray | None, list[str]]:
+    """Temperatures of an image of counts.
+
+    Values that cannot be are replaced by those of :func:`believed`. Counts too small for any
+    temperature get the lowest temperature of the image.
+
+    Args:
+        raw: uint16 array (H, W), counts.
+        constants: what the file says.
+
+    Returns:
+        float32 array (H, W) in °C, None where the constants give no temperatures; and a line for
+        each thing that was not believed.
+    """
+    if not _sensor_is_known(constants):
+        return None, [
+            f"its Planck constants (R1 {constants.r1:g}, R2 {constants.r2:g}, B {constants.b:g}, "
+            f"F {constants.f:g}, O {constants.o:g}) cannot be right: "
+            f"raw counts instead of temperatures"
+        ]
+    constants, notes = believed(constants)
+    celsius = _converted(raw, constants)
+    if not _plausible(celsius):
+        celsius = _converted(
+            raw, replace(constants, emissivity=1.0, distance=0.0, window_transmission=1.0)
+        )
+        if not _plausible(celsius):
+            return None, ["its constants give no temperatures: raw counts instead"]
+        notes.append(
+            "its emissivity, distance or window give impossible temperatures: "
+            "those of a black body without air between are shown"
+        )
+    impossible = ~np.isfinite(celsius)
+    if impossible.any():
+        celsius[impossible] = celsius[~impossible].min()
+        notes.append(
+            f"{int(impossible.sum())} pixels are colder than its constants can tell: "
+            f"they have the lowest temperature of the others"
+        )
+    return celsius, notes
+
+
+def believed(constants: Constants) -> tuple[Constants, list[str]]:
+    """The constants of the scene with impossible ones replaced, and a line for each of them.
+
+    Emissivity becomes 1; a distance 0, which leaves the air out; temperatures 20 °C and humidity
+    50 %, with which cameras are delivered; a window is left out. A humidity of 1…100 is percent.
+    What has no influence, such as the air at a distance of 0, is not looked at.
+    """
+    notes: list[str] = []
+    changes: dict[str, float] = {}
+
+    def check(name: str, words: str, right: bool, instead: float, unit: str = "") -> None:
+        if not right:
+            changes[name] = instead
+            found = getattr(constants, name)
+            notes.append(f"its {words} of {found:g}{unit} cannot be right: {instead:g}{unit} used")
+
+    c = constants
+    check("emissivity", "emissivity", LEAST_EMISSIVITY <= c.emissivity <= 1 + 1e-6, 1.0)
+    if c.emissivity < 1 and "emissivity" not in changes:
+        check("reflected", "reflected temperature", _within(c.reflected, SURROUNDINGS), ROOM, " K")
+    check("distance", "distance", 0 <= c.distance <= FARTHEST, 0.0, " m")
+    if c.distance > 0 and "distance" not in changes:
+        check("atmosphere", "air temperature", _within(c.atmosphere, AIR), ROOM, " K")
+        if 1 < c.humidity <= 100:
+            changes["humidity"] = c.humidity / 100
+            notes.append(f"its humidity of {c.humidity:g} is taken as percent")
+        else:
+            check("humidity", "humidity", 0 <= c.humidity <= 1, ROOM_HUMIDITY)
+    w = c.window_transmission
+    check("window_transmission", "window transmission", LEAST_TRANSMISSION <= w <= 1 + 1e-6, 1.0)
+    if w < 1 and "window_transmission" not in changes:
+        check("window", "window temperature", _within(c.window, AIR), ROOM, " K")
+    constants = replace(constants, **changes)
+    if not LEAST_TRANSMISSION <= transmission(constants) <= 1 + 1e-6:
+        notes.append("its constants of the air give an impossible transmission: the air left out")
+        constants = replace(constants, distance=0.0)
+    return constants, notes
+
+
+def transmission(constants: Constants) -> float:
+    """The transmission τ of the air, NaN where the constants give none; equation above."""
+    c = constants
+    if c.distance == 0:
+        return 1.0
+    t = c.atmosphere - ZERO_CELSIUS
+    try:
+        h = c.humidity * math.exp(1.5587 + t * (0.06939 + t * (-0.00027816 + t * 6.8455e-7)))
+        d = math.sqrt(c.distance)
+        first = math.exp(-d * (c.alpha1 + c.beta1 * math.sqrt(h)))
+        second = math.exp(-d * (c.alpha2 + c.beta2 * math.sqrt(h)))
+    except (OverflowError, ValueError):
+        return math.nan
+    return c.x * first + (1 - c.x) * second
+
+
+def counts(kelvin: float, constants: Constants) -> float:
+    """R(T): the counts that a black body gives; NaN where the constants give none."""
+    c = constants
+    try:
+        return c.r1 / (c.r2 * (math.exp(c.b / kelvin) - c.f)) - c.o
+    except (OverflowError, ZeroDivisionError):
+        return math.nan
+
+
+def _converted(raw: np.ndarray, constants: Constants) -> np.ndarray:
+    """Temperatures in °C as float32, NaN where there is none, by a table of all counts."""
+    c = constants
+    tau = transmission(c)
+    table = np.arange(int(raw.max()) + 1, dtype=np.float64)
+    with np.errstate(all="ignore"):
+        if c.window_transmission < 1:
+            w = c.window_transmission
+            table = (table - (1 - w) * counts(c.window, c)) / w
+        if c.emissivity < 1:
+            table = table - (1 - c.emissivity) * tau * counts(c.reflected, c)
+        if tau < 1:
+            table = table - (1 - tau) * counts(c.atmosphere, c)
+        signal = table / (c.emissivity * tau) + c.o
+        kelvin = c.b / np.log(c.r1 / (c.r2 * signal) + c.f)
+        kelvin[(signal <= 0) | ~(kelvin > 0)] = np.nan
+        return (kelvin - ZERO_CELSIUS).astype(np.float32)[raw]
+
+
+def _sensor_is_known(c: Constants) -> bool:
+    return (
+        0 < c.r1 < 1e9
+        and 0 < c.r2 < 1e9
+        and _within(c.b, BANDS)
+        and 0 <= c.f <= 100
+        and abs(c.o) <= 1e6
+    )
+
+
+def _plausible(celsius: np.ndarray) -> bool:
+    known = celsius[np.isfinite(celsius)]
+    return 2 * known.size > celsius.size and _within(float(np.median(known)), MEDIAN)
+
+
+def _within(value: float, limits: tuple[float, float]) -> bool:
+    return limits[0] <= value <= limits[1]
