@@ -11,16 +11,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
 
 from fnet_jax.errors import InputError, first_line
-from fnet_jax.images import bmp, jpeg, png, profiles, tiff
+from fnet_jax.images import bmp, jpeg, png, profiles, radiometric, tiff
 from fnet_jax.images.color import from_unit, published_grey
 from fnet_jax.images.color import grey as luma
 from fnet_jax.images.frame import MAX_PIXELS, Frame, full_range, logger
+from fnet_jax.images.radiometric import Radiometric
 from fnet_jax.images.stored import Stored, Unsuitable
 
 SIGNATURES: dict[bytes, ModuleType] = {
@@ -41,6 +42,8 @@ OTHERS = {  # what is often found under the name of an image
     b"RIFF": "WebP; save it as PNG",
     b"SIMPLE": "FITS; save it as TIFF",
 }
+PARTS = (None, "thermal", "visible", "picture")
+LARGEST_RECORD = 1 << 26  # bytes of a bare record of a thermal camera
 KNOWN = "PNG, JPEG, BMP or TIFF"
 # For each orientation: whether rows and columns are exchanged, then rows, then columns reversed.
 TURNS = {
@@ -65,22 +68,63 @@ def size(path: Path, *, max_pixels: int | None = MAX_PIXELS) -> tuple[int, int]:
         return _size(file, form, Path(path), max_pixels)
 
 
-def open(path: Path, *, max_pixels: int | None = MAX_PIXELS) -> Frame:
+def open(
+    path: Path,
+    *,
+    part: str | None = None,
+    grey: bool = False,
+    max_pixels: int | None = MAX_PIXELS,
+) -> Frame:
     """Reads an image file with all that it says of itself.
 
     PNG, JPEG, BMP and TIFF: grey, color and palettes of 1 to 16 bits, TIFF of 32 bits and floats
     too. Orientation is applied, colors of other profiles become sRGB (of 8 bits a channel), and
     what is transparent becomes black. Of several pages the first of full resolution is read.
 
+    A file of a thermal camera (:mod:`fnet_jax.images.radiometric`) gives its thermal image.
+
     Args:
         path: the file.
+        part: of a file of a thermal camera, ``"thermal"``, ``"visible"`` (the picture of its second
+            lens) or ``"picture"`` (what it shows to a viewer); None for the thermal image, and for
+            the picture of other files.
+        grey: as for :func:`read`.
         max_pixels: refuse larger images before they are decoded; None for any size.
 
     Raises:
-        InputError: the file is missing, empty, damaged, too large, no image of these formats, or
-            cannot be read.
+        InputError: the file is missing, empty, damaged, too large, no image of these formats, has
+            no such part, or cannot be read.
+        ValueError: there is no part of that name.
     """
-    return _read(Path(path), grey=False, max_pixels=max_pixels)
+    if part not in PARTS:
+        raise ValueError(f"unknown part {part!r}: use thermal, visible or picture")
+    path = Path(path)
+    if part != "picture":
+        found = thermal_camera(path, max_pixels=max_pixels)
+        frame = None if found is None else found.visible() if part == "visible" else found.thermal
+        if frame is not None:
+            return frame
+        if part is not None:
+            raise InputError(f"{path}: holds no {part} image of a thermal camera; use another file")
+    return _read(path, grey=grey, max_pixels=max_pixels)
+
+
+def thermal_camera(path: Path, *, max_pixels: int | None = MAX_PIXELS) -> Radiometric | None:
+    """What a file of a thermal camera holds; None for other files.
+
+    Raises:
+        InputError: as :func:`open`.
+    """
+    path = Path(path)
+    with _opened(path, thermal=True) as (file, form):
+        if form is not None and form is not jpeg:
+            return None
+        # Of a sequence, the first frame is enough.
+        found = radiometric.read(path, file.read(-1 if form else LARGEST_RECORD))
+    if found is not None and max_pixels is not None and found.raw.size > max_pixels:
+        height, width = found.raw.shape
+        raise _too_large(path, height, width, max_pixels)
+    return found
 
 
 def read(path: Path, *, grey: bool = False, max_pixels: int | None = MAX_PIXELS) -> np.ndarray:
@@ -123,10 +167,14 @@ def _read(path: Path, *, grey: bool, max_pixels: int | None) -> Frame:
 def _size(file: BinaryIO, form: ModuleType, path: Path, most: int | None) -> tuple[int, int]:
     height, width, orientation = form.size(file)
     if most is not None and width * height > most:
-        raise InputError(
-            f"{path}: {width}×{height} is more than {most} pixels; shrink it or raise --max-pixels"
-        )
+        raise _too_large(path, height, width, most)
     return (width, height) if TURNS[orientation][0] else (height, width)
+
+
+def _too_large(path: Path, height: int, width: int, most: int) -> InputError:
+    return InputError(
+        f"{path}: {width}×{height} is more than {most} pixels; shrink it or raise --max-pixels"
+    )
 
 
 def _frame(stored: Stored) -> Frame:
@@ -161,8 +209,13 @@ def _frame(stored: Stored) -> Frame:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, ModuleType]]:
-    """Opens an image file and turns whatever its decoder raises into an InputError."""
+def _opened(path: Path, *, thermal: bool = False) -> Iterator[tuple[BinaryIO, Any]]:
+    """Opens an image file and turns whatever its decoder raises into an InputError.
+
+    Args:
+        path: the file.
+        thermal: whether bare records of thermal cameras, which have no module, are let through.
+    """
     path = Path(path)
     try:
         with _regular(path) as file:
@@ -170,7 +223,7 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, ModuleType]]:
             form = next((m for start, m in SIGNATURES.items() if head.startswith(start)), None)
             if not head:
                 raise InputError(f"{path}: the file is empty; copy or export it again")
-            if form is None:
+            if form is None and not (thermal and radiometric.is_radiometric(head)):
                 what = next((w for start, w in OTHERS.items() if head.startswith(start)), None)
                 detail = f"holds {what}" if what else f"not an image of a known format; use {KNOWN}"
                 raise InputError(f"{path}: {detail}")

@@ -1,0 +1,162 @@
+"""Which values of deep images are black and white: one explicit rule for all commands.
+
+Images of 8 bits always use their whole range. For those of more bits and of floats, the rule says:
+
+``type``
+    0 to the white of the stored bits, floats 0 to 1;
+``LOW,HIGH``
+    these values, in the unit of the file;
+``folder``
+    one range for all images of a side of the job, from robust percentiles of their values;
+``image``
+    each image by its own percentiles, which invents hot spots in cold scenes.
+
+Without a rule it is ``type``, but ``folder`` where images fill a small part of their range, as raw
+counts of thermal cameras do, or where their values have a unit.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fnet_jax.images.frame import LEVELS, ROUNDING, Frame, full_range
+
+TYPE, FOLDER, IMAGE = "type", "folder", "image"
+SMALL = 0.25  # part of a range that is too little of it to be seen
+PERCENTILES = 0.1, 99.9  # that a few broken pixels do not move
+SAMPLES = 16_384  # values of an image that are looked at, evenly spread
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values that are black and white, in the unit of the file."""
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.low:g}…{self.high:g}"
+
+
+Rule = str | Range
+"""``"type"``, ``"folder"``, ``"image"``, or a :class:`Range`."""
+
+
+def rule_of(text: str) -> Rule:
+    """The rule that a text such as ``folder`` or ``20,35.5`` names; raises ValueError."""
+    if text in (TYPE, FOLDER, IMAGE):
+        return text
+    parts = text.split(",")
+    try:
+        low, high = map(float, parts)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is neither type, folder, image nor two numbers LOW,HIGH"
+        ) from None
+    if not (np.isfinite([low, high]).all() and low < high):
+        raise ValueError(f"{text!r} is no range: LOW must be below HIGH")
+    return Range(low, high)
+
+
+def is_deep(frame: Frame) -> bool:
+    """Whether a rule applies to an image: it has more than 8 bits, or floats."""
+    return frame.pixels.dtype != np.uint8 and frame.white != 255
+
+
+def within(frame: Frame, black_and_white: Range) -> np.ndarray:
+    """The pixels with a range's values as black and white, clipped to it.
+
+    Returns:
+        Array of the shape of the pixels: uint16 for integers, float32 in [0, 1] for floats.
+
+    Raises:
+        ValueError: values are not finite.
+    """
+    pixels = frame.pixels
+    if np.issubdtype(pixels.dtype, np.floating) and not np.isfinite(pixels).all():
+        raise ValueError("holds NaN or infinity; replace those values")
+    low, high = black_and_white.low, black_and_white.high
+    unit = ((pixels.astype(np.float64) - low) / (high - low)).clip(0, 1)
+    if np.issubdtype(pixels.dtype, np.integer):
+        return np.rint(unit * 65535).astype(np.uint16)
+    return unit.astype(np.float32)
+
+
+def samples(frame: Frame) -> np.ndarray:
+    """Values of an image, at most ``SAMPLES``, evenly spread; those that are finite."""
+    values = frame.pixels.reshape(-1)
+    values = values[:: max(1, values.size // SAMPLES)].astype(np.float64)
+    return values[np.isfinite(values)]
+
+
+def robust(values: Iterable[np.ndarray]) -> Range:
+    """The range of the percentiles of all values; wider by one where they are all equal."""
+    pooled = np.concatenate([*values, np.empty(0)])
+    if not pooled.size:
+        return Range(0.0, 1.0)
+    low, high = map(float, np.percentile(pooled, PERCENTILES))
+    return Range(low, high) if high > low else Range(low, low + 1)
+
+
+def range_of_job(
+    frames: Iterable[tuple[Path, Frame]],
+    rule: Rule | None,
+    *,
+    report: Callable[[str], None],
+) -> Rule:
+    """The rule for the deep images of one side of a job, with ``folder`` made a range of values.
+
+    Args:
+        frames: the deep images with their files, each looked at once.
+        rule: what was asked for; None for the default.
+        report: gets a line where the default is not ``type``.
+
+    Returns:
+        ``"type"``, ``"image"`` or a range.
+    """
+    if rule is not None and rule != FOLDER:
+        return rule
+    found: list[np.ndarray] = []
+    units: set[str] = set()
+    first, filled, count = None, 0.0, 0
+    for path, frame in frames:
+        found.append(samples(frame))
+        first, count = first or path, count + 1
+        units.add(frame.unit)
+        own = robust(found[-1:])
+        span = frame.white - frame.black
+        outside = np.issubdtype(frame.pixels.dtype, np.floating) and (
+            own.low < frame.black - ROUNDING or own.high > frame.white + ROUNDING
+        )
+        filled = max(filled, 9.0 if outside else (own.high - own.low) / max(span, 1e-30))
+        if outside:
+            units.add("values")
+    if not count:
+        return TYPE
+    if rule is None and units == {LEVELS} and filled >= SMALL:
+        return TYPE
+    chosen = robust(found)
+    if rule is None:
+        unit = next(iter(units - {LEVELS, "values"}), "")
+        others = f" and {count - 1} more" if count > 1 else ""
+        report(
+            f"{first}{others}: fills a small part of its range; {chosen}{unit and ' ' + unit} "
+            f"becomes black to white (--range folder; --range type takes all of it)"
+        )
+    return chosen
+
+
+def ranged(frame: Frame, rule: Rule) -> np.ndarray:
+    """The pixels by a rule; for a single image, ``folder`` is the same as ``image``.
+
+    Returns:
+        Array (H, W) or (H, W, 3): uint8, uint16, or floats in [0, 1].
+
+    Raises:
+        ValueError: as :func:`within` and :func:`fnet_jax.images.frame.full_range`.
+    """
+    if rule == TYPE or not is_deep(frame):
+        return full_range(frame)
+    return within(frame, rule if isinstance(rule, Range) else robust([samples(frame)]))
