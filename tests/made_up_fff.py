@@ -124,3 +124,18 @@ def dji(counts, *, make="DJI", size=(HEIGHT, WIDTH)):
 def read(content):
     assert radiometric.is_radiometric(content[:16])
     return radiometric.read("photo.jpg", content)
+
+
+def photo(path, rng, *, visible=True, warmer=0):
+    """A file of a thermal camera of 30×40 pixels over 60×80 visible ones."""
+    more = []
+    if visible:
+        colors = rng.integers(0, 256, (60, 80, 3), np.uint8)
+        more = [
+            (0x0E, visible_record(jpeg(colors), 80, 60)),
+            (0x2A, pip_record(1.25, 4, -2)),
+        ]
+    counts = smooth_counts(rng) + warmer
+    record = made_up(counts.astype(np.uint16), more=more)
+    path.write_bytes(in_jpeg(parted(record)))
+    return path

@@ -26,12 +26,14 @@ from fnet_jax.cli.flags import (
     unset,
     whole,
 )
-from fnet_jax.cli.sources import COLORS, Sources
+from fnet_jax.cli.sources import COLORS, RANGE, RANGE_UNSET, Sources
 from fnet_jax.errors import InputError
+from fnet_jax.images.range_rules import Rule
 
 if TYPE_CHECKING:
     from fnet_jax.fusing.edits import Edit
     from fnet_jax.fusing.fuser import Fuser
+    from fnet_jax.fusing.loading import Loader
     from fnet_jax.pairs.match import Pair
 
 DESCRIPTION = """\
@@ -106,6 +108,9 @@ class ExplainConfig(Sources):
     feature: UseAppendAction[tuple[Annotated[tuple[str, int, float], FEATURE], ...]] = ()
     # Multiply all thresholds of the three blocks by this, and find all features again.
     theta_scale: Annotated[float, real("a number of at least 0", lambda x: x >= 0)] = 1.0
+    # Which values of deep images are black and white; see fnet fuse --help. Rules: type, LOW,HIGH,
+    # folder, image.
+    range: Annotated[Rule | None, RANGE, RANGE_UNSET] = None
     # Refuse images with more pixels.
     max_pixels: Annotated[int, whole(1, 2**40)] = 500_000
     # Replace reports that already exist.
@@ -131,6 +136,7 @@ def run(config: ExplainConfig) -> int:
     from fnet_jax.explain import report
     from fnet_jax.fusing.edits import Edit, Feature
     from fnet_jax.fusing.fuser import Fuser
+    from fnet_jax.fusing.loading import Loader
     from fnet_jax.runtime.compilation import keep_programs
     from fnet_jax.weights import checkpoints  # JAX is slow to import: after --help
 
@@ -152,9 +158,12 @@ def run(config: ExplainConfig) -> int:
     ) as bar:
         for problem in problems:
             tqdm.write(f"error: {problem}", file=sys.stderr)
+        loader = Loader(config.color, config.max_pixels).of_job(
+            pairs, rule=config.range, report=lambda line: tqdm.write(line, file=sys.stderr)
+        )
         for done, pair in enumerate(pairs, 1):
             try:
-                _explain(fuser, pair, config, edit, bar.update)
+                _explain(fuser, pair, config, loader, edit, bar.update)
                 explained += 1
             except InputError as error:
                 tqdm.write(f"error: {error}", file=sys.stderr)
@@ -170,23 +179,26 @@ def run(config: ExplainConfig) -> int:
 
 
 def _explain(
-    fuser: "Fuser", pair: "Pair", config: ExplainConfig, edit: "Edit", advance: Callable[[], object]
+    fuser: "Fuser",
+    pair: "Pair",
+    config: ExplainConfig,
+    loader: "Loader",
+    edit: "Edit",
+    advance: Callable[[], object],
 ) -> None:
     """Writes the report of one pair; raises InputError."""
-    from fnet_jax import images
     from fnet_jax.explain import report
     from fnet_jax.explain.explanation import explain
     from fnet_jax.pairs.match import named
 
     folder = config.out / pair.name
     report.check(folder, overwrite=config.overwrite)
-    i1 = images.read(pair.i1, grey=config.color == "grey", max_pixels=config.max_pixels)
-    i2 = images.read(pair.i2, grey=True, max_pixels=config.max_pixels)
+    loaded = loader.load(pair)
     with named(pair):
         explanation = explain(
             fuser,
-            i1,
-            i2,
+            loaded.i1,
+            loaded.i2,
             color=config.color,
             edit=edit,
             strongest=config.strongest,

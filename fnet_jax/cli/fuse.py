@@ -8,15 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from fnet_jax.artifacts.words import counted
 from fnet_jax.cli.console import finish, say
 from fnet_jax.cli.flags import FILE, FOLDER, PATH, SHIPPED, choice, parse, unset, whole
-from fnet_jax.cli.sources import COLORS, Sources
+from fnet_jax.cli.sources import COLORS, RANGE, RANGE_UNSET, Sources
 from fnet_jax.errors import InputError
+from fnet_jax.images.range_rules import Rule
+
+if TYPE_CHECKING:
+    from fnet_jax.pairs.match import Pair
 
 SHEET_ROWS = 20
 
@@ -35,8 +39,9 @@ grey:
 
 Inputs are two image files or two folders. In folders, images whose names differ
 only in the suffix are a pair (vi/01.png with ir/01.jpg); images without a
-partner are reported. PNG, JPEG, BMP and TIFF files with 8 bits per channel are
-read, and grey PNG and TIFF files with 16 bits.
+partner are reported. PNG, JPEG, BMP and TIFF files are read, with up to 32 bits
+per channel or floats, and the thermal image of a file of FLIR's (JPEG, .fff,
+.seq) or DJI's cameras. A FLIR photo holds both images: give it alone.
 """
 
 EXAMPLES = """\
@@ -48,6 +53,7 @@ examples:
   {prog} --i1 MRI_CT/CT --i2 MRI_CT/MRI --out fused/CT --color limited
   {prog} --i1 MRI_PET/PET --i2 MRI_PET/MRI --out fused/PET --color limited
   {prog} --i1 MRI_SPECT/SPECT --i2 MRI_SPECT/MRI --out fused/SPECT --color limited
+  {prog} photo.jpg --out fused/ --temperatures
   {prog} --ckpt runs/ --i1 visible/ --i2 infrared/ --out fused/
 
 exit status: 0 if every pair was fused, 1 if anything failed, 2 if an option is
@@ -59,6 +65,12 @@ wrong, 130 after Ctrl-C
 class FuseConfig(Sources):
     """What the command does; each field is a flag."""
 
+    # Files of thermal cameras, each with a thermal and a visible image, which are laid over each
+    # other by the camera's own tags; or a folder of them. In the place of --i1 and --i2.
+    photos: Annotated[
+        tyro.conf.Positional[tuple[Path, ...]],
+        tyro.conf.arg(metavar="PHOTO", help_behavior_hint=""),
+    ] = ()
     # Folder for the fused images, which keep the file names of I1. For a single pair it may be an
     # image file such as fused.png instead.
     out: Annotated[Path, PATH]
@@ -76,6 +88,16 @@ class FuseConfig(Sources):
     format: Annotated[
         str | None, choice(("png", "jpg", "bmp", "tif"), "FORMAT"), unset("that of I1")
     ] = None
+    # Which values of images of more than 8 bits or of floats are black and white: type (all of
+    # the stored bits; floats 0 to 1), LOW,HIGH (in the unit of the file, such as 15,40 for °C),
+    # folder (one range for all images of the job), or image (each by itself, which invents hot
+    # spots).
+    range: Annotated[Rule | None, RANGE, RANGE_UNSET] = None
+    # Also write the temperatures of I2, where its file gives them, as float32 TIFF in °C: NAME
+    # .celsius.tif beside the fused image, pixel on pixel.
+    temperatures: bool = False
+    # Do not keep what the files of I1 say beside their pixels: camera, time, resolution, place.
+    strip: bool = False
     # Replace fused images that already exist.
     overwrite: bool = False
     # Refuse images with more pixels.
@@ -85,6 +107,21 @@ class FuseConfig(Sources):
     tile: Annotated[int | None, whole(1), unset("by the free memory")] = None
     # Log devices, array sizes and compilations.
     verbose: Annotated[bool, tyro.conf.arg(aliases=["-v"])] = False
+
+    def __post_init__(self) -> None:
+        """Raises InputError unless the flags name one source of images."""
+        if not self.photos:
+            super().__post_init__()
+        elif self.samples or self.i1 or self.i2:
+            raise InputError("use either files of thermal cameras, or --i1 and --i2, or --samples")
+
+    def pairs(self) -> "tuple[list[Pair], list[str]]":
+        """The pairs, and a line for each file without a partner; raises InputError."""
+        if not self.photos:
+            return super().pairs()
+        from fnet_jax.pairs.match import of_photos  # slow to import: after --help
+
+        return of_photos(self.photos), []
 
 
 def main(argv: Sequence[str] | None = None, *, prog: str = "fnet fuse") -> int:
@@ -108,6 +145,7 @@ def run(config: FuseConfig) -> int:
     from fnet_jax import images
     from fnet_jax.fusing.batch import fuse_pairs
     from fnet_jax.fusing.fuser import Fuser
+    from fnet_jax.fusing.loading import Loader
     from fnet_jax.fusing.sheet import check_sheet, contact_sheet
     from fnet_jax.runtime.compilation import keep_programs
     from fnet_jax.weights import checkpoints  # JAX is slow to import: after --help
@@ -137,6 +175,9 @@ def run(config: FuseConfig) -> int:
         suffix=suffix,
         overwrite=config.overwrite,
         max_pixels=config.max_pixels,
+        rule=config.range,
+        strip=config.strip,
+        temperatures=config.temperatures,
         report=report,
         progress=partial(tqdm, desc="fusing", unit="pair", disable=None),
     )
@@ -148,7 +189,10 @@ def run(config: FuseConfig) -> int:
         f"({counted(compilations, 'compilation')}) into {config.out}"
     )
     if config.sheet and fused:
-        shown = [(p.name, p.i1, p.i2, fused[p.name]) for p in pairs if p.name in fused]
-        images.write(config.sheet, contact_sheet(shown[:SHEET_ROWS]), overwrite=config.overwrite)
+        shown = [pair for pair in pairs if pair.name in fused][:SHEET_ROWS]
+        loader = Loader().of_job(shown, rule=config.range, report=lambda line: None)
+        sources = {pair: loader.load(pair, quiet=True) for pair in shown}
+        rows = [(p.name, x.i1, x.i2, fused[p.name]) for p, x in sources.items()]
+        images.write(config.sheet, contact_sheet(rows), overwrite=config.overwrite)
         say(f"contact sheet: {config.sheet}")
     return 0 if len(fused) == total else 1

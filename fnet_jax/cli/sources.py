@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from fnet_jax.cli.flags import PATH, unset
+from fnet_jax.cli.flags import PATH, reads, unset
 from fnet_jax.errors import InputError
+from fnet_jax.images.range_rules import rule_of
 
 if TYPE_CHECKING:
     from fnet_jax.pairs.match import Pair
 
 COLORS = ("auto", "full", "grey", "limited")  # fnet_jax.images.color.MODES, which imports NumPy
+
+RANGE, RANGE_UNSET = reads(rule_of, "RULE"), unset("type; folder for raw thermal images")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Fusing image files, one pair or two folders of them, so that one bad file stops no other."""
 
+import logging
 import tempfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -17,10 +18,17 @@ from fnet_jax.artifacts.files import resolved, writable
 from fnet_jax.artifacts.progress import Report
 from fnet_jax.errors import InputError, reason
 from fnet_jax.fusing.fuser import Fuser
+from fnet_jax.fusing.loading import Loaded, Loader
 from fnet_jax.fusing.shapes import Size
-from fnet_jax.pairs.match import Pair, check_sizes, named
+from fnet_jax.images.frame import MAX_PIXELS
+from fnet_jax.images.range_rules import Rule
+from fnet_jax.images.writing import write_values
+from fnet_jax.pairs.match import Pair, named
 
 REMEDY = "use --tile 1024, or a smaller number"
+CELSIUS_SUFFIX = ".celsius.tif"
+
+logger = logging.getLogger(__name__)
 
 Given = TypeVar("Given")
 Done = TypeVar("Done")
@@ -31,7 +39,8 @@ class _Job:
     """A pair on its way: its two images, then the fused one, or what went wrong."""
 
     pair: Pair
-    images: tuple[np.ndarray, ...] = ()
+    loaded: Loaded | None = None
+    fused: np.ndarray | None = None
     problem: str | None = None
 
 
@@ -43,7 +52,10 @@ def fuse_pairs(
     color: str = "auto",
     suffix: str | None = None,
     overwrite: bool = False,
-    max_pixels: int | None = None,
+    max_pixels: int | None = MAX_PIXELS,
+    rule: Rule | None = None,
+    strip: bool = False,
+    temperatures: bool = False,
     report: Report = print,
     progress: Callable[[list[Pair]], Iterable[Pair]] = iter,
 ) -> Iterator[Path]:
@@ -61,6 +73,11 @@ def fuse_pairs(
         suffix: of the fused images, such as ``".png"``; None for that of I1.
         overwrite: replace existing files.
         max_pixels: largest number of pixels to accept; None for any.
+        rule: which values of deep images are black and white, of
+            :mod:`fnet_jax.images.range_rules`; None for the default.
+        strip: do not keep what I1's files say beside their pixels: camera, time, place.
+        temperatures: write the temperatures of I2, where its file gives them, beside the fused
+            image, as float32 TIFF in °C.
         report: is called with a line for each pair that failed, in their order.
         progress: wraps the list of the pairs that will be fused, to show how many are finished.
 
@@ -72,6 +89,7 @@ def fuse_pairs(
     pairs = list(pairs)
     _check_folder(pairs, out)
     sources = {resolved(path) for pair in pairs for path in (pair.i1, pair.i2)}
+    unranged = Loader(color, max_pixels)
     targets: dict[Pair, Path] = {}
     sizes: list[Size] = []
     for pair in pairs:
@@ -79,26 +97,30 @@ def fuse_pairs(
             target = _target(pair, out, suffix, overwrite=overwrite)
             if resolved(target) in sources:  # through a link from another folder
                 raise InputError(f"{target}: is a source image; use another --out")
-            sizes.append(_common_size(pair, max_pixels))
+            sizes.append(unranged.size(pair))
             targets[pair] = target
         except (InputError, OSError) as error:
             report(_line(error))
     for fuser in fusers:
         fuser.prepare(sizes)
+    loader = unranged.of_job(targets, rule=rule, report=logger.warning)
 
     def read(job: _Job) -> None:
-        pair = job.pair
-        i1 = images.read(pair.i1, grey=color == "grey", max_pixels=max_pixels)
-        job.images = i1, images.read(pair.i2, grey=True, max_pixels=max_pixels)
+        job.loaded = loader.load(job.pair)
 
     def fuse(job: _Job, fuser: Fuser) -> None:
-        i1, i2 = job.images
+        assert job.loaded is not None
         with named(job.pair, remedy=REMEDY):
-            job.images = (fuser.fuse(i1, i2, color=color),)
+            job.fused = fuser.fuse(job.loaded.i1, job.loaded.i2, color=color)
 
     def write(job: _Job) -> None:
-        (fused,) = job.images
-        images.write(targets[job.pair], fused, overwrite=overwrite)
+        assert job.loaded is not None
+        assert job.fused is not None
+        target, metadata = targets[job.pair], {} if strip else job.loaded.metadata
+        images.write(target, job.fused, overwrite=overwrite, metadata=metadata)
+        if temperatures and job.loaded.celsius is not None:
+            beside = target.with_name(f"{target.stem}{CELSIUS_SUFFIX}")
+            write_values(beside, job.loaded.celsius, overwrite=overwrite)
 
     with closing(_overlapped(list(targets), read, fuse, write, fusers)) as jobs:
         for pair, job in zip(progress(list(targets)), jobs, strict=True):
@@ -154,7 +176,7 @@ def _unless_failed(work: Callable[[_Job], None]) -> Callable[[_Job], _Job]:
             if job.problem is None:
                 work(job)
         except (InputError, OSError) as error:
-            job.problem, job.images = _line(error), ()
+            job.problem, job.loaded, job.fused = _line(error), None, None
         return job
 
     return stage
@@ -199,10 +221,3 @@ def _target(pair: Pair, out: Path, suffix: str | None, *, overwrite: bool) -> Pa
     if target.exists() and not overwrite:
         raise InputError(f"{target}: already exists; use --overwrite to replace it")
     return target
-
-
-def _common_size(pair: Pair, max_pixels: int | None) -> Size:
-    """Height and width of both images; raises InputError if they cannot be fused."""
-    one, two = (images.size(path, max_pixels=max_pixels) for path in (pair.i1, pair.i2))
-    check_sizes(pair.i1, one, pair.i2, two)
-    return one

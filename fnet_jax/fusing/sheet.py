@@ -13,6 +13,8 @@ from fnet_jax.errors import InputError
 from fnet_jax.images.levels import to_8_bits
 from fnet_jax.pairs.match import Pair
 
+Source = Path | np.ndarray
+
 COLUMNS = ("I1", "I2", "fused")
 PANEL = (320, 256)  # width and height that a panel is shrunk into, in pixels
 ELSEWHERE = "use another --sheet"
@@ -20,11 +22,12 @@ GAP, LINE = 8, 22  # pixels between panels, and of a line of text
 INK, PAPER = (20, 20, 20), (255, 255, 255)
 
 
-def contact_sheet(pairs: Iterable[tuple[str, Path, Path, Path]]) -> np.ndarray:
+def contact_sheet(pairs: Iterable[tuple[str, Source, Source, Source]]) -> np.ndarray:
     """Draws a row for each pair, with its name above it.
 
     Args:
-        pairs: names, and the files of I1, I2 and the fused image.
+        pairs: names, and I1, I2 and the fused image: files or arrays of 8 or 16 bits or of floats
+            in [0, 1].
 
     Returns:
         uint8 (H, W, 3). Large images are shrunk; small ones keep their size.
@@ -51,8 +54,9 @@ def contact_sheet(pairs: Iterable[tuple[str, Path, Path, Path]]) -> np.ndarray:
     return np.asarray(sheet)
 
 
-def _panel(path: Path) -> Image.Image:
-    panel = Image.fromarray(to_8_bits(images.read(path))).convert("RGB")
+def _panel(source: Source) -> Image.Image:
+    image = source if isinstance(source, np.ndarray) else images.read(source)
+    panel = Image.fromarray(to_8_bits(image)).convert("RGB")
     panel.thumbnail(PANEL, Image.Resampling.LANCZOS)
     return panel
 

@@ -7,7 +7,7 @@ changes, settings that Pillow keeps for the whole process.
 import builtins
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -20,8 +20,10 @@ from fnet_jax.errors import InputError, first_line
 from fnet_jax.images import bmp, jpeg, png, profiles, radiometric, tiff
 from fnet_jax.images.color import from_unit, published_grey
 from fnet_jax.images.color import grey as luma
-from fnet_jax.images.frame import MAX_PIXELS, Frame, full_range, logger
+from fnet_jax.images.frame import MAX_PIXELS, Frame, logger
 from fnet_jax.images.radiometric import Radiometric
+from fnet_jax.images.range_rules import TYPE, Rule
+from fnet_jax.images.ranges import ranged
 from fnet_jax.images.stored import Stored, Unsuitable
 
 SIGNATURES: dict[bytes, ModuleType] = {
@@ -58,12 +60,21 @@ TURNS = {
 }
 
 
-def size(path: Path, *, max_pixels: int | None = MAX_PIXELS) -> tuple[int, int]:
-    """Height and width in pixels of an image file, as :func:`read` gives it, from its headers.
+def size(
+    path: Path, *, part: str | None = "picture", max_pixels: int | None = MAX_PIXELS
+) -> tuple[int, int]:
+    """Height and width in pixels of an image file, as :func:`open` gives it, from its headers.
+
+    Args:
+        path: the file.
+        part: as for :func:`open`; not the visible part, whose size only decoding tells.
+        max_pixels: as for :func:`open`.
 
     Raises:
-        InputError: as :func:`read`, but for damage behind the header.
+        InputError: as :func:`open`, but for damage behind the header.
     """
+    if part != "picture" and (found := thermal_camera(path, max_pixels=max_pixels)):
+        return found.thermal.size
     with _opened(path) as (file, form):
         return _size(file, form, Path(path), max_pixels)
 
@@ -145,16 +156,43 @@ def read(path: Path, *, grey: bool = False, max_pixels: int | None = MAX_PIXELS)
     Raises:
         InputError: as :func:`open`, or a file of floats holds values outside [0, 1].
     """
-    frame = _read(Path(path), grey=grey, max_pixels=max_pixels)
+    frame = open(path, part="picture", grey=grey, max_pixels=max_pixels)
     for note in frame.notes:
         logger.warning("%s: %s", path, note)
+    return as_array(path, frame, grey=grey)
+
+
+def as_array(path: Path, frame: Frame, *, grey: bool = False, rule: Rule = TYPE) -> np.ndarray:
+    """The array of :func:`read` from a frame of a file.
+
+    Args:
+        path: the file, for messages.
+        frame: what it holds.
+        grey: as for :func:`read`.
+        rule: which values are black and white, of :mod:`fnet_jax.images.ranges`.
+
+    Raises:
+        InputError: values are not numbers, or lie outside their range.
+    """
     try:
-        array = full_range(frame)
+        array = ranged(frame, rule)
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
     if not grey or array.ndim == 2:
         return array
     return published_grey(array) if array.dtype == np.uint8 else from_unit(luma(array), array.dtype)
+
+
+def deep(paths: Iterable[Path], *, part: str | None = None) -> Iterator[tuple[Path, Frame]]:
+    """Those of some files that have more than 8 bits, as frames; damaged ones are left out."""
+    for path in paths:
+        try:
+            with _opened(path, thermal=part != "picture") as (file, form):
+                is_deep = form is None or getattr(form, "deep", lambda file: form is jpeg)(file)
+            if is_deep and (form is not jpeg or (part != "picture" and thermal_camera(path))):
+                yield path, open(path, part=part)
+        except InputError:  # which is said where the file is read
+            continue
 
 
 def _read(path: Path, *, grey: bool, max_pixels: int | None) -> Frame:

@@ -39,6 +39,11 @@ def size(file: BinaryIO) -> tuple[int, int, int]:
     return height, width, exifs.orientation(*_exif_and_xmp(said))
 
 
+def deep(file: BinaryIO) -> bool:
+    """Whether it has more than 8 bits."""
+    return next(_header(_content(file, k, n))[2] for k, n in _chunks(file)) > 8
+
+
 def decode(file: BinaryIO, *, grey: bool) -> Stored:
     """Decodes a PNG file.
 

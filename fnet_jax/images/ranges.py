@@ -1,63 +1,16 @@
-"""Which values of deep images are black and white: one explicit rule for all commands.
-
-Images of 8 bits always use their whole range. For those of more bits and of floats, the rule says:
-
-``type``
-    0 to the white of the stored bits, floats 0 to 1;
-``LOW,HIGH``
-    these values, in the unit of the file;
-``folder``
-    one range for all images of a side of the job, from robust percentiles of their values;
-``image``
-    each image by its own percentiles, which invents hot spots in cold scenes.
-
-Without a rule it is ``type``, but ``folder`` where images fill a small part of their range, as raw
-counts of thermal cameras do, or where their values have a unit.
-"""
+"""Black and white of deep images, by a rule of :mod:`fnet_jax.images.range_rules`."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from fnet_jax.images.frame import LEVELS, ROUNDING, Frame, full_range
+from fnet_jax.images.range_rules import FOLDER, TYPE, Range, Rule
 
-TYPE, FOLDER, IMAGE = "type", "folder", "image"
 SMALL = 0.25  # part of a range that is too little of it to be seen
 PERCENTILES = 0.1, 99.9  # that a few broken pixels do not move
 SAMPLES = 16_384  # values of an image that are looked at, evenly spread
-
-
-@dataclass(frozen=True)
-class Range:
-    """The values that are black and white, in the unit of the file."""
-
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.low:g}…{self.high:g}"
-
-
-Rule = str | Range
-"""``"type"``, ``"folder"``, ``"image"``, or a :class:`Range`."""
-
-
-def rule_of(text: str) -> Rule:
-    """The rule that a text such as ``folder`` or ``20,35.5`` names; raises ValueError."""
-    if text in (TYPE, FOLDER, IMAGE):
-        return text
-    parts = text.split(",")
-    try:
-        low, high = map(float, parts)
-    except ValueError:
-        raise ValueError(
-            f"{text!r} is neither type, folder, image nor two numbers LOW,HIGH"
-        ) from None
-    if not (np.isfinite([low, high]).all() and low < high):
-        raise ValueError(f"{text!r} is no range: LOW must be below HIGH")
-    return Range(low, high)
 
 
 def is_deep(frame: Frame) -> bool:

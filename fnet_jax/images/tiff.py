@@ -37,6 +37,13 @@ def size(file: BinaryIO) -> tuple[int, int, int]:
         return page.imagelength, page.imagewidth, _orientation(page)
 
 
+def deep(file: BinaryIO) -> bool:
+    """Whether it has more than 8 bits, or floats."""
+    with _opened(file) as tif:
+        page, _ = _page(tif)
+        return max(_bits(page)) > 8
+
+
 def decode(file: BinaryIO, *, grey: bool) -> Stored:
     """Decodes the first page of full resolution.
 

@@ -55,7 +55,26 @@ def write(
     image = _fitting(path, np.asarray(image), suffix)
     if suffix in JPEG and max(image.shape[:2]) > JPEG_SIDE:
         raise InputError(f"{path}: JPEG has at most {JPEG_SIDE} pixels a side; use --format png")
-    content = _encoded(image, suffix, metadata or {})
+    _write(path, _encoded(image, suffix, metadata or {}), overwrite=overwrite)
+
+
+def write_values(path: Path, values: np.ndarray, *, overwrite: bool = False) -> None:
+    """Writes measured values, such as °C, as they are, into a float32 TIFF file.
+
+    Args:
+        path: the file, in a folder that exists.
+        values: array (H, W).
+        overwrite: replace a file that exists.
+
+    Raises:
+        InputError: the file exists and ``overwrite`` is not set, or it cannot be written.
+    """
+    file = io.BytesIO()
+    _write_tiff(file, values.astype(np.float32), {})
+    _write(path, file.getvalue(), overwrite=overwrite)
+
+
+def _write(path: Path, content: bytes, *, overwrite: bool) -> None:
     with writable(path, remedy="use another name or folder"):
         try:
             with replace_file(path, overwrite=overwrite) as file:

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +91,25 @@ def match(i1: Path, i2: Path) -> tuple[list[Pair], list[str]]:
         raise InputError(f"{i1} and {i2}: use two files or two folders, not one of each")
     pairs, problems = partners(by_stem(i1), by_stem(i2), lambda side, stem: (i1, i2)[side] / stem)
     return list(pairs.values()), problems
+
+
+def of_photos(photos: Iterable[Path]) -> list[Pair]:
+    """The pairs of files that hold both images, as those of thermal cameras do.
+
+    Args:
+        photos: files, or folders of them.
+
+    Raises:
+        InputError: a folder cannot be read or holds no image.
+    """
+    files = [
+        file for photo in photos for file in (_photos_in(photo) if photo.is_dir() else [photo])
+    ]
+    return [Pair(file, file) for file in dict.fromkeys(files)]
+
+
+def _photos_in(folder: Path) -> list[Path]:
+    return [path for paths in by_stem(folder).values() for path in paths]
 
 
 def partners(

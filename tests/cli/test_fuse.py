@@ -12,6 +12,7 @@ import jax
 import numpy as np
 import pytest
 from conftest import SMALL
+from made_up_fff import photo
 from PIL import Image
 
 from fnet_jax import Fuser, images
@@ -176,8 +177,9 @@ def test_color_modes(small_checkpoint, folders, tmp_path):
 
 
 def test_sixteen_bits_stay_sixteen(small_checkpoint, tmp_path, rng):
-    images.write(tmp_path / "a.png", rng.integers(0, 65536, (8, 8)).astype(np.uint16))
-    pair = tmp_path / "a.png", tmp_path / "a.png"
+    for name in ("a", "b"):
+        images.write(tmp_path / f"{name}.png", rng.integers(0, 65536, (8, 8)).astype(np.uint16))
+    pair = tmp_path / "a.png", tmp_path / "b.png"
     assert main(arguments(small_checkpoint, pair, tmp_path / "out")) == 0
     assert images.read(tmp_path / "out/a.png").dtype == np.uint16
 
@@ -409,3 +411,50 @@ def test_either_samples_or_images(small_checkpoint, folders, tmp_path, capsys):
             main(wrong)
         assert stop.value.code == 2
         assert "either both --i1 and --i2, or --samples" in capsys.readouterr().err
+
+
+def test_a_photo_of_a_thermal_camera_is_fused_alone(small_checkpoint, tmp_path, rng):
+    photo(tmp_path / "photo.jpg", rng)
+    call = ("photo.jpg", "--out", "fused", "--temperatures", "--ckpt", small_checkpoint)
+    done = command.run("eval.fuse", *call, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert sorted(os.listdir(tmp_path / "fused")) == ["photo.celsius.tif", "photo.jpg"]
+    fused = images.read(tmp_path / "fused/photo.jpg")
+    assert fused.ndim == 3
+    celsius = images.open(tmp_path / "fused/photo.celsius.tif").pixels
+    assert celsius.shape == fused.shape[:2]
+    thermal = images.open(tmp_path / "photo.jpg").pixels
+    assert thermal.min() - 0.01 <= celsius.min() <= celsius.max() <= thermal.max() + 0.01
+    other = command.run("eval.fuse", "photo.jpg", "--samples", "--out", "x", cwd=tmp_path)
+    assert other.returncode == 2
+    assert "use either files of thermal cameras, or --i1 and --i2" in other.stderr
+
+
+def test_what_the_first_image_says_is_kept_unless_stripped(small_checkpoint, tmp_path, rng):
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "Maker", 6
+    visible = Image.fromarray(rng.integers(0, 256, (9, 12, 3), np.uint8))
+    visible.save(tmp_path / "vi.jpg", exif=exif)
+    images.write(tmp_path / "ir.png", rng.integers(0, 256, (12, 9), np.uint8))
+    pair = tmp_path / "vi.jpg", tmp_path / "ir.png"
+    for name, flags in (("kept", ()), ("stripped", ("--strip",))):
+        assert main(arguments(small_checkpoint, pair, tmp_path / name, *flags)) == 0
+        with Image.open(tmp_path / name / "vi.jpg") as fused:
+            found = fused.getexif()
+            assert fused.size == (9, 12)
+        assert found.get(0x010F) == ("Maker" if name == "kept" else None)
+        assert 0x0112 not in found
+
+
+def test_images_of_degrees_need_no_flag_and_raw_counts_are_told(
+    small_checkpoint, tmp_path, rng, capsys, caplog
+):
+    counts = rng.integers(6743, 7077, (9, 12), np.uint16)
+    images.write(tmp_path / "ir.png", counts)
+    images.write(tmp_path / "vi.png", np.full((9, 12), 128, np.uint8))
+    pair = tmp_path / "vi.png", tmp_path / "ir.png"
+    assert main(arguments(small_checkpoint, pair, tmp_path / "out")) == 0
+    assert "ir.png: fills a small part of its range" in caplog.text + capsys.readouterr().err
+    assert main(arguments(small_checkpoint, pair, tmp_path / "type", "--range=type")) == 0
+    fused, plain = (images.read(tmp_path / name / "vi.png") for name in ("out", "type"))
+    assert (fused != plain).mean() > 0.5

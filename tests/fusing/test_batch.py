@@ -7,6 +7,7 @@ import pytest
 
 from fnet_jax import Fuser, InputError, images
 from fnet_jax.fusing.batch import fuse_pairs
+from fnet_jax.fusing.loading import Loader
 from fnet_jax.pairs.match import Pair
 
 
@@ -109,8 +110,7 @@ def test_reading_and_writing_overlap_with_fusing(tmp_path, rng, monkeypatch, fus
         return met
 
     # Met three times: while pair 1 is fused, pair 2 is read and pair 0 is written, and so on.
-    read = iter([False] * 4 + [True, False] * 3)
-    monkeypatch.setattr("fnet_jax.images.read", meets(images.read, read))
+    monkeypatch.setattr(Loader, "load", meets(Loader.load, iter([False] * 2 + [True] * 3)))
     monkeypatch.setattr(Fuser, "fuse", meets(Fuser.fuse, iter([False, *[True] * 3, False])))
     monkeypatch.setattr(
         "fnet_jax.images.write", meets(images.write, iter([True] * 3 + [False] * 2))
@@ -121,13 +121,13 @@ def test_reading_and_writing_overlap_with_fusing(tmp_path, rng, monkeypatch, fus
 
 def test_few_pairs_are_in_memory(tmp_path, rng, monkeypatch, fuser):
     pairs, lock, now, most = pairs_of(tmp_path, rng, 12), threading.Lock(), [0], [0]
-    read, write = images.read, images.write
+    load, write = Loader.load, images.write
 
-    def counted_read(path, **options):
+    def counted_load(*given):
         with lock:
-            now[0] += path.parent.name == "vi"
+            now[0] += 1
             most[0] = max(most[0], now[0])
-        return read(path, **options)
+        return load(*given)
 
     def counted_write(path, *given, **options):
         time.sleep(0.01)  # so that what can be ahead of it is
@@ -135,10 +135,10 @@ def test_few_pairs_are_in_memory(tmp_path, rng, monkeypatch, fuser):
         with lock:
             now[0] -= 1
 
-    monkeypatch.setattr("fnet_jax.images.read", counted_read)
+    monkeypatch.setattr(Loader, "load", counted_load)
     monkeypatch.setattr("fnet_jax.images.write", counted_write)
     assert len(list(fuse_pairs(fuser, pairs, tmp_path / "out"))) == 12
-    assert most[0] <= 4  # one is read, one fused, one written, and one waits to be
+    assert 1 < most[0] <= 4  # one is read, one fused, one written, and one waits to be
 
 
 @pytest.mark.parametrize("devices", [1, 2])

@@ -7,7 +7,8 @@ import pytest
 
 from fnet_jax.images import ranges
 from fnet_jax.images.frame import CELSIUS, Frame
-from fnet_jax.images.ranges import Range, range_of_job, ranged, rule_of
+from fnet_jax.images.range_rules import Range, rule_of
+from fnet_jax.images.ranges import range_of_job, ranged
 
 
 def levels(rng, low, high, shape=(30, 40)):
