@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-from fnet_jax.errors import InputError, first_line
+from fnet_jax.errors import InputError, first_line, reason
 from fnet_jax.images import bmp, jpeg, png, profiles, radiometric, tiff
 from fnet_jax.images.color import from_unit, published_grey
 from fnet_jax.images.color import grey as luma
@@ -274,14 +274,20 @@ def _opened(path: Path, *, thermal: bool = False) -> Iterator[tuple[BinaryIO, An
         raise InputError(f"{path}: {what}; check the name") from error
     except PermissionError as error:
         raise InputError(f"{path}: permission denied; check its permissions") from error
+    except OSError as error:
+        if error.errno is None:  # a decoder's
+            raise InputError(_damaged(path, error)) from error
+        raise InputError(f"{path}: cannot be read ({reason(error)}); check the name") from error
     except Unsuitable as error:
         raise InputError(f"{path}: {error}") from error
     except MemoryError as error:
         raise InputError(f"{path}: not enough memory to decode it; shrink it") from error
     except Exception as error:  # decoders raise many kinds for the many ways a file can be damaged
-        raise InputError(
-            f"{path}: damaged or cut short ({first_line(error)}); copy or export it again"
-        ) from error
+        raise InputError(_damaged(path, error)) from error
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    return f"{path}: damaged or cut short ({first_line(error)}); copy or export it again"
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import numpy as np
 from fnet_jax.images.frame import LEVELS, ROUNDING, Frame, full_range
 from fnet_jax.images.range_rules import FOLDER, TYPE, Range, Rule
 
+VALUES = "values"  # floats outside [0, 1], of a unit that their file does not state
 SMALL = 0.25  # part of a range that is too little of it to be seen
 PERCENTILES = 0.1, 99.9  # that a few broken pixels do not move
 SAMPLES = 16_384  # values of an image that are looked at, evenly spread
@@ -85,18 +86,19 @@ def range_of_job(
         )
         filled = max(filled, 9.0 if outside else (own.high - own.low) / max(span, 1e-30))
         if outside:
-            units.add("values")
+            units.add(VALUES)
     if not count:
         return TYPE
     if rule is None and units == {LEVELS} and filled >= SMALL:
         return TYPE
     chosen = robust(found)
     if rule is None:
-        unit = next(iter(units - {LEVELS, "values"}), "")
+        unit = next(iter(units - {LEVELS, VALUES}), "")
         others = f" and {count - 1} more" if count > 1 else ""
+        what = "fills a small part of its range" if units == {LEVELS} else "holds measured values"
         report(
-            f"{first}{others}: fills a small part of its range; {chosen}{unit and ' ' + unit} "
-            f"becomes black to white (--range folder; --range type takes all of it)"
+            f"{first}{others}: {what}; {chosen}{unit and ' ' + unit} becomes black to white "
+            f"(--range folder; use --range type or LOW,HIGH for another)"
         )
     return chosen
 

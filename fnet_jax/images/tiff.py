@@ -152,8 +152,8 @@ def _interpreted(page: Any, found: np.ndarray) -> Stored:
     if np.issubdtype(found.dtype, np.floating):
         white = 1.0
         found = found.astype(np.float32) if found.dtype == np.float16 else found
-    elif np.issubdtype(found.dtype, np.signedinteger) and found.size and found.min() < 0:
-        raise Unsuitable("holds negative values; convert it to unsigned integers or floats")
+    elif np.issubdtype(found.dtype, np.signedinteger) and found.min(initial=0) < 0:
+        white, found = 1.0, found.astype(np.float32 if bits <= 16 else np.float64)
     else:
         white = white_of(bits)
         if found.dtype.itemsize == 4 and found.max(initial=0) <= SIXTEEN:

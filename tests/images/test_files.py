@@ -129,8 +129,20 @@ def test_bad_files_are_named(tmp_path, rgb):
     with pytest.raises(InputError, match=r"float\.tif: holds floats from 20.5 to 20.5; scale them"):
         images.read(tmp_path / "float.tif")
     Image.fromarray(np.full((4, 4), -1, np.int32)).save(tmp_path / "int.tif")
-    with pytest.raises(InputError, match=r"int\.tif: holds negative values"):
+    with pytest.raises(InputError, match=r"int\.tif: holds floats from -1 to -1"):
         images.read(tmp_path / "int.tif")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    with pytest.raises(
+        InputError, match=r"loop\.png: cannot be read \(too many levels of symbolic"
+    ):
+        images.read(tmp_path / "loop.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(InputError, match=r"pipe\.png: is not a regular file"):
+        images.read(tmp_path / "pipe.png")
+    for name, content in (("eps.png", b"%!PS-Adobe-3.0 EPSF"), ("gif.jpg", b"GIF89a")):
+        (tmp_path / name).write_bytes(content + bytes(99))
+        with pytest.raises(InputError, match=f"{name}: holds (PostScript|GIF)"):
+            images.read(tmp_path / name)
 
 
 @pytest.mark.parametrize(

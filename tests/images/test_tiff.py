@@ -171,7 +171,6 @@ def test_small_values_of_32_bits_are_levels_of_16(tmp_path, rng, caplog):
          "holds 5 channels of 8-bit unsigned integers"),
         (np.zeros((9, 11), np.uint64), {}, "holds 1 channels of 64-bit unsigned integers"),
         (np.zeros((9, 11), np.complex64), {}, "holds 1 channels of 64-bit other values"),
-        (np.full((9, 11), -3, np.int16), {}, "holds negative values"),
     ],
 )  # fmt: skip
 def test_what_is_no_image_is_refused_by_what_it_holds(tmp_path, image, options, message):
@@ -190,3 +189,13 @@ def test_places_on_earth_are_kept(tmp_path, rng):
     images.write(tmp_path / "b.tif", frame.pixels, metadata=frame.metadata)
     assert images.open(tmp_path / "b.tif").metadata == frame.metadata
     assert frame.metadata["geotiff"][33550][1] == (0.5, 0.5, 0.0)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32])
+def test_signed_values_are_kept_as_they_are(tmp_path, rng, dtype):
+    """Such as hundredths of a degree."""
+    values = rng.integers(-90, 90, (9, 11)).astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", values)
+    frame = images.open(tmp_path / "a.tif")
+    np.testing.assert_array_equal(frame.pixels, values)
+    assert np.issubdtype(frame.pixels.dtype, np.floating)
