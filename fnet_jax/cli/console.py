@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from fnet_jax.artifacts.words import one_line
 from fnet_jax.cli import program
 from fnet_jax.errors import InputError
 
@@ -40,9 +41,16 @@ def finish(work: Callable[[], int], *, stopped: str) -> int:
         return program.STATUS
 
 
-def one_line(text: str) -> str:
-    """A text in one line, whatever the names of files in it hold."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+def complain(line: str, *, kind: str = "error") -> None:
+    """Prints a line about a file on standard error, above a progress bar if there is one."""
+    from tqdm import tqdm  # slow to import: after --help
+
+    tqdm.write(f"{kind}: {one_line(line)}", file=sys.stderr)
+
+
+def warn(line: str) -> None:
+    """Prints a line about something that may be meant, and stops nothing."""
+    complain(line, kind="warning")
 
 
 def say(line: str) -> None:

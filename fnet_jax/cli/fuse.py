@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +11,15 @@ from typing import Annotated
 
 import tyro
 
-from fnet_jax.artifacts.words import counted
-from fnet_jax.cli.console import finish, say
+from fnet_jax.artifacts.words import counted, one_line
+from fnet_jax.cli.console import complain, finish, say, warn
 from fnet_jax.cli.flags import FILE, FOLDER, PATH, SHIPPED, choice, parse, unset, whole
-from fnet_jax.cli.sources import COLORS, Sources
+from fnet_jax.cli.sources import COLORS, WAYS, Sources
 from fnet_jax.errors import InputError
 
 SHEET_ROWS = 20
 
-DESCRIPTION = """\
+DESCRIPTION = f"""\
 Fuse pairs of registered images of one scene with FNet.
 
 I1 is the first modality and may be in color; I2 is the second and is read as
@@ -35,8 +34,11 @@ grey:
 
 Inputs are two image files or two folders. In folders, images whose names differ
 only in the suffix are a pair (vi/01.png with ir/01.jpg); images without a
-partner are reported. PNG, JPEG, BMP and TIFF files with 8 bits per channel are
-read, and grey PNG and TIFF files with 16 bits.
+partner are reported.
+
+{WAYS}
+PNG, JPEG, BMP and TIFF files with 8 bits per channel are read, and grey PNG and
+TIFF files with 16 bits.
 """
 
 EXAMPLES = """\
@@ -48,6 +50,7 @@ examples:
   {prog} --i1 MRI_CT/CT --i2 MRI_CT/MRI --out fused/CT --color limited
   {prog} --i1 MRI_PET/PET --i2 MRI_PET/MRI --out fused/PET --color limited
   {prog} --i1 MRI_SPECT/SPECT --i2 MRI_SPECT/MRI --out fused/SPECT --color limited
+  {prog} --i1 DJI/ --i2 DJI/ --pattern "{{}}_W.JPG" "{{}}_T.JPG" --out fused/
   {prog} --ckpt runs/ --i1 visible/ --i2 infrared/ --out fused/
 
 exit status: 0 if every pair was fused, 1 if anything failed, 2 if an option is
@@ -109,13 +112,11 @@ def run(config: FuseConfig) -> int:
     from fnet_jax.fusing.batch import fuse_pairs
     from fnet_jax.fusing.fuser import Fuser
     from fnet_jax.fusing.sheet import check_sheet, contact_sheet
+    from fnet_jax.images.sheets import write_sheet
     from fnet_jax.runtime.compilation import keep_programs
     from fnet_jax.weights import checkpoints  # JAX is slow to import: after --help
 
-    def report(line: str) -> None:
-        tqdm.write(f"error: {line}", file=sys.stderr)
-
-    pairs, problems = config.pairs()
+    pairs, problems = config.find()
     out, suffix = config.out, f".{config.format}" if config.format else None
     if len(pairs) == 1 and out.suffix.lower() in images.SUFFIXES and not out.is_dir():
         if suffix not in (None, out.suffix.lower()):
@@ -125,7 +126,7 @@ def run(config: FuseConfig) -> int:
     if config.sheet:
         check_sheet(config.sheet, pairs, out, overwrite=config.overwrite)
     for problem in problems:
-        report(problem)
+        complain(problem)
     keep_programs()
     ckpt = config.ckpt or checkpoints.PRETRAINED
     fusers = Fuser.from_checkpoint(ckpt, tile=config.tile).on_local_devices(len(pairs))
@@ -137,7 +138,8 @@ def run(config: FuseConfig) -> int:
         suffix=suffix,
         overwrite=config.overwrite,
         max_pixels=config.max_pixels,
-        report=report,
+        report=complain,
+        warn=warn,
         progress=partial(tqdm, desc="fusing", unit="pair", disable=None),
     )
     fused = {path.stem: path for path in written}
@@ -145,10 +147,10 @@ def run(config: FuseConfig) -> int:
     compilations = sum(fuser.compilations for fuser in fusers)
     say(
         f"fused {len(fused)} of {counted(total, 'pair')} in {time.perf_counter() - start:.1f} s "
-        f"({counted(compilations, 'compilation')}) into {config.out}"
+        f"({counted(compilations, 'compilation')}) into {one_line(str(config.out))}"
     )
     if config.sheet and fused:
         shown = [(p.name, p.i1, p.i2, fused[p.name]) for p in pairs if p.name in fused]
-        images.write(config.sheet, contact_sheet(shown[:SHEET_ROWS]), overwrite=config.overwrite)
-        say(f"contact sheet: {config.sheet}")
+        write_sheet(config.sheet, contact_sheet(shown[:SHEET_ROWS]), overwrite=config.overwrite)
+        say(f"contact sheet: {one_line(str(config.sheet))}")
     return 0 if len(fused) == total else 1

@@ -1,5 +1,6 @@
 """Fusing image files, one pair or two folders of them, so that one bad file stops no other."""
 
+import logging
 import tempfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -18,9 +19,12 @@ from fnet_jax.artifacts.progress import Report
 from fnet_jax.errors import InputError, reason
 from fnet_jax.fusing.fuser import Fuser
 from fnet_jax.fusing.shapes import Size
+from fnet_jax.pairs import reading
 from fnet_jax.pairs.match import Pair, check_sizes, named
 
 REMEDY = "use --tile 1024, or a smaller number"
+
+logger = logging.getLogger(__name__)
 
 Given = TypeVar("Given")
 Done = TypeVar("Done")
@@ -45,6 +49,7 @@ def fuse_pairs(
     overwrite: bool = False,
     max_pixels: int | None = None,
     report: Report = print,
+    warn: Report = logger.warning,
     progress: Callable[[list[Pair]], Iterable[Pair]] = iter,
 ) -> Iterator[Path]:
     """Fuses pairs of image files and yields the files it wrote, in the order of the pairs.
@@ -62,6 +67,8 @@ def fuse_pairs(
         overwrite: replace existing files.
         max_pixels: largest number of pixels to accept; None for any.
         report: is called with a line for each pair that failed, in their order.
+        warn: is called at the end with a line about the pairs whose I2 shows color and whose I1
+            does not, if there are any.
         progress: wraps the list of the pairs that will be fused, to show how many are finished.
 
     Raises:
@@ -86,10 +93,13 @@ def fuse_pairs(
     for fuser in fusers:
         fuser.prepare(sizes)
 
+    swapped: list[Pair] = []
+
     def read(job: _Job) -> None:
-        pair = job.pair
-        i1 = images.read(pair.i1, grey=color == "grey", max_pixels=max_pixels)
-        job.images = i1, images.read(pair.i2, grey=True, max_pixels=max_pixels)
+        i1, i2, looks_swapped = reading.read(job.pair, grey=color == "grey", max_pixels=max_pixels)
+        job.images = i1, i2
+        if looks_swapped:
+            swapped.append(job.pair)
 
     def fuse(job: _Job, fuser: Fuser) -> None:
         i1, i2 = job.images
@@ -106,6 +116,8 @@ def fuse_pairs(
                 report(job.problem)
             else:
                 yield targets[pair]
+    if swapped:
+        warn(reading.swapped(swapped))
 
 
 def _overlapped(
@@ -181,7 +193,8 @@ def _line(error: InputError | OSError) -> str:
 
 def _check_folder(pairs: list[Pair], out: Path) -> None:
     """Raises InputError unless fused images can go to ``out``; makes it."""
-    taken = [pair for pair in pairs if pair.called is None]  # else the image has a name of its own
+    alone = len(pairs) == 1 and pairs[0].called is not None  # it has a name of its own then
+    taken = [] if alone else pairs
     folders = {resolved(path.parent) for pair in taken for path in (pair.i1, pair.i2)}
     if resolved(out) in folders:
         raise InputError(f"{out}: is a folder of source images; use another --out")

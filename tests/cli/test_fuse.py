@@ -177,7 +177,8 @@ def test_color_modes(small_checkpoint, folders, tmp_path):
 
 def test_sixteen_bits_stay_sixteen(small_checkpoint, tmp_path, rng):
     images.write(tmp_path / "a.png", rng.integers(0, 65536, (8, 8)).astype(np.uint16))
-    pair = tmp_path / "a.png", tmp_path / "a.png"
+    images.write(tmp_path / "b.png", rng.integers(0, 65536, (8, 8)).astype(np.uint16))
+    pair = tmp_path / "a.png", tmp_path / "b.png"
     assert main(arguments(small_checkpoint, pair, tmp_path / "out")) == 0
     assert images.read(tmp_path / "out/a.png").dtype == np.uint16
 
@@ -211,7 +212,8 @@ def test_odd_files_are_named_too(small_checkpoint, folders, tmp_path, capsys):
     assert output.err.startswith(f"error: {vi / 'broken.png'}: a link to a file that ")
     assert output.err.count("\n") == 1
     Image.new("L", (8, 8)).save(tmp_path / "a.webp")
-    pair = tmp_path / "a.webp", tmp_path / "a.webp"
+    Image.new("L", (8, 8)).save(tmp_path / "b.webp")
+    pair = tmp_path / "a.webp", tmp_path / "b.webp"
     assert main(arguments(small_checkpoint, pair, tmp_path / "webp")) == 1
     assert "--format, such as png" in capsys.readouterr().err
     assert main(arguments(small_checkpoint, pair, tmp_path / "webp", "--format=png")) == 0
