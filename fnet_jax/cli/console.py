@@ -1,6 +1,7 @@
 """How a command speaks and ends, whatever becomes of it and of its output."""
 
 import io
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -23,6 +24,8 @@ def finish(work: Callable[[], int], *, stopped: str) -> int:
         # A terminal or pipe that has no × or ↑ gets a question mark rather than nothing at all.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    if logging.lastResort:  # the handler of a command that sets none
+        logging.lastResort.setFormatter(InOneLine())
     line = f"stopped; {stopped}"
     program.when_interrupted(line)
     try:
@@ -39,6 +42,14 @@ def finish(work: Callable[[], int], *, stopped: str) -> int:
     except KeyboardInterrupt:  # in a notebook; a program does not raise it
         print(line, file=sys.stderr)
         return program.STATUS
+
+
+class InOneLine(logging.Formatter):
+    """Messages of the log, each in one line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The message of a record, without a line break."""
+        return one_line(super().format(record))
 
 
 def complain(line: str, *, kind: str = "error") -> None:

@@ -95,7 +95,13 @@ def _sentence(shown: str, config: type) -> str:
     found = [" ".join(part.split()) for part in paragraphs if part.strip()][:-1]
     wrong = [part for part in found if not part.startswith("Argument helptext")]
     line = "; ".join(wrong).removeprefix(f"Error parsing {config.__name__}: ")
-    return line.removeprefix("Error parsing ") or " ".join(shown.split())
+    line = line.removeprefix("Error parsing ") or " ".join(shown.split())
+    title, *words = re.split("(?<=^Unrecognized options): |, ", line)
+    if len(words) > 1 and not any(word.startswith("-") for word in words):  # by the shell
+        return (
+            f"{title}: {words[0]} and {len(words) - 1} more; put names with * or spaces in quotes"
+        )
+    return line
 
 
 def _check_given_once(config: type, argv: Sequence[str]) -> None:

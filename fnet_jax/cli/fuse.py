@@ -12,7 +12,7 @@ from typing import Annotated
 import tyro
 
 from fnet_jax.artifacts.words import counted, one_line
-from fnet_jax.cli.console import complain, finish, say, warn
+from fnet_jax.cli.console import InOneLine, complain, finish, say, warn
 from fnet_jax.cli.flags import FILE, FOLDER, PATH, SHIPPED, choice, parse, unset, whole
 from fnet_jax.cli.sources import COLORS, WAYS, Sources
 from fnet_jax.errors import InputError
@@ -93,7 +93,9 @@ class FuseConfig(Sources):
 def main(argv: Sequence[str] | None = None, *, prog: str = "fnet fuse") -> int:
     """Runs the command; returns its exit status."""
     config = parse(FuseConfig, argv, prog=prog, description=DESCRIPTION, examples=EXAMPLES)
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    handler = logging.StreamHandler()
+    handler.setFormatter(InOneLine())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     if config.verbose:
         logging.getLogger("fnet_jax").setLevel(logging.INFO)
     return finish(lambda: run(config), stopped="the images fused so far are complete")

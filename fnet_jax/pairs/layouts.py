@@ -19,11 +19,13 @@ Layout = Mapping[str, tuple[str, str]]
 # What public downloads call the folders of I1 and I2: M3FD Vis, Ir; LLVIP visible, infrared; FMB
 # Visible, Infrared; KAIST visible, lwir; VTUAV rgb, ir; PST900 rgb, thermal; VT5000 RGB, T; GTOT v,
 # i; VEDAI co, ir; DroneVehicle trainimg, trainimgr; EPFL VIS, NIR; CDDFuse and Harvard CT, MRI.
-VISIBLE = "vi|vis|visible|visual|v|rgb|color|colour|co|day|optical"
-INFRARED = "ir|inf|infra|infrared|i|thermal|therm|tir|t|lwir|fir|nir|near_infrared|near-infrared"
+# The first row that fits is used: color and t may also be the colors of labels, or something else.
+VISIBLE = "vi|vis|visible|visual|rgb"
+INFRARED = "ir|inf|infrared|thermal|tir|lwir|fir|nir|near_infrared|near-infrared"
 MODALITIES = (
     ("I1", "I2"),
     (VISIBLE, INFRARED),
+    (f"{VISIBLE}|color|colour|co|v", f"{INFRARED}|t|i"),
     ("CT", "MRI"),
     ("PET", "MRI"),
     ("SPECT", "MRI"),
@@ -42,20 +44,20 @@ def below(split: str, i1: str, i2: str, *above: str) -> tuple[Layout, ...]:
     return tuple({split: (f"{top}{i1}", f"{top}{i2}")} for top in ("", *above))
 
 
-def plain() -> tuple[Layout, ...]:
-    """Folders of two modalities, directly in the source."""
-    return tuple({"train": (f"{i1}/*", f"{i2}/*")} for i1, i2 in MODALITIES)
-
-
 def of_modalities() -> tuple[Layout, ...]:
-    """Folders of two modalities: in the source, above or below its splits, in any folder of it."""
-    deeper: list[Layout] = []
-    for form in ("{split}/{side}/*", "{side}/{split}/*"):
-        for sides in MODALITIES:
-            i1, i2 = ({k: form.format(split=v, side=s) for k, v in SPLITS.items()} for s in sides)
-            deeper.append({split: (i1[split], i2[split]) for split in SPLITS})
-    deeper += [{"train": (f"*/{i1}/*", f"*/{i2}/*")} for i1, i2 in MODALITIES]
-    return (*plain(), *deeper)
+    """Folders of two modalities: in the source, above or below its splits, or one folder deeper."""
+    found: list[Layout] = []
+    for top in ("", "*/"):
+        found += [{"train": (f"{top}{i1}/*", f"{top}{i2}/*")} for i1, i2 in MODALITIES]
+        for form in (top + "{split}/{side}/*", top + "{side}/{split}/*"):
+            found += [
+                {
+                    split: (form.format(split=names, side=i1), form.format(split=names, side=i2))
+                    for split, names in SPLITS.items()
+                }
+                for i1, i2 in MODALITIES
+            ]
+    return tuple(found)
 
 
 def with_patterns(others: Iterable[Layout]) -> tuple[Layout, ...]:

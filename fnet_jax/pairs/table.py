@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,13 +98,15 @@ def _pair(values: dict[str, str], folder: Path) -> Pair:
     for column in COLUMNS[:2]:
         if not values[column].strip():
             raise InputError(f"{column} is empty; name a file")
-    paths = [folder / values[column] for column in COLUMNS[:2]]
+    # Names are bytes to the system, which a locale other than UTF-8 decodes in its own way.
+    cells = [values[column].encode("utf-8", "surrogateescape") for column in COLUMNS[:2]]
+    paths = [folder / os.fsdecode(cell) for cell in cells]
     for path in paths:
         try:
             path.stat()
         except OSError as error:
             raise InputError(f"{path}: {reason(error)}; mend the line") from error
-    name = values.get("name", "").strip()
+    name = os.fsdecode(values.get("name", "").strip().encode("utf-8", "surrogateescape"))
     if "/" in name or name in (".", ".."):
         raise InputError(f"{name!r} is not a name for a file; use one without /")
     return Pair(paths[0], paths[1], name or None)

@@ -31,12 +31,14 @@ def found_in(folder, **options):
      "RGB T", "visible lwir", "color TIR", "CT MRI", "ct mri", "PET MRI", "SPECT MRI", "I1 I2",
      "i1 i2", "A B", "v i", "co ir", "rgb nir", "img imgr"],
 )  # fmt: skip
-@pytest.mark.parametrize("form", ["{}", "{}/train", "Train/{}", "{}/TEST", "val/{}", "night/{}"])
+@pytest.mark.parametrize(
+    "form", ["{}", "{}/train", "Train/{}", "{}/TEST", "val/{}", "night/{}", "a/test/{}"]
+)
 def test_folders_of_two_modalities(tmp_path, folders, form):
     i1, i2 = map(form.format, folders.split())
     touch(tmp_path, f"{i1}/1.png", f"{i2}/1.jpg", "readme.txt", "labels/1.png", "test.png")
-    split = {"{}/TEST": "test", "val/{}": "val"}.get(form, "train")
-    name = "night_1" if form == "night/{}" else "1"
+    split = {"{}/TEST": "test", "val/{}": "val", "a/test/{}": "test"}.get(form, "train")
+    name = {"night/{}": "night_1", "a/test/{}": "a_1"}.get(form, "1")
     assert found_in(tmp_path) == {(split, name, f"{i1}/1.png", f"{i2}/1.jpg")}
     assert guess(tmp_path) in ("own", "msrs")
 
@@ -45,6 +47,12 @@ def test_splits_of_a_download(tmp_path):
     for split in ("train", "test"):
         touch(tmp_path, f"infrared/{split}/{split}1.jpg", f"visible/{split}/{split}1.jpg")
     assert {found[:2] for found in found_in(tmp_path)} == {("train", "train1"), ("test", "test1")}
+
+
+def test_what_lies_beside_the_images_is_left_out(tmp_path):
+    names = ("Visible", "Infrared", "Label", "color")  # of FMB; the last are labels in colors
+    touch(tmp_path, *(f"train/{name}/1.png" for name in names))
+    assert found_in(tmp_path) == {("train", "1", "train/Visible/1.png", "train/Infrared/1.png")}
 
 
 def test_layouts_of_all_sets_are_ones_own_too(tmp_path):
