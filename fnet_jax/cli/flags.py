@@ -38,6 +38,7 @@ LARGEST_INTEGER = 2**31 - 1  # of the int32 that steps and sizes are counted wit
 MOST_PROCESSES = 1024
 LARGEST_FLOAT = 3.4e38  # of float32
 LONGEST_NAME, LONGEST_PATH = 255, 4095  # bytes that Linux and most others allow
+UNKNOWN = "Unrecognized options"  # of tyro
 SHOWN = 60  # characters of a wrong value that an error repeats
 
 
@@ -96,11 +97,11 @@ def _sentence(shown: str, config: type) -> str:
     wrong = [part for part in found if not part.startswith("Argument helptext")]
     line = "; ".join(wrong).removeprefix(f"Error parsing {config.__name__}: ")
     line = line.removeprefix("Error parsing ") or " ".join(shown.split())
-    title, *words = re.split("(?<=^Unrecognized options): |, ", line)
-    if len(words) > 1 and not any(word.startswith("-") for word in words):  # by the shell
-        return (
-            f"{title}: {words[0]} and {len(words) - 1} more; put names with * or spaces in quotes"
-        )
+    title, _, words = line.partition(": ")
+    first, *others = words.split(", ")
+    if title == UNKNOWN and others and not any(word.startswith("-") for word in (first, *others)):
+        more = f"{first} and {len(others)} more"  # a shell made them of one name
+        return f"{title}: {more}; put names with * or spaces in quotes"
     return line
 
 

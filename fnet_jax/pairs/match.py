@@ -132,6 +132,11 @@ def match(i1: Path, i2: Path, *, patterns: Patterns | None = None) -> tuple[list
 
 def _decorated(folders: tuple[Path, Path], patterns: Patterns) -> tuple[list[Pair], list[str]]:
     """The pairs of two folders, or of one, by the names of scenes in patterns."""
+    if patterns.i1 == patterns.i2 and folders[0].samefile(folders[1]):
+        raise InputError(
+            f"{folders[0]}: {patterns.i1.text} is the pattern of I1 and of I2, which are the same "
+            f"files then; use two different ones"
+        )
     files: tuple[dict[str, list[Path]], dict[str, list[Path]]] = ({}, {})
     for side, folder in enumerate(folders):
         for path in images.find(folder):

@@ -130,6 +130,8 @@ def test_patterns_say_which_image_of_a_folder_is_which(tmp_path):
     ]
     with pytest.raises(InputError, match=r"holds no image file \{\}_V.JPG; check --pattern"):
         match(one, one, patterns=Patterns.of("{}_W.JPG", "{}_V.JPG"))
+    with pytest.raises(InputError, match="is the pattern of I1 and of I2"):
+        match(one, tmp_path / "all/../all", patterns=Patterns.of("{}_T.JPG", "{}_T.JPG"))
     with pytest.raises(InputError, match="a pattern is for folders"):
         match(one / "1_W.JPG", one / "1_T.JPG", patterns=Patterns.of("{}_W.JPG", "{}_T.JPG"))
 
