@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -232,14 +233,7 @@ def find(source: Path, image_set: ImageSet, *, patterns: Patterns | None = None)
         ]
         first, second = map(_by_pieces, files)
         ways = [layouts.actual(p, source, x) for p, x in zip(places, files, strict=True)]
-        matched, problems = partners(
-            first,
-            second,
-            lambda side, pieces, ways=ways: (
-                source  # type: ignore[misc]
-                / layouts.filled(ways[side], side, patterns, pieces)
-            ),
-        )
+        matched, problems = partners(first, second, partial(_expected, source, ways, patterns))
         pairs, more = sound(
             replace(pair, called="_".join(pieces)) for pieces, pair in matched.items()
         )
@@ -278,6 +272,13 @@ def _by_pieces(files: list[File]) -> dict[Pieces, list[Path]]:
     for file in files:
         keyed[file.pieces].append(file.path)
     return keyed
+
+
+def _expected(
+    source: Path, ways: list[str], patterns: Patterns | None, side: int, pieces: Pieces
+) -> Path:
+    """Where the file of one modality with these pieces should lie."""
+    return source / layouts.filled(ways[side], side, patterns, pieces)
 
 
 def _readable(folder: Path) -> None:
