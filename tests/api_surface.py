@@ -97,6 +97,12 @@ def _signature(function):
 
 def _flags():
     """The fields of each command's configuration, which its flags are made from."""
+    for config in configs():
+        yield config.__name__, [field.name for field in dataclasses.fields(config)]
+
+
+def configs():
+    """The configuration of each command."""
     for package in COMMANDS:
         path = importlib.import_module(package).__path__
         for module in pkgutil.iter_modules(path, f"{package}."):
@@ -105,7 +111,7 @@ def _flags():
             for name, thing in vars(importlib.import_module(module.name)).items():
                 own = getattr(thing, "__module__", None) == module.name
                 if own and name.endswith("Config") and dataclasses.is_dataclass(thing):
-                    yield name, [field.name for field in dataclasses.fields(thing)]
+                    yield thing
 
 
 def main():

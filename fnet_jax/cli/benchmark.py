@@ -1,7 +1,6 @@
 """``fnet benchmark``: the paper's Table I with a checkpoint, or the verification of a report."""
 
 import json
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fnet_jax.artifacts.words import counted
-from fnet_jax.cli.console import finish, say
+from fnet_jax.cli.console import complain, finish, say
 from fnet_jax.cli.flags import (
     FILE,
     FOLDER,
@@ -166,7 +165,7 @@ def _computed(
     def report(line: str) -> None:
         nonlocal failures
         failures += 1
-        tqdm.write(f"error: {line}", file=sys.stderr)
+        complain(line)
 
     keep_programs()
     ckpt = config.ckpt or checkpoints.PRETRAINED

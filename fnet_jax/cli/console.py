@@ -1,11 +1,13 @@
 """How a command speaks and ends, whatever becomes of it and of its output."""
 
 import io
+import logging
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from fnet_jax.artifacts.words import one_line
 from fnet_jax.cli import program
 from fnet_jax.errors import InputError
 
@@ -22,6 +24,8 @@ def finish(work: Callable[[], int], *, stopped: str) -> int:
         # A terminal or pipe that has no × or ↑ gets a question mark rather than nothing at all.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    if logging.lastResort:  # the handler of a command that sets none
+        logging.lastResort.setFormatter(InOneLine())
     line = f"stopped; {stopped}"
     program.when_interrupted(line)
     try:
@@ -40,9 +44,24 @@ def finish(work: Callable[[], int], *, stopped: str) -> int:
         return program.STATUS
 
 
-def one_line(text: str) -> str:
-    """A text in one line, whatever the names of files in it hold."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+class InOneLine(logging.Formatter):
+    """Messages of the log, each in one line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The message of a record, without a line break."""
+        return one_line(super().format(record))
+
+
+def complain(line: str, *, kind: str = "error") -> None:
+    """Prints a line about a file on standard error, above a progress bar if there is one."""
+    from tqdm import tqdm  # slow to import: after --help
+
+    tqdm.write(f"{kind}: {one_line(line)}", file=sys.stderr)
+
+
+def warn(line: str) -> None:
+    """Prints a line about something that may be meant, and stops nothing."""
+    complain(line, kind="warning")
 
 
 def say(line: str) -> None:

@@ -1,7 +1,6 @@
 """``fnet explain``: figures and numbers of how pairs are fused, and what an edit would change."""
 
 import re
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import UseAppendAction
 
-from fnet_jax.artifacts.words import counted
-from fnet_jax.cli.console import finish, say
+from fnet_jax.artifacts.words import counted, one_line
+from fnet_jax.cli.console import complain, finish, say, warn
 from fnet_jax.cli.flags import (
     FINITE,
     FOLDER,
@@ -26,7 +25,7 @@ from fnet_jax.cli.flags import (
     unset,
     whole,
 )
-from fnet_jax.cli.sources import COLORS, RANGE, RANGE_UNSET, Sources
+from fnet_jax.cli.sources import COLORS, RANGE, RANGE_UNSET, WAYS, Sources
 from fnet_jax.errors import InputError
 from fnet_jax.images.range_rules import Rule
 
@@ -36,14 +35,17 @@ if TYPE_CHECKING:
     from fnet_jax.fusing.loading import Loader
     from fnet_jax.pairs.match import Pair
 
-DESCRIPTION = """\
+DESCRIPTION = f"""\
 Show what FNet finds in pairs of images on the way to the fused image: the
 features u1 (of I1), u2 (of I2) and c (of what these leave of both) as maps; the
 three reconstructions whose sum is the fused image; how much each contributes to
 each pixel; what the thresholds do; how the estimate changes from iteration to
 iteration; and the dictionaries, sorted by use.
 
-Images are read and paired as by fnet fuse. Each pair gets a folder with
+Images are read and paired as by fnet fuse.
+
+{WAYS}
+Each pair gets a folder with
 report.html (for any browser, complete in one file), figures/ (PNG and SVG),
 numbers.json, arrays.npz, fused.png, and edited.png if an edit is given:
 
@@ -137,10 +139,12 @@ def run(config: ExplainConfig) -> int:
     from fnet_jax.fusing.edits import Edit, Feature
     from fnet_jax.fusing.fuser import Fuser
     from fnet_jax.fusing.loading import Loader
+    from fnet_jax.pairs import reading
+    from fnet_jax.pairs.match import Pair
     from fnet_jax.runtime.compilation import keep_programs
     from fnet_jax.weights import checkpoints  # JAX is slow to import: after --help
 
-    pairs, problems = config.pairs()
+    pairs, problems = config.find()
     sources = {resolved(path.parent) for pair in pairs for path in (pair.i1, pair.i2)}
     if resolved(config.out) in sources:
         raise InputError(f"{config.out}: this folder holds source images; use another --out")
@@ -152,29 +156,32 @@ def run(config: ExplainConfig) -> int:
     with writable(config.out, remedy=report.ELSEWHERE):  # before the work, not after
         config.out.mkdir(parents=True, exist_ok=True)
     steps = report.COUNT + (edit != Edit()) + 1
-    explained = 0
+    explained, swapped = 0, list[Pair]()
     with tqdm(
         total=steps * len(pairs), desc="explaining", unit="step", delay=2, disable=None
     ) as bar:
         for problem in problems:
-            tqdm.write(f"error: {problem}", file=sys.stderr)
+            complain(problem)
         loader = Loader(config.color, config.max_pixels).of_job(
-            pairs, rule=config.range, report=lambda line: tqdm.write(line, file=sys.stderr)
+            pairs, rule=config.range, report=warn
         )
         for done, pair in enumerate(pairs, 1):
             try:
-                _explain(fuser, pair, config, loader, edit, bar.update)
+                if _explain(fuser, pair, config, loader, edit, bar.update):
+                    swapped.append(pair)
                 explained += 1
             except InputError as error:
-                tqdm.write(f"error: {error}", file=sys.stderr)
+                complain(str(error))
             bar.update(done * steps - bar.n)
+    if swapped:
+        warn(reading.swapped(swapped))
     total = len(pairs) + len(problems)
     say(
         f"explained {explained} of {counted(total, 'pair')} "
-        f"in {time.perf_counter() - start:.1f} s into {config.out}"
+        f"in {time.perf_counter() - start:.1f} s into {one_line(str(config.out))}"
     )
     for pair in pairs if explained == 1 and len(pairs) == 1 else ():
-        say(f"report: {config.out / pair.name / report.PAGE}")
+        say(f"report: {one_line(str(config.out / pair.name / report.PAGE))}")
     return 0 if explained == total else 1
 
 
@@ -185,8 +192,8 @@ def _explain(
     loader: "Loader",
     edit: "Edit",
     advance: Callable[[], object],
-) -> None:
-    """Writes the report of one pair; raises InputError."""
+) -> bool:
+    """Writes the report of one pair; returns whether it looks swapped; raises InputError."""
     from fnet_jax.explain import report
     from fnet_jax.explain.explanation import explain
     from fnet_jax.pairs.match import named
@@ -207,3 +214,4 @@ def _explain(
     advance()
     origin = report.origin_of(fuser, pair, color=config.color)
     report.write(folder, pair.name, explanation, origin, advance=advance)
+    return loaded.swapped

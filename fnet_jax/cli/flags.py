@@ -38,6 +38,7 @@ LARGEST_INTEGER = 2**31 - 1  # of the int32 that steps and sizes are counted wit
 MOST_PROCESSES = 1024
 LARGEST_FLOAT = 3.4e38  # of float32
 LONGEST_NAME, LONGEST_PATH = 255, 4095  # bytes that Linux and most others allow
+UNKNOWN = "Unrecognized options"  # of tyro
 SHOWN = 60  # characters of a wrong value that an error repeats
 
 
@@ -95,7 +96,13 @@ def _sentence(shown: str, config: type) -> str:
     found = [" ".join(part.split()) for part in paragraphs if part.strip()][:-1]
     wrong = [part for part in found if not part.startswith("Argument helptext")]
     line = "; ".join(wrong).removeprefix(f"Error parsing {config.__name__}: ")
-    return line.removeprefix("Error parsing ") or " ".join(shown.split())
+    line = line.removeprefix("Error parsing ") or " ".join(shown.split())
+    title, _, words = line.partition(": ")
+    first, *others = words.split(", ")
+    if title == UNKNOWN and others and not any(word.startswith("-") for word in (first, *others)):
+        more = f"{first} and {len(others)} more"  # a shell made them of one name
+        return f"{title}: {more}; put names with * or spaces in quotes"
+    return line
 
 
 def _check_given_once(config: type, argv: Sequence[str]) -> None:

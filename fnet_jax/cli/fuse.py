@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from fnet_jax.artifacts.words import counted
-from fnet_jax.cli.console import finish, say
-from fnet_jax.cli.flags import FILE, FOLDER, PATH, SHIPPED, choice, parse, unset, whole
-from fnet_jax.cli.sources import COLORS, RANGE, RANGE_UNSET, Sources
+from fnet_jax.artifacts.words import counted, one_line
+from fnet_jax.cli.console import InOneLine, complain, finish, say, warn
+from fnet_jax.cli.flags import FILE, FOLDER, PATH, SHIPPED, choice, parse, path, reads, unset, whole
+from fnet_jax.cli.sources import COLORS, RANGE, RANGE_UNSET, WAYS, Sources
 from fnet_jax.errors import InputError
 from fnet_jax.images.range_rules import Rule
 
@@ -23,8 +22,9 @@ if TYPE_CHECKING:
     from fnet_jax.pairs.match import Pair
 
 SHEET_ROWS = 20
+PHOTO = reads(path, "PHOTO")
 
-DESCRIPTION = """\
+DESCRIPTION = f"""\
 Fuse pairs of registered images of one scene with FNet.
 
 I1 is the first modality and may be in color; I2 is the second and is read as
@@ -39,9 +39,12 @@ grey:
 
 Inputs are two image files or two folders. In folders, images whose names differ
 only in the suffix are a pair (vi/01.png with ir/01.jpg); images without a
-partner are reported. PNG, JPEG, BMP and TIFF files are read, with up to 32 bits
-per channel or floats, and the thermal image of a file of FLIR's (JPEG, .fff,
-.seq) or DJI's cameras. A FLIR photo holds both images: give it alone.
+partner are reported.
+
+{WAYS}
+PNG, JPEG, BMP and TIFF files are read, with up to 32 bits per channel or
+floats, and the thermal image of a file of FLIR's (JPEG, .fff, .seq) or DJI's
+cameras. A FLIR photo holds both images: give it alone.
 """
 
 EXAMPLES = """\
@@ -54,6 +57,7 @@ examples:
   {prog} --i1 MRI_PET/PET --i2 MRI_PET/MRI --out fused/PET --color limited
   {prog} --i1 MRI_SPECT/SPECT --i2 MRI_SPECT/MRI --out fused/SPECT --color limited
   {prog} photo.jpg --out fused/ --temperatures
+  {prog} --i1 DJI/ --i2 DJI/ --pattern "{{}}_W.JPG" "{{}}_T.JPG" --out fused/
   {prog} --ckpt runs/ --i1 visible/ --i2 infrared/ --out fused/
 
 exit status: 0 if every pair was fused, 1 if anything failed, 2 if an option is
@@ -67,10 +71,7 @@ class FuseConfig(Sources):
 
     # Files of thermal cameras, each with a thermal and a visible image, which are laid over each
     # other by the camera's own tags; or a folder of them. In the place of --i1 and --i2.
-    photos: Annotated[
-        tyro.conf.Positional[tuple[Path, ...]],
-        tyro.conf.arg(metavar="PHOTO", help_behavior_hint=""),
-    ] = ()
+    photos: tyro.conf.Positional[tuple[Annotated[Path, PHOTO], ...]] = ()
     # Folder for the fused images, which keep the file names of I1. For a single pair it may be an
     # image file such as fused.png instead.
     out: Annotated[Path, PATH]
@@ -112,13 +113,13 @@ class FuseConfig(Sources):
         """Raises InputError unless the flags name one source of images."""
         if not self.photos:
             super().__post_init__()
-        elif self.samples or self.i1 or self.i2:
+        elif self.samples or any((self.i1, self.i2, self.pairs, self.pattern)):
             raise InputError("use either files of thermal cameras, or --i1 and --i2, or --samples")
 
-    def pairs(self) -> "tuple[list[Pair], list[str]]":
+    def find(self) -> "tuple[list[Pair], list[str]]":
         """The pairs, and a line for each file without a partner; raises InputError."""
         if not self.photos:
-            return super().pairs()
+            return super().find()
         from fnet_jax.pairs.match import of_photos  # slow to import: after --help
 
         return of_photos(self.photos), []
@@ -127,7 +128,9 @@ class FuseConfig(Sources):
 def main(argv: Sequence[str] | None = None, *, prog: str = "fnet fuse") -> int:
     """Runs the command; returns its exit status."""
     config = parse(FuseConfig, argv, prog=prog, description=DESCRIPTION, examples=EXAMPLES)
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    handler = logging.StreamHandler()
+    handler.setFormatter(InOneLine())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     if config.verbose:
         logging.getLogger("fnet_jax").setLevel(logging.INFO)
     return finish(lambda: run(config), stopped="the images fused so far are complete")
@@ -147,13 +150,11 @@ def run(config: FuseConfig) -> int:
     from fnet_jax.fusing.fuser import Fuser
     from fnet_jax.fusing.loading import Loader
     from fnet_jax.fusing.sheet import check_sheet, contact_sheet
+    from fnet_jax.images.sheets import write_sheet
     from fnet_jax.runtime.compilation import keep_programs
     from fnet_jax.weights import checkpoints  # JAX is slow to import: after --help
 
-    def report(line: str) -> None:
-        tqdm.write(f"error: {line}", file=sys.stderr)
-
-    pairs, problems = config.pairs()
+    pairs, problems = config.find()
     out, suffix = config.out, f".{config.format}" if config.format else None
     if len(pairs) == 1 and out.suffix.lower() in images.SUFFIXES and not out.is_dir():
         if suffix not in (None, out.suffix.lower()):
@@ -163,7 +164,7 @@ def run(config: FuseConfig) -> int:
     if config.sheet:
         check_sheet(config.sheet, pairs, out, overwrite=config.overwrite)
     for problem in problems:
-        report(problem)
+        complain(problem)
     keep_programs()
     ckpt = config.ckpt or checkpoints.PRETRAINED
     fusers = Fuser.from_checkpoint(ckpt, tile=config.tile).on_local_devices(len(pairs))
@@ -178,7 +179,8 @@ def run(config: FuseConfig) -> int:
         rule=config.range,
         strip=config.strip,
         temperatures=config.temperatures,
-        report=report,
+        report=complain,
+        warn=warn,
         progress=partial(tqdm, desc="fusing", unit="pair", disable=None),
     )
     fused = {path.stem: path for path in written}
@@ -186,13 +188,13 @@ def run(config: FuseConfig) -> int:
     compilations = sum(fuser.compilations for fuser in fusers)
     say(
         f"fused {len(fused)} of {counted(total, 'pair')} in {time.perf_counter() - start:.1f} s "
-        f"({counted(compilations, 'compilation')}) into {config.out}"
+        f"({counted(compilations, 'compilation')}) into {one_line(str(config.out))}"
     )
     if config.sheet and fused:
         shown = [pair for pair in pairs if pair.name in fused][:SHEET_ROWS]
         loader = Loader().of_job(shown, rule=config.range, report=lambda line: None)
         sources = {pair: loader.load(pair, quiet=True) for pair in shown}
         rows = [(p.name, x.i1, x.i2, fused[p.name]) for p, x in sources.items()]
-        images.write(config.sheet, contact_sheet(rows), overwrite=config.overwrite)
-        say(f"contact sheet: {config.sheet}")
+        write_sheet(config.sheet, contact_sheet(rows), overwrite=config.overwrite)
+        say(f"contact sheet: {one_line(str(config.sheet))}")
     return 0 if len(fused) == total else 1

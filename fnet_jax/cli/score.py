@@ -1,6 +1,5 @@
 """``fnet score``: metrics of fused image files, of one method or several side by side."""
 
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +9,8 @@ from typing import Annotated
 
 from tyro.conf import UseAppendAction
 
-from fnet_jax.artifacts.words import counted
-from fnet_jax.cli.console import finish, say
+from fnet_jax.artifacts.words import counted, one_line
+from fnet_jax.cli.console import complain, finish, say
 from fnet_jax.cli.flags import (
     FOLDER,
     MOST_PROCESSES,
@@ -25,9 +24,10 @@ from fnet_jax.cli.flags import (
     unset,
     whole,
 )
+from fnet_jax.cli.sources import WAYS, Images
 from fnet_jax.errors import InputError
 
-DESCRIPTION = """\
+DESCRIPTION = f"""\
 Score fused images with the metrics of the field: MI, CE, VIF, Qabf, Qcb, SSIM,
 EN, SD, SF, AG, SCD, CC, PSNR and MSE.
 
@@ -35,6 +35,10 @@ EN, SD, SF, AG, SCD, CC, PSNR and MSE.
 names differ only in the suffix, or single files. Several methods are compared
 side by side: the best one is marked, each mean has a 95 % interval, and a
 paired Wilcoxon test shows which methods do not differ.
+
+{WAYS}
+A fused image has the name of the scene that * and {{}} stand for or that the
+table gives, or that of I1's file.
 
 Papers compute these metrics in different ways. A profile fixes all of them:
 
@@ -76,14 +80,10 @@ METHOD = reads(method, "NAME=DIR")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreConfig:
+class ScoreConfig(Images):
     """What the command does; each field is a flag."""
 
-    # I1: a folder of images, or one image file.
-    i1: Annotated[Path | None, PATH, unset()] = None
-    # I2: a folder if I1 is one, else a file.
-    i2: Annotated[Path | None, PATH, unset()] = None
-    # Fused images: a folder if I1 is one, else a file. The method is named after the folder.
+    # Fused images: a file if I1 is one, else a folder. The method is named after the folder.
     fused: Annotated[Path | None, PATH, unset()] = None
     # Fused images of a method under a name of your choice.
     method: UseAppendAction[tuple[Annotated[tuple[str, Path], METHOD], ...]] = ()
@@ -104,8 +104,10 @@ class ScoreConfig:
 
     def __post_init__(self) -> None:
         """Raises InputError unless there is something to do."""
-        if not self.explain and not (self.i1 and self.i2 and (self.fused or self.method)):
-            raise InputError("use --i1, --i2 and --fused or --method NAME=DIR (or --explain)")
+        if not (self.complete and (self.fused or self.method)) and not self.explain:
+            raise InputError(
+                "use --i1, --i2 (or --pairs) and --fused or --method NAME=DIR (or --explain)"
+            )
 
     def methods(self) -> dict[str, Path]:
         """Fused images by the name of their method; raises InputError if two have one name."""
@@ -156,11 +158,13 @@ def run(config: ScoreConfig) -> int:
     def report(line: str) -> None:
         nonlocal failures
         failures += 1
-        tqdm.write(f"error: {line}", file=sys.stderr)
+        complain(line)
 
-    assert config.i1 is not None
-    assert config.i2 is not None
-    scenes, problems = run.find_scenes(config.i1, config.i2, methods)
+    scenes, problems = (
+        run.scenes_of(*config.find(), methods)
+        if config.pairs or config.i1 is None or config.i2 is None
+        else run.find_scenes(config.i1, config.i2, methods, patterns=config.pattern)
+    )
     for problem in problems:
         report(problem)
     if config.out:
@@ -179,7 +183,7 @@ def run(config: ScoreConfig) -> int:
     written = ""
     if config.out:
         reports.write(config.out, scenes, scores, comparison, provenance)
-        written = f" into {config.out}"
+        written = f" into {one_line(str(config.out))}"
     say(
         f"scored {scores.complete} of {counted(len(scenes), 'pair')} "
         f"in {time.perf_counter() - begin:.1f} s{written}"

@@ -1,12 +1,15 @@
-"""The flags that name the images of a command: two files, two folders, or the samples."""
+"""The flags that name the images of a command: files, folders, globs, a table, or the samples."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from fnet_jax.cli.flags import PATH, reads, unset
+from tyro.constructors import PrimitiveConstructorSpec
+
+from fnet_jax.cli.flags import FILE, PATH, reads, unset
 from fnet_jax.errors import InputError
 from fnet_jax.images.range_rules import rule_of
+from fnet_jax.pairs.patterns import Patterns
 
 if TYPE_CHECKING:
     from fnet_jax.pairs.match import Pair
@@ -14,27 +17,94 @@ if TYPE_CHECKING:
 COLORS = ("auto", "full", "grey", "limited")  # fnet_jax.images.color.MODES, which imports NumPy
 
 RANGE, RANGE_UNSET = reads(rule_of, "RULE"), unset("type; folder for raw thermal images")
+WAYS = """\
+Instead of files or folders, --i1 and --i2 may be globs in quotes; files are a
+pair if all that * stands for is equal. --pattern is for names with decorations,
+and for both modalities in one folder. --pairs reads a CSV file whose first line
+is i1,i2 or i1,i2,name (a name for the result), with paths relative to it:
+
+  --i1 "nir/*_rgb.png" --i2 "nir/*_nir.png"
+  --i1 "set*/visible/*.jpg" --i2 "set*/lwir/*.jpg"
+  --i1 FLIR/ --i2 FLIR/ --pattern "{}_RGB.jpg" "{}_PreviewData.jpeg"
+  --pairs pairs.csv
+"""
+
+
+def _patterns(texts: list[str]) -> Patterns:
+    try:
+        return Patterns.of(*texts)
+    except InputError as error:
+        raise ValueError(str(error)) from error
+
+
+PATTERN = PrimitiveConstructorSpec[Patterns | None](
+    nargs=2,
+    metavar="I1 I2",
+    instance_from_str=_patterns,
+    is_instance=lambda _: True,
+    str_from_instance=lambda value: ["", ""] if value is None else [value.i1.text, value.i2.text],
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sources:
-    """Where pairs of images come from; each field is a flag."""
+class Images:
+    """Where pairs of a user's own images come from; each field is a flag."""
 
-    # I1, the first modality: an image file, or a folder of them.
+    # I1, the first modality: an image file, a folder of them, or a glob.
     i1: Annotated[Path | None, PATH, unset()] = None
-    # I2, the second modality: a file if I1 is one, else a folder.
+    # I2, the second modality: a file if I1 is one, else a folder or a glob.
     i2: Annotated[Path | None, PATH, unset()] = None
-    # Use the three synthetic pairs that come with the package instead of --i1 and --i2.
+    # How the file names of I1 and of I2 look in their folders, or in one folder: {} is the name of
+    # the scene, which the result gets.
+    pattern: Annotated[Patterns | None, PATTERN, unset()] = None
+    # CSV file with the columns i1, i2 and, if wanted, name, instead of --i1 and --i2.
+    pairs: Annotated[Path | None, FILE, unset()] = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the flags name one source of images.
+
+        Raises:
+            InputError: they name more than one, or half of one.
+        """
+        given = (self.i1 is not None, self.i2 is not None)
+        for path in (self.i1, self.i2):
+            if path is not None and path.suffix.lower() == ".csv":
+                raise InputError(f"{path} is a table; use --pairs {path} instead of --i1 and --i2")
+        if self.pattern and not all(given):
+            raise InputError("--pattern needs --i1 and --i2, which may be one folder")
+        if self.pairs and any(given):
+            raise InputError("use either both --i1 and --i2, or --pairs")
+        return self.pairs is not None or all(given)
+
+    def find(self) -> "tuple[list[Pair], list[str]]":
+        """The pairs, and a line for each file without a partner; raises InputError."""
+        from fnet_jax.pairs import match, table  # slow to import: after --help
+
+        if self.pairs:
+            return table.read(self.pairs)
+        assert self.i1 is not None
+        assert self.i2 is not None
+        return match.match(self.i1, self.i2, patterns=self.pattern)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources(Images):
+    """Where pairs of images come from, the samples included; each field is a flag."""
+
+    # Use the three synthetic pairs that come with the package.
     samples: bool = False
 
     def __post_init__(self) -> None:
         """Raises InputError unless the flags name one source of images."""
-        given = (self.i1 is not None, self.i2 is not None)
-        if given != (not self.samples,) * 2:
-            raise InputError("use either both --i1 and --i2, or --samples")
+        some = any(x is not None for x in (self.i1, self.i2, self.pairs, self.pattern))
+        if some == self.samples or (not self.samples and not self.complete):
+            raise InputError("use either both --i1 and --i2, or --samples, or --pairs")
 
-    def pairs(self) -> "tuple[list[Pair], list[str]]":
+    def find(self) -> "tuple[list[Pair], list[str]]":
         """The pairs, and a line for each file without a partner; raises InputError."""
+        if not self.samples:
+            return super().find()
         from fnet_jax.pairs.match import SAMPLES, match  # slow to import: after --help
 
-        return match(self.i1 or SAMPLES / "I1", self.i2 or SAMPLES / "I2")
+        return match(SAMPLES / "I1", SAMPLES / "I2")

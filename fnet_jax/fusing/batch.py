@@ -23,6 +23,7 @@ from fnet_jax.fusing.shapes import Size
 from fnet_jax.images.frame import MAX_PIXELS
 from fnet_jax.images.range_rules import Rule
 from fnet_jax.images.writing import write_values
+from fnet_jax.pairs import reading
 from fnet_jax.pairs.match import Pair, named
 
 REMEDY = "use --tile 1024, or a smaller number"
@@ -57,6 +58,7 @@ def fuse_pairs(
     strip: bool = False,
     temperatures: bool = False,
     report: Report = print,
+    warn: Report = logger.warning,
     progress: Callable[[list[Pair]], Iterable[Pair]] = iter,
 ) -> Iterator[Path]:
     """Fuses pairs of image files and yields the files it wrote, in the order of the pairs.
@@ -79,6 +81,8 @@ def fuse_pairs(
         temperatures: write the temperatures of I2, where its file gives them, beside the fused
             image, as float32 TIFF in °C.
         report: is called with a line for each pair that failed, in their order.
+        warn: is called with a line about each side whose range was chosen, and at the end with one
+            about the pairs whose I2 shows color and whose I1 does not, if there are any.
         progress: wraps the list of the pairs that will be fused, to show how many are finished.
 
     Raises:
@@ -103,10 +107,14 @@ def fuse_pairs(
             report(_line(error))
     for fuser in fusers:
         fuser.prepare(sizes)
-    loader = unranged.of_job(targets, rule=rule, report=logger.warning)
+    loader = unranged.of_job(targets, rule=rule, report=warn)
+
+    swapped: list[Pair] = []
 
     def read(job: _Job) -> None:
         job.loaded = loader.load(job.pair)
+        if job.loaded.swapped:
+            swapped.append(job.pair)
 
     def fuse(job: _Job, fuser: Fuser) -> None:
         assert job.loaded is not None
@@ -128,6 +136,8 @@ def fuse_pairs(
                 report(job.problem)
             else:
                 yield targets[pair]
+    if swapped:
+        warn(reading.swapped(swapped))
 
 
 def _overlapped(
@@ -203,7 +213,8 @@ def _line(error: InputError | OSError) -> str:
 
 def _check_folder(pairs: list[Pair], out: Path) -> None:
     """Raises InputError unless fused images can go to ``out``; makes it."""
-    taken = [pair for pair in pairs if pair.called is None]  # else the image has a name of its own
+    alone = len(pairs) == 1 and pairs[0].called is not None  # it has a name of its own then
+    taken = [] if alone else pairs
     folders = {resolved(path.parent) for pair in taken for path in (pair.i1, pair.i2)}
     if resolved(out) in folders:
         raise InputError(f"{out}: is a folder of source images; use another --out")

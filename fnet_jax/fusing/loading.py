@@ -13,6 +13,7 @@ from fnet_jax.errors import InputError
 from fnet_jax.fusing.shapes import Size
 from fnet_jax.images import files
 from fnet_jax.images.alignment import on_one_grid
+from fnet_jax.images.color import is_color
 from fnet_jax.images.frame import CELSIUS, MAX_PIXELS, Frame, logger
 from fnet_jax.images.radiometric import Radiometric
 from fnet_jax.images.range_rules import TYPE, Rule
@@ -29,12 +30,14 @@ class Loaded:
         i2: array (H, W), likewise.
         metadata: what the fused image keeps of I1's file.
         celsius: temperatures of I2, float32 (H, W), where its file gives them.
+        swapped: whether I2 shows color although I1 does not.
     """
 
     i1: np.ndarray
     i2: np.ndarray
     metadata: Mapping[str, Any] = field(default_factory=dict)
     celsius: np.ndarray | None = None
+    swapped: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,18 @@ class Loader:
             files.as_array(pair.i2, two, grey=True, rule=self.rules[1]),
             metadata=one.metadata,
             celsius=_celsius(two),
+            swapped=not is_color(one.pixels) and self._swapped(pair, two),
         )
+
+    def _swapped(self, pair: Pair, two: Frame) -> bool:
+        """Whether I2 shows color and I1, where the reading as grey has hidden it, does not."""
+        if two.pixels.ndim == 2 and two.channels == 3:  # a JPEG file gave its luma
+            two = files.open(pair.i2, max_pixels=self.max_pixels)
+        if not is_color(two.pixels):
+            return False
+        if self.color != "grey":
+            return True
+        return not is_color(files.open(pair.i1, part="picture", max_pixels=self.max_pixels).pixels)
 
     def _of_one_file(self, path: Path) -> tuple[np.ndarray, np.ndarray, Radiometric]:
         """The visible and the thermal image of one file, laid over each other."""

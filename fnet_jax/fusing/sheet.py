@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fnet_jax import images
 from fnet_jax.artifacts.files import resolved, writable
+from fnet_jax.artifacts.words import one_line
 from fnet_jax.errors import InputError
 from fnet_jax.images.levels import to_8_bits
 from fnet_jax.pairs.match import Pair
@@ -47,7 +48,7 @@ def contact_sheet(pairs: Iterable[tuple[str, Source, Source, Source]]) -> np.nda
         draw.text((left, GAP // 2), title, INK, font)
     top = LINE
     for (name, panels), height in zip(rows, heights, strict=True):
-        draw.text((GAP, top + 2), name, INK, font)
+        draw.text((GAP, top + 2), one_line(name), INK, font)
         for left, panel in zip(lefts, panels, strict=True):
             sheet.paste(panel, (left, top + LINE))
         top += height

@@ -46,7 +46,14 @@ def is_color(image: np.ndarray) -> bool:
     """
     if image.ndim == 2:
         return False
-    return bool((np.ptp(to_unit(image), axis=2) >= COLOR_LEVEL - 1e-6).mean() >= COLOR_SHARE)
+    white = 1
+    if np.issubdtype(image.dtype, np.integer):  # as floats, it would be four times as large
+        white = np.iinfo(image.dtype).max
+    else:
+        image = to_unit(image)
+    red, green, blue = np.moveaxis(image, 2, 0)
+    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    return bool((spread >= (COLOR_LEVEL - 1e-6) * white).mean() >= COLOR_SHARE)
 
 
 def grey(image: np.ndarray) -> np.ndarray:

@@ -241,6 +241,7 @@ def _frame(stored: Stored) -> Frame:
         np.ascontiguousarray(pixels),
         black=0.0,
         white=float(stored.white),
+        channels=stored.channels or (3 if pixels.ndim == 3 else 1),
         metadata=stored.metadata,
         notes=tuple(notes),
     )

@@ -27,6 +27,8 @@ class Frame:
         white: the value that is white: for levels 2^bits − 1 of the stored bits, for floats 1. Of a
             unit without a white, the greatest of the pixels.
         unit: ``"levels"``, ``"°C"`` or ``"K"``.
+        channels: of the picture in its file, 1 or 3; the pixels of a JPEG file that is read as grey
+            have 1 all the same.
         metadata: what a fused image keeps of I1's file, by name: ``exif`` (bytes, without
             orientation and thumbnail), ``resolution`` (dots per inch, two numbers), ``geotiff``
             (tags by number); whatever of it the file has.
@@ -38,6 +40,7 @@ class Frame:
     black: float
     white: float
     unit: str = LEVELS
+    channels: int = 1
     metadata: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

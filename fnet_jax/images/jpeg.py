@@ -54,7 +54,7 @@ def decode(file: BinaryIO, *, grey: bool) -> Stored:
         raise ValueError(f"{scans} scans, more than {MOST_SCANS}")
     file.seek(0)
     image: Image.Image = JpegImagePlugin.JpegImageFile(file)
-    icc = image.info.get("icc_profile")
+    icc, channels = image.info.get("icc_profile"), 1 if image.mode == "L" else 3
     if grey and image.mode == "RGB" and is_srgb(icc):
         image.draft("L", None)
     exif = exifs.parsed(image.info.get("exif"))
@@ -70,6 +70,7 @@ def decode(file: BinaryIO, *, grey: bool) -> Stored:
         white=255,
         orientation=turned,
         icc=None if image.mode == "L" and grey else icc,
+        channels=channels,
         metadata=exifs.kept(exif, resolution),
     )
 

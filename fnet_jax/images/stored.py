@@ -17,6 +17,7 @@ class Stored:
         alpha: array (H, W), floats in [0, 1], 1 where it is opaque; None if it is everywhere.
         orientation: of TIFF and Exif, 1…8.
         icc: its color profile, if it has one.
+        channels: of the picture in the file, where the pixels have fewer; None where they do not.
         metadata: as of :class:`~fnet_jax.images.frame.Frame`.
         notes: as of :class:`~fnet_jax.images.frame.Frame`.
     """
@@ -26,6 +27,7 @@ class Stored:
     alpha: np.ndarray | None = None
     orientation: int = 1
     icc: bytes | None = None
+    channels: int | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

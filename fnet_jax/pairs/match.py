@@ -1,20 +1,32 @@
 """Which image of one folder belongs to which image of another: by file name, not by position."""
 
+import errno
+import os
+import stat
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TypeVar
 
 from fnet_jax import images
 from fnet_jax.errors import InputError, first_line, reason
+from fnet_jax.pairs.patterns import Patterns
 from fnet_jax.runtime.memory import exhausted
 
 Key = TypeVar("Key", str, tuple[str, ...])
 
 SAMPLES = Path(__file__).with_name("samples")  # pairs in I1/ and I2/, all made up and named so
+KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 @dataclass(frozen=True)
@@ -66,31 +78,129 @@ def check_sizes(i1: Path, size1: tuple[int, ...], i2: Path, size2: tuple[int, ..
         )
 
 
-def match(i1: Path, i2: Path) -> tuple[list[Pair], list[str]]:
+def match(i1: Path, i2: Path, *, patterns: Patterns | None = None) -> tuple[list[Pair], list[str]]:
     """Pairs two files, or the images of two folders whose names are equal but for the suffix.
 
+    Names that differ in upper and lower case only are equal where that leaves no choice.
+
     Args:
-        i1: file or folder of I1.
-        i2: file or folder of I2.
+        i1: file or folder of I1, or a glob such as ``vi/*_rgb.png``.
+        i2: file or folder of I2, or a glob.
+        patterns: how the names in folders differ; I1 and I2 may be one folder then.
 
     Returns:
-        The pairs, sorted by name, and a line for each file without exactly one partner.
+        The pairs, sorted by name, and a line for each file without exactly one partner or that
+        cannot be one.
 
     Raises:
-        InputError: a path does not exist or cannot be read, one is a file and the other a folder,
-            or a folder holds no image.
+        InputError: a path does not exist or cannot be read, both are the same, one is a file and
+            the other a folder, or a folder holds no image that fits.
     """
+    from fnet_jax.pairs import globs  # which knows pairs itself
+
+    if any(map(globs.is_glob, (i1, i2))):
+        if patterns:
+            raise InputError(f"{i1} and {i2}: a pattern is for folders; use a pattern or globs")
+        return globs.match(i1, i2)
     for path in (i1, i2):
         try:
             path.stat()
         except OSError as error:
             raise InputError(f"{path}: {reason(error)}; use a file or a folder") from error
     if not i1.is_dir() and not i2.is_dir():
-        return [Pair(i1, i2)], []
+        if patterns:
+            raise InputError(f"{i1} and {i2}: a pattern is for folders; leave it out")
+        pairs, problems = sound([Pair(i1, i2)])
+        if problems:
+            raise InputError(problems[0])
+        return pairs, []
     if not i1.is_dir() or not i2.is_dir():
         raise InputError(f"{i1} and {i2}: use two files or two folders, not one of each")
-    pairs, problems = partners(by_stem(i1), by_stem(i2), lambda side, stem: (i1, i2)[side] / stem)
-    return list(pairs.values()), problems
+    if patterns:
+        return _decorated((i1, i2), patterns)
+    if i1.samefile(i2):
+        raise InputError(
+            f"{i1} and {i2} are the same folder; use two, or --pattern if file names say which "
+            f"image is which"
+        )
+    found, problems = partners(
+        by_stem(i1), by_stem(i2), lambda side, stem: (i1, i2)[side] / f"{stem}.*"
+    )
+    pairs, more = sound(found.values())
+    return pairs, problems + more
+
+
+def _decorated(folders: tuple[Path, Path], patterns: Patterns) -> tuple[list[Pair], list[str]]:
+    """The pairs of two folders, or of one, by the names of scenes in patterns."""
+    if patterns.i1 == patterns.i2 and folders[0].samefile(folders[1]):
+        raise InputError(
+            f"{folders[0]}: {patterns.i1.text} is the pattern of I1 and of I2, which are the same "
+            f"files then; use two different ones"
+        )
+    files: tuple[dict[str, list[Path]], dict[str, list[Path]]] = ({}, {})
+    for side, folder in enumerate(folders):
+        for path in images.find(folder):
+            if (scene := patterns.scene(side, path.name)) is not None:
+                files[side].setdefault(scene, []).append(path)
+        if not files[side]:
+            raise InputError(
+                f"{folder}: holds no image file {patterns[side].text}; check --pattern"
+            )
+    found, problems = partners(
+        *files, lambda side, scene: folders[side] / patterns[side].filled(scene)
+    )
+    pairs, more = sound(replace(pair, called=scene) for scene, pair in found.items())
+    return pairs, problems + more
+
+
+def sound(pairs: Iterable[Pair], *, places: Iterable[str] = ()) -> tuple[list[Pair], list[str]]:
+    """The pairs that may be two images, each with a name of its own.
+
+    What can be known without opening a file is looked at here; a file that is missing, damaged or
+    no image is left to what reads it.
+
+    Args:
+        pairs: the pairs.
+        places: for each of them, what its line begins with.
+
+    Returns:
+        The pairs, and a line for each other one: a loop of links, a pipe or a device, the same file
+        twice, or a name that another pair has.
+    """
+    kept: dict[str, Pair] = {}
+    problems = []
+    for pair, place in zip(pairs, chain(places, repeat("")), strict=False):
+        if problem := _problem(pair):
+            problems.append(place + problem)
+        elif pair.name in kept:
+            other = kept[pair.name].i1
+            problems.append(
+                f"{place}{pair.i1}: would get the name {pair.name}, like {other}; rename one"
+            )
+        else:
+            kept[pair.name] = pair
+    return list(kept.values()), problems
+
+
+def _problem(pair: Pair) -> str | None:
+    """Why two paths cannot be two image files, if that shows without opening them."""
+    found = []
+    for path in (pair.i1, pair.i2):
+        try:
+            found.append(path.stat())
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                return f"{path}: a link that leads back to itself; remove or mend it"
+            return None
+        kind = stat.S_IFMT(found[-1].st_mode)
+        if kind != stat.S_IFREG:
+            return f"{path}: {KINDS.get(kind, 'no file')}, not an image file; remove or replace it"
+    if os.path.samestat(*found):
+        return (
+            f"{pair.i1} and {pair.i2} are the same file; use two different images, or give the "
+            f"photo of a thermal camera alone"
+        )
+    return None
 
 
 def of_photos(photos: Iterable[Path]) -> list[Pair]:
@@ -119,33 +229,54 @@ def partners(
 ) -> tuple[dict[Key, Pair], list[str]]:
     """Pairs the files of two modalities that have equal keys.
 
+    Keys that differ in upper and lower case only are equal, unless each has a partner of its own.
+
     Args:
         first: files of I1 by key.
         second: files of I2 by key.
-        expected: path of the file of I1 (0) or I2 (1) with a key, without its suffix.
+        expected: path of the file of I1 (0) or I2 (1) with a key, with ``*`` for what is free.
 
     Returns:
-        The pairs by key, sorted, and a line for each file without exactly one partner.
+        The pairs by the key of I1, sorted, and a line for each file without exactly one partner.
     """
+    alike: dict[Key, list[Key]] = defaultdict(list)
+    for key in sorted(first.keys() | second.keys()):
+        alike[folded(key)].append(key)
     pairs: dict[Key, Pair] = {}
     problems = []
-    for key in sorted(first.keys() | second.keys()):
-        ones, twos = first.get(key, []), second.get(key, [])
+    for keys in alike.values():
+        if all(len(first.get(key, [])) == len(second.get(key, [])) == 1 for key in keys):
+            pairs |= {key: Pair(first[key][0], second[key][0]) for key in keys}
+            continue
+        ones = [(key, path) for key in keys for path in first.get(key, [])]
+        twos = [(key, path) for key in keys for path in second.get(key, [])]
         if len(ones) == len(twos) == 1:
-            pairs[key] = Pair(ones[0], twos[0])
+            pairs[ones[0][0]] = Pair(ones[0][1], twos[0][1])
         elif ones and twos:
-            names = ", ".join(path.name for path in ones + twos)
-            problems.append(
-                f"{expected(0, key)}.*: several files have this name ({names}); keep one of I1 "
-                f"and one of I2"
-            )
+            problems.append(_several(expected(0, keys[0]), [path for _, path in ones + twos]))
         else:
-            there, missing = (ones, expected(1, key)) if ones else (twos, expected(0, key))
-            problems += [
-                f"{path}: has no partner {missing.name}.* in {missing.parent}; add or rename it"
-                for path in there
-            ]
-    return pairs, problems
+            side = 1 if ones else 0
+            for key, path in ones or twos:
+                missing = expected(side, key)
+                problems.append(
+                    f"{path}: has no partner {missing.name} in {missing.parent}; add or rename it"
+                )
+    return dict(sorted(pairs.items())), problems
+
+
+def _several(place: Path, paths: list[Path]) -> str:
+    """The line for several files of one name."""
+    names = [path.name for path in paths]
+    apart = len(paths) == 2 or len(set(names)) < len(names) - 1 or len({*map(folded, names)}) == 1
+    shown = ", ".join(map(str, paths) if apart else names)
+    return f"{place}: several files have this name ({shown}); keep one of I1 and one of I2"
+
+
+def folded(key: Key) -> Key:
+    """A key that is equal for names that differ in upper and lower case only."""
+    if isinstance(key, tuple):
+        return tuple(map(folded, key))
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", key).casefold())
 
 
 def by_stem(folder: Path) -> dict[str, list[Path]]:

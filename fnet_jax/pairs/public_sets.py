@@ -1,26 +1,22 @@
-"""The image sets of the paper: their public homes, and where in them the pairs lie.
+"""The image sets of the paper: their public homes, and where in them the pairs lie."""
 
-A layout gives, for each split, the places of I1 and I2 below the source folder, without suffix.
-A ``*`` stands for any part of a name; two files are a pair if all these parts are equal, and the
-parts name the pair.
-"""
-
-import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from fnet_jax import images
 from fnet_jax.errors import InputError, reason
-from fnet_jax.pairs.match import Pair, partners
+from fnet_jax.pairs import layouts
+from fnet_jax.pairs.layouts import Layout, described
+from fnet_jax.pairs.layouts import below as _both
+from fnet_jax.pairs.match import Pair, folded, partners, sound
+from fnet_jax.pairs.patterns import Patterns
+from fnet_jax.pairs.walk import File, Pieces, walk
 
 SUFFIXES = ", ".join(images.SUFFIXES)
-
-Layout = Mapping[str, tuple[str, str]]
-Pieces = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -32,12 +28,19 @@ class ImageSet:
         home: address of its public home.
         paper: number of pairs that the paper uses, by split.
         layouts: where its pairs may lie; the first that fits a folder is used.
+        examples: some of them that stand for all in a message; none if all are few.
     """
 
     title: str
     home: str
     paper: Mapping[str, int]
     layouts: tuple[Layout, ...]
+    examples: tuple[Layout, ...] = ()
+
+    @property
+    def shown(self) -> tuple[Layout, ...]:
+        """The layouts that stand for all in a message."""
+        return self.examples or self.layouts
 
 
 @dataclass
@@ -50,11 +53,6 @@ class Found:
     pairs: dict[str, dict[str, Pair]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     left_out: int = 0
-
-
-def _both(split: str, i1: str, i2: str, *above: str) -> tuple[Layout, ...]:
-    """Layouts of one split in the source folder itself or in one of the folders ``above``."""
-    return tuple({split: (f"{top}{i1}", f"{top}{i2}")} for top in ("", *above))
 
 
 CDDFUSE = "https://github.com/Zhaozixiang1228/MMIF-CDDFuse"
@@ -143,20 +141,30 @@ SETS: dict[str, ImageSet] = {
     "harvard_ct": _medical("CT", 21),
     "harvard_pet": _medical("PET", 42),
     "harvard_spect": _medical("SPECT", 73),
-    "own": ImageSet(
-        "own images",
-        "",
-        {},
-        (
-            *_both("train", "I1/*", "I2/*"),
-            *_both("train", "vi/*", "ir/*"),
-            *_both("train", "VIS/*", "NIR/*"),
-            *_both("train", "CT/*", "MRI/*"),
-            *_both("train", "PET/*", "MRI/*"),
-            *_both("train", "SPECT/*", "MRI/*"),
-        ),
-    ),
 }
+# Folders that any set may have, so that they do not say which one it is.
+PLAIN = (
+    ("I1/*", "I2/*"),
+    ("vi/*", "ir/*"),
+    ("VIS/*", "NIR/*"),
+    ("CT/*", "MRI/*"),
+    ("PET/*", "MRI/*"),
+    ("SPECT/*", "MRI/*"),
+)
+SPECIFIC = {
+    name: tuple(x for x in image_set.layouts if not set(PLAIN) & set(x.values()))
+    for name, image_set in SETS.items()
+}
+SETS["own"] = ImageSet(
+    "own images",
+    "",
+    {},
+    (
+        *layouts.of_modalities(),
+        *({"train": places} for x in chain(*SPECIFIC.values()) for places in x.values()),
+    ),
+    examples=tuple({"train": places} for places in PLAIN),
+)
 
 
 def guess(source: Path) -> str:
@@ -169,123 +177,113 @@ def guess(source: Path) -> str:
             cannot be read.
     """
     _readable(source)
-    own = SETS["own"].layouts
-    common = {places for layout in own for places in layout.values()}
+    unread: list[str] = []
     fitting = [
         name
-        for name, image_set in SETS.items()
-        for layout in image_set.layouts
-        if common.isdisjoint(layout.values()) and _fits(source, layout)
+        for name, specific in SPECIFIC.items()
+        if any(_fits(source, layout, None, unread) for layout in specific)
     ]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
         raise InputError(f"{source}: has pairs of {', '.join(fitting)}; name the set to use")
-    if any(_fits(source, layout) for layout in own):
+    own = SETS["own"]
+    if any(_fits(source, layout, None, unread) for layout in own.layouts):
         return "own"
     raise InputError(
-        f"{source}: has no pairs of images; arrange them as {_listed(own)} ({SUFFIXES}), or as in "
-        f"the home of a set that python -m train.prepare --help lists"
+        unread[0]
+        if unread
+        else f"{source}: has no pairs of images; arrange them as {_listed(own)} ({SUFFIXES}), or "
+        f"as in the home of a set that python -m train.prepare --help lists"
     )
 
 
-def find(source: Path, image_set: ImageSet) -> Found:
+def find(source: Path, image_set: ImageSet, *, patterns: Patterns | None = None) -> Found:
     """The pairs of a set in a folder, by the first of its layouts that fits.
 
     A layout fits if it finds images of both kinds in some split.
 
+    Args:
+        source: the folder.
+        image_set: which set.
+        patterns: how the file names of I1 and I2 differ; both may lie in one folder then.
+
     Raises:
-        InputError: no layout fits, or a folder cannot be read; names the layouts.
+        InputError: no layout fits, or the folder cannot be read; names the layouts.
     """
     _readable(source)
-    layout = next((x for x in image_set.layouts if _fits(source, x)), None)
+    known = layouts.with_patterns(image_set.layouts) if patterns else image_set.layouts
+    unread: list[str] = []
+    layout = next((x for x in known if _fits(source, x, patterns, unread)), None)
+    if layout is None and unread:
+        raise InputError(unread[0])
+    if layout is None and patterns:
+        texts = f"{patterns.i1.text} and {patterns.i2.text}"
+        raise InputError(f"{source}: has no image files {texts}; check --pattern and the folder")
     if layout is None:
         raise InputError(
             f"{source}: has no pairs of {image_set.title}; "
-            f"arrange them as {_listed(image_set.layouts)} ({SUFFIXES})"
+            f"arrange them as {_listed(image_set)} ({SUFFIXES})"
         )
     found = Found()
     for split, places in layout.items():
-        first, second = (_files(source, place) for place in places)
-        matched, problems = partners(first, second, partial(_expected, source, places))
-        found.problems += problems
-        found.left_out += len(first.keys() | second.keys()) - len(matched)
-        pairs: dict[str, Pair] = {}
-        for pieces, pair in matched.items():
-            name = "_".join(pieces)
-            if name in pairs:
-                found.problems.append(
-                    f"{pair.i1}: would get the name {name}, like {pairs[name].i1}; rename one"
-                )
-                found.left_out += 1
-            pairs.setdefault(name, replace(pair, called=name))
+        files = [
+            list(_files(source, place, side, patterns, found.problems))
+            for side, place in enumerate(places)
+        ]
+        first, second = map(_by_pieces, files)
+        ways = [layouts.actual(p, source, x) for p, x in zip(places, files, strict=True)]
+        matched, problems = partners(first, second, partial(_expected, source, ways, patterns))
+        pairs, more = sound(
+            replace(pair, called="_".join(pieces)) for pieces, pair in matched.items()
+        )
+        found.problems += problems + more
+        found.left_out += len({*map(folded, (*first, *second))})
+        found.left_out -= len({*map(folded, matched)}) - (len(matched) - len(pairs))
         if pairs:
-            found.pairs[split] = pairs
+            found.pairs[split] = {pair.name: pair for pair in pairs}
     return found
 
 
-def described(layout: Layout) -> str:
-    """A layout in a line, such as ``vi/* with ir/*``."""
-    return " and ".join(" with ".join(places) for places in layout.values())
+def _listed(image_set: ImageSet) -> str:
+    return ", or ".join(map(described, image_set.shown))
 
 
-def _listed(layouts: tuple[Layout, ...]) -> str:
-    return ", or ".join(map(described, layouts))
-
-
-def _fits(source: Path, layout: Layout) -> bool:
+def _fits(source: Path, layout: Layout, patterns: Patterns | None, unread: list[str]) -> bool:
     return any(
-        all(next(_walk(source, tuple(place.split("/"))), None) for place in places)
+        all(
+            next(_files(source, place, side, patterns, unread), None)
+            for side, place in enumerate(places)
+        )
         for places in layout.values()
     )
 
 
-def _files(source: Path, place: str) -> dict[Pieces, list[Path]]:
-    """Image files of one modality, by the pieces of their names that a ``*`` stands for."""
-    files: dict[Pieces, list[Path]] = defaultdict(list)
-    for pieces, path in _walk(source, tuple(place.split("/"))):
-        files[pieces].append(path)
-    return files
+def _files(
+    source: Path, place: str, side: int, patterns: Patterns | None, problems: list[str]
+) -> Iterator[File]:
+    """Image files of one modality; ``problems`` gets a line for each folder that is not read."""
+    way = layouts.folders_of(place)
+    return walk(source, way, layouts.name_of(place, side, patterns), problems)
 
 
-def _walk(folder: Path, parts: Pieces) -> Iterator[tuple[Pieces, Path]]:
-    """Image files below ``folder`` on a way that ``parts`` describe, with the pieces for ``*``."""
-    part, *rest = parts
-    if not rest:
-        for path in images.find(folder):
-            if (pieces := _pieces(part, path.stem)) is not None:
-                yield pieces, path
-        return
-    for below in [folder / part] if "*" not in part else _readable(folder):
-        pieces = _pieces(part, below.name)
-        if pieces is not None and not below.name.startswith(".") and _is_folder(below):
-            for more, path in _walk(below, tuple(rest)):
-                yield pieces + more, path
+def _by_pieces(files: list[File]) -> dict[Pieces, list[Path]]:
+    keyed: dict[Pieces, list[Path]] = defaultdict(list)
+    for file in files:
+        keyed[file.pieces].append(file.path)
+    return keyed
 
 
-def _pieces(pattern: str, name: str) -> Pieces | None:
-    # Systems write accented letters in two ways that look the same.
-    name = unicodedata.normalize("NFC", name)
-    fitting = re.fullmatch("(.+)".join(map(re.escape, pattern.split("*"))), name)
-    return fitting and fitting.groups()
+def _expected(
+    source: Path, ways: list[str], patterns: Patterns | None, side: int, pieces: Pieces
+) -> Path:
+    """Where the file of one modality with these pieces should lie."""
+    return source / layouts.filled(ways[side], side, patterns, pieces)
 
 
-def _expected(source: Path, places: tuple[str, str], side: int, pieces: Pieces) -> Path:
-    """Where the file of one modality with these pieces should lie, without its suffix."""
-    filled = iter(pieces)
-    return source / re.sub(r"\*", lambda _: next(filled), places[side])
-
-
-def _is_folder(path: Path) -> bool:
+def _readable(folder: Path) -> None:
+    """Raises InputError if a folder cannot be read."""
     try:
-        return path.is_dir()
-    except OSError as error:
-        raise InputError(f"{path}: {reason(error)}; check its permissions") from error
-
-
-def _readable(folder: Path) -> list[Path]:
-    """The contents of a folder, sorted; raises InputError if it cannot be read."""
-    try:
-        return sorted(folder.iterdir())
+        next(folder.iterdir(), None)
     except OSError as error:
         raise InputError(f"{folder}: {reason(error)}; use a folder with image pairs") from error

@@ -1,6 +1,8 @@
 """Fusion metrics of image files, of one method or several, on all cores; bad files are reported."""
 
 import itertools
+import unicodedata
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -16,7 +18,8 @@ from fnet_jax.artifacts.progress import Progress, Report, silent
 from fnet_jax.errors import InputError
 from fnet_jax.images.levels import to_8_bits
 from fnet_jax.metrics.catalogue import check_metrics, evaluate, find_profile
-from fnet_jax.pairs.match import by_stem, check_sizes, match, partners
+from fnet_jax.pairs.match import Pair, by_stem, check_sizes, folded, match, partners
+from fnet_jax.pairs.patterns import Patterns
 from fnet_jax.runtime.cores import cores
 from fnet_jax.runtime.memory import keep_freed
 from fnet_jax.runtime.pool import Pool
@@ -74,16 +77,17 @@ class Scores:
 
 
 def find_scenes(
-    i1: Path, i2: Path, methods: Mapping[str, Path]
+    i1: Path, i2: Path, methods: Mapping[str, Path], *, patterns: Patterns | None = None
 ) -> tuple[list[FusedScene], list[str]]:
     """The scenes of two folders of sources and a folder of fused images for each method.
 
     Files belong together if their names differ in the suffix alone.
 
     Args:
-        i1: folder of I1, or a file.
-        i2: folder of I2, or a file.
+        i1: folder of I1, a file, or a glob.
+        i2: folder of I2, a file, or a glob.
         methods: folder of fused images, or a file, by the method's name.
+        patterns: as for :func:`fnet_jax.pairs.match.match`.
 
     Returns:
         The scenes that at least one method has fused, sorted by name, and a line for each file
@@ -92,38 +96,78 @@ def find_scenes(
     Raises:
         InputError: a folder cannot be read, holds no image, or none fits to the sources.
     """
-    sources, problems = match(i1, i2)
+    sources, problems = match(i1, i2, patterns=patterns)
     if not sources:
         raise InputError(f"{i1} and {i2} have no images of equal names; rename the files")
-    fused: dict[Path, dict[str, Path]] = {pair.i1: {} for pair in sources}
+    if not i1.is_file():
+        both = i1.is_dir() and i2.is_dir() and patterns is None
+        return scenes_of(
+            sources, problems, methods, strays=[*by_stem(i1), *by_stem(i2)] if both else None
+        )
+    for path in methods.values():
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder; check the name")
+        if path.is_dir():
+            raise InputError(f"{path} is not a file, but {i1} is; use a file for both")
+    return [FusedScene(sources[0].name, i1, i2, dict(methods))], problems
+
+
+def scenes_of(
+    pairs: Sequence[Pair],
+    problems: Sequence[str],
+    methods: Mapping[str, Path],
+    *,
+    strays: Sequence[str] | None = None,
+) -> tuple[list[FusedScene], list[str]]:
+    """The scenes of pairs and a folder of fused images for each method.
+
+    Args:
+        pairs: the sources. A fused image has the name of the pair, or that of I1's file.
+        problems: lines about sources that are no pair.
+        methods: folder of fused images by the method's name.
+        strays: names of all source files, without suffix, so that a fused image of any other name
+            is reported; None if the pairs are only some of those that were fused.
+
+    Returns:
+        As :func:`find_scenes`, with the given problems first.
+
+    Raises:
+        InputError: there is no pair, or a folder cannot be read, holds no image, or none fits.
+    """
+    lines = list(problems)
+    fused: dict[Path, dict[str, Path]] = {pair.i1: {} for pair in pairs}
     for method, path in methods.items():
         if not path.exists():
             raise InputError(f"{path}: no such file or folder; check the name")
-        if i1.is_dir() != path.is_dir():
-            wanted = "folder" if i1.is_dir() else "file"
-            raise InputError(f"{path} is not a {wanted}, but {i1} is; use a {wanted} for both")
-        if not i1.is_dir():
-            fused[i1][method] = path
-            continue
-        by_name = {key: files for key, files in by_stem(i1).items() if files[0] in fused}
-        # A source without a partner has been reported already.
-        known = (by_stem(i1).keys() | by_stem(i2).keys()) - by_name.keys()
-        theirs = {key: x for key, x in by_stem(path).items() if key in by_name or key not in known}
-        found, more = partners(by_name, theirs, partial(_expected, i1, path))
-        problems += more
+        if not path.is_dir():
+            raise InputError(f"{path} is not a folder, but the sources are several; use a folder")
+        theirs = by_stem(path)
+        known = set(map(folded, theirs))
+        ours: dict[str, list[Path]] = defaultdict(list)
+        for pair in pairs:
+            names = [unicodedata.normalize("NFC", name) for name in (pair.name, pair.i1.stem)]
+            ours[next((n for n in names if folded(n) in known), names[0])].append(pair.i1)
+        wanted = set(map(folded, ours))
+        if strays is not None:  # a source without a partner has been reported already
+            alone = set(map(folded, strays)) - wanted
+            theirs = {key: x for key, x in theirs.items() if folded(key) not in alone}
+        else:
+            theirs = {key: x for key, x in theirs.items() if folded(key) in wanted}
+        places = (next(iter(fused)).parent, path)
+        found, more = partners(ours, theirs, partial(_expected, *places))
+        lines += more
         for pair in found.values():
             fused[pair.i1][method] = pair.i2
         if not found:
             raise InputError(
                 f"{path} has no fused image with the name of a source, such as "
-                f"{next(iter(by_name))}.png; rename the files"
+                f"{next(iter(ours))}.png; rename the files"
             )
-    scenes = [FusedScene(p.name, p.i1, p.i2, fused[p.i1]) for p in sources if fused[p.i1]]
-    return scenes, problems
+    return [FusedScene(p.name, p.i1, p.i2, fused[p.i1]) for p in pairs if fused[p.i1]], lines
 
 
 def _expected(i1: Path, fused: Path, side: int, stem: str) -> Path:
-    return (i1, fused)[side] / stem
+    return (i1, fused)[side] / f"{stem}.*"
 
 
 def score(

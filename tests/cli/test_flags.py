@@ -3,10 +3,12 @@
 import os
 from dataclasses import FrozenInstanceError, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args, get_type_hints
 
+import api_surface
 import pytest
 from tyro.conf import Positional, UseAppendAction
+from tyro.constructors import PrimitiveConstructorSpec
 
 from fnet_jax.cli.flags import (
     FINITE,
@@ -22,6 +24,7 @@ from fnet_jax.cli.flags import (
     word_or_path,
 )
 from fnet_jax.errors import InputError
+from train.data.prepare import PrepareConfig
 
 PATH_ERRORS = " is not a name| is not a path|unknown home folder| is too long"
 
@@ -142,6 +145,10 @@ def test_addresses_that_are_none(value):
         (["--where=x", "--co=4"], "Unrecognized options: --co"),
         (["--where=x", "--no-overwrite"], "Unrecognized options: --no-overwrite"),
         (["--where=x", "more"], "Unrecognized options: more"),
+        (
+            ["--where", *(f"vi/{i}.png" for i in range(300))],
+            "Unrecognized options: vi/1.png and 298 more; put names with * or spaces in quotes",
+        ),
         (["--where=x", "-o"], "Unrecognized options: -o"),
         (["--where"], "Missing value for argument '--where'"),
         (["--where", "--overwrite"], "Missing value for argument '--where'"),
@@ -177,6 +184,29 @@ def test_paths_are_expanded(monkeypatch):
     assert parse(Config, ["--where", bytes_that_are_no_text]).where == Path(bytes_that_are_no_text)
     for name in ("a[b]", "a\\b", " a", "é" * 127, "None", "-", "a/" * 2000):
         assert parse(Config, [f"--where={name}"]).where == Path(name)
+
+
+def specs_in(kind):
+    """How flags of paths are read, somewhere in the type of a field."""
+    metadata = getattr(kind, "__metadata__", ())
+    if metadata and Path in (kind.__origin__, *get_args(kind.__origin__)):
+        yield next(spec for spec in metadata if isinstance(spec, PrimitiveConstructorSpec))
+    for part in get_args(kind):
+        yield from specs_in(part)
+
+
+def test_every_path_of_every_command_is_expanded(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    found = {}
+    for config in (*api_surface.configs(), PrepareConfig):
+        for name, kind in get_type_hints(config, include_extras=True).items():
+            has_path = "Path" in str(kind)
+            found[f"{config.__name__}.{name}"] = specs = list(specs_in(kind))
+            assert bool(specs) == has_path, (config, name)
+            for spec in specs:
+                read = spec.instance_from_str(["A=~/x" if name == "method" else "~/x"])
+                assert Path("/home/someone/x") in (read, read[-1] if name == "method" else None)
+    assert sum(map(len, found.values())) > 20
 
 
 def test_help_shows_comments_and_defaults(capsys):

@@ -213,7 +213,8 @@ def test_odd_files_are_named_too(small_checkpoint, folders, tmp_path, capsys):
     assert output.err.startswith(f"error: {vi / 'broken.png'}: a link to a file that ")
     assert output.err.count("\n") == 1
     Image.new("L", (8, 8)).save(tmp_path / "a.webp")
-    pair = tmp_path / "a.webp", tmp_path / "a.webp"
+    Image.new("L", (8, 8)).save(tmp_path / "b.webp")
+    pair = tmp_path / "a.webp", tmp_path / "b.webp"
     assert main(arguments(small_checkpoint, pair, tmp_path / "webp")) == 1
     assert "--format, such as png" in capsys.readouterr().err
     assert main(arguments(small_checkpoint, pair, tmp_path / "webp", "--format=png")) == 1
@@ -344,7 +345,7 @@ def test_help_teaches(tmp_path):
     assert done.returncode == 0
     for word in ("I1", "I2", "visible", "near-infrared", "CT", "PET", "SPECT", "MRI", "--color"):
         assert word in done.stdout
-    assert done.stdout.count("\n  python -m eval.fuse --") == 8
+    assert done.stdout.count("\n  python -m eval.fuse --") == 9
     assert "exit status: 0 if every pair was fused" in done.stdout
 
 

@@ -218,7 +218,9 @@ def test_incomplete_calls_exit_with_2(tmp_path):
     assert done.returncode == 2
     assert done.stdout == ""
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("python -m eval.score: error: use --i1, --i2 and --fused or --method")
+    assert last.startswith(
+        "python -m eval.score: error: use --i1, --i2 (or --pairs) and --fused or"
+    )
 
 
 @pytest.mark.parametrize(
@@ -248,7 +250,10 @@ def test_a_wrong_method_is_told_how_to_write_it(capsys):
         (["--fused", "gone"], "gone: no such file or folder"),
         (["--fused", "fused/mean", "--i2", "gone"], "gone: no such file or directory"),
         (["--fused", "fused"], "fused: holds no image file"),
-        (["--fused", "fused/mean/1.png"], "fused/mean/1.png is not a folder, but vi is"),
+        (
+            ["--fused", "fused/mean/1.png"],
+            "fused/mean/1.png is not a folder, but the sources are several",
+        ),
         (
             ["--fused", "fused/mean", "--method", "mean=fused/noise"],
             "fused/noise: mean is already the name of another method",
@@ -308,7 +313,8 @@ def test_metrics_and_profiles_are_chosen(folder, capsys):
 
 def test_an_image_is_its_own_best_fusion(folder, capsys):
     """Values that are known beforehand, and which way is better, from the files to the report."""
-    call = ["--i1", "ir", "--i2", "ir", "--method", "Noise=fused/noise", "--method", "Same=ir"]
+    shutil.copytree(folder / "ir", folder / "copy")
+    call = ["--i1", "ir", "--i2", "copy", "--method", "Noise=fused/noise", "--method", "Same=ir"]
     chosen = ["--metrics", "CE,SSIM,CC,PSNR,MSE", "--profile", "textbook", "--workers", "1"]
     assert main([*call, *chosen, "--out", "out"]) == 0
     read = json.loads((folder / "out/scores.json").read_text())

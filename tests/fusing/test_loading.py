@@ -1,6 +1,7 @@
 """Both images of a pair: of two files, or of one file of a thermal camera."""
 
 import logging
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -109,3 +110,20 @@ def test_what_was_decided_is_said_unless_quiet(tmp_path, rng, caplog):
         assert caplog.text == ""
         Loader().load(pair)
     assert "vi.png: what is transparent becomes black" in caplog.text
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+@pytest.mark.parametrize("grey", [False, True])
+def test_color_in_i2_alone_looks_swapped(tmp_path, rng, suffix, grey):
+    for name, mode in (("color", "RGB"), ("grey", "L")):
+        levels = rng.integers(0, 256, (24, 40, 3), dtype=np.uint8)
+        Image.fromarray(levels).convert(mode).save(tmp_path / f"{name}{suffix}")
+    both = Image.open(tmp_path / f"grey{suffix}").convert("RGB")
+    both.save(tmp_path / f"stored{suffix}")  # three channels without color
+    names = ("color", "grey", "stored")
+    for one, two in permutations(names, 2):
+        pair = Pair(tmp_path / f"{one}{suffix}", tmp_path / f"{two}{suffix}")
+        found = Loader("grey" if grey else "auto").load(pair)
+        assert found.swapped == (one != "color" and two == "color")
+        np.testing.assert_array_equal(found.i1, images.read(pair.i1, grey=grey))
+        np.testing.assert_array_equal(found.i2, images.read(pair.i2, grey=True))

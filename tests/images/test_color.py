@@ -92,3 +92,15 @@ def test_rounded_grey():
     levels = np.arange(256, dtype=np.uint8)[None]
     assert (color.rounded_grey(np.stack([levels] * 3, axis=2)) == levels).all()
     assert color.rounded_grey(levels) is levels
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+def test_color_begins_at_the_same_level_in_every_type(dtype):
+    white = np.iinfo(dtype).max if np.issubdtype(dtype, np.integer) else 1
+    for levels, colored in ((7, False), (7.9, False), (8, True), (200, True)):
+        for low, high in ((0, 2), (1, 0), (2, 1)):  # which channels are darkest and brightest
+            image = np.full((10, 100, 3), 20 * white / 255).astype(dtype)
+            image[0, 0, low] = 10 * white / 255
+            image[0, 0, high] = (10 + levels) * white / 255
+            image[0, 0, 3 - low - high] = (10 + levels / 2) * white / 255
+            assert color.is_color(image) == colored

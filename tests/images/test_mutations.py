@@ -1,4 +1,4 @@
-"""Thousands of damaged image files of every kind: an image or an InputError, soon, in little memory.
+"""Damaged image files of every kind: an image or an InputError, soon and in little memory.
 
 ``pytest -m slow tests/images/test_mutations.py`` reads 30,000 of them in some minutes.
 """

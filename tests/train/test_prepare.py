@@ -57,6 +57,20 @@ def test_bad_files_are_listed(tmp_path, capsys):
     )
 
 
+def test_patterns_say_which_image_of_a_folder_is_which(tmp_path, capsys):
+    source = source_of(tmp_path / "source", 2)
+    for kind, letter in (("I1", "D"), ("I2", "N")):
+        for path in (source / kind).iterdir():
+            path.rename(source / f"{path.stem}{letter}.png")
+    call = [f"--source={source}", f"--data-dir={tmp_path}", "--pattern", "{}D.png", "{}N.png"]
+    assert main(["own", *call]) == 0
+    assert capsys.readouterr().out.startswith("source: 2 pairs (train 2)\n")
+    built = open_set("source", data_dir=tmp_path)
+    assert [pair["name"] for pair in built.pairs("train")] == ["0", "1"]
+    assert main(["tno", *call]) == 1
+    assert "--pattern: the names of tno are known" in capsys.readouterr().err
+
+
 def test_overwriting_is_asked_for(tmp_path, capsys):
     source = source_of(tmp_path / "source", 1)
     call = ["own", f"--source={source}", f"--data-dir={tmp_path}", "--name=mine"]

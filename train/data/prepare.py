@@ -1,7 +1,7 @@
 """``python -m train.prepare``: build and verify a set of image pairs for training."""
 
 import re
-import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,10 +10,13 @@ from typing import Annotated
 
 from tyro.conf import Positional
 
-from fnet_jax.artifacts.words import counted
-from fnet_jax.cli.console import finish, say
+from fnet_jax.artifacts.words import counted, one_line
+from fnet_jax.cli.console import complain, finish, say, warn
 from fnet_jax.cli.flags import FOLDER, choice, parse, quoted, reads, unset
-from fnet_jax.pairs.public_sets import SETS, ImageSet, described
+from fnet_jax.cli.sources import PATTERN
+from fnet_jax.pairs.layouts import INFRARED, VISIBLE, described
+from fnet_jax.pairs.patterns import Patterns
+from fnet_jax.pairs.public_sets import SETS, ImageSet
 from train.config import DATA_DIR
 
 DESCRIPTION = """\
@@ -27,9 +30,18 @@ written. All bad files are listed, and then no set is written unless --skip-bad
 is given. PNG, JPEG, BMP and TIFF files are read, those of 16 bits as 8 bits.
 
 The sets, how many pairs of each the paper uses, and where their images may be
-below --source:
+below --source (upper and lower case are the same):
 
 {sets}"""
+
+OTHERS = textwrap.wrap(
+    "or two folders with other names of theirs (visible: "
+    f"{VISIBLE.replace('|', ', ')}; infrared: {INFRARED.replace('|', ', ')}; A with B), in train, "
+    "test and val folders or with such folders in them, or one folder deeper; or as in any set "
+    "above",
+    74,
+    break_on_hyphens=False,
+)
 
 EXAMPLES = """\
 examples:
@@ -37,6 +49,7 @@ examples:
   {prog} tno --source MMIF-CDDFuse/
   {prog} kaist --source kaist/ --skip-bad
   {prog} own --source pictures/ --name harbor    (pictures/I1/1.png, pictures/I2/1.png, …)
+  {prog} own --source DJI/ --name harbor --pattern "{{}}_W.JPG" "{{}}_T.JPG"
   {prog} msrs --source MSRS/ --overwrite
 
 The fingerprint of a set depends only on names and pixels: the same images give
@@ -69,6 +82,9 @@ class PrepareConfig:
     data_dir: Annotated[Path | None, FOLDER, DATA_DIR] = None
     # Name for a set of your own images.
     name: Annotated[str | None, reads(set_name, "NAME"), unset("that of its folder")] = None
+    # How the file names of I1 and of I2 look, where they do not differ in the suffix alone: {} is
+    # the name of the scene. Both may lie in one folder then. For a set of your own.
+    pattern: Annotated[Patterns | None, PATTERN, unset()] = None
     # Replace a set that already exists.
     overwrite: bool = False
     # Leave out the pairs whose files cannot be used.
@@ -99,7 +115,7 @@ def run(config: PrepareConfig) -> int:
     def report(line: str) -> None:
         nonlocal problems
         problems += 1
-        tqdm.write(f"error: {line}", file=sys.stderr)
+        complain(line)
 
     prepared = sets.prepare(
         config.dataset,
@@ -108,14 +124,16 @@ def run(config: PrepareConfig) -> int:
         name=config.name,
         overwrite=config.overwrite,
         skip_bad=config.skip_bad,
+        patterns=config.pattern,
         report=report,
+        warn=warn,
         progress=partial(tqdm, unit="pair", leave=False, disable=None),
     )
     say(f"{prepared.name}: {pairs_of(prepared.counts)}{_compared(prepared.counts, config.dataset)}")
     if prepared.left_out:
         say(f"left out: {counted(prepared.left_out, 'pair')}, with the files named above")
     say(f"fingerprint: {prepared.fingerprint}")
-    say(f"folder: {prepared.folder}")
+    say(f"folder: {one_line(str(prepared.folder))}")
     return 1 if problems else 0
 
 
@@ -137,5 +155,7 @@ def _explained(name: str, image_set: ImageSet) -> str:
     pairs = f"{sum(image_set.paper.values()):,} pairs" if image_set.paper else "any number"
     lines = [f"  {name}: {image_set.title}, {pairs}"]
     lines += [f"      {image_set.home}"] if image_set.home else []
-    lines += [f"      {described(layout)}" for layout in image_set.layouts]
+    lines += [f"      {described(layout)}" for layout in image_set.shown]
+    if image_set.examples:
+        lines += [textwrap.indent(line, "      ") for line in OTHERS]
     return "\n".join(lines) + "\n"

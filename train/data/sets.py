@@ -26,8 +26,11 @@ from fnet_jax.artifacts.files import replace_folder, resolved
 from fnet_jax.artifacts.progress import Progress, Report, silent
 from fnet_jax.artifacts.words import counted
 from fnet_jax.errors import InputError, reason
+from fnet_jax.images.color import is_color
 from fnet_jax.images.levels import to_8_bits
+from fnet_jax.pairs import reading
 from fnet_jax.pairs.match import Pair, check_sizes
+from fnet_jax.pairs.patterns import Patterns
 from fnet_jax.pairs.public_sets import SETS, Found, ImageSet, find
 from train.data.prepared import (
     BUILDER,
@@ -44,6 +47,8 @@ LONGEST_NAME = 100  # characters, of a set of one's own
 WORK = "work"  # where TFDS builds a set, in the new folder
 ABANDONED = 24 * 3600  # seconds after which nobody is still preparing
 PNG_LEVEL = 1  # of compression: level 6 takes three times as long and saves an eighth
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
@@ -160,7 +165,9 @@ def prepare(
     name: str | None = None,
     overwrite: bool = False,
     skip_bad: bool = False,
+    patterns: Patterns | None = None,
     report: Report = print,
+    warn: Report = logger.warning,
     progress: Progress = silent,
     elsewhere: str = "use another --data-dir",
 ) -> PreparedSet:
@@ -175,7 +182,9 @@ def prepare(
         name: of a set of one's ``own``; None for the name of the folder.
         overwrite: replace a set that exists.
         skip_bad: write the sound pairs although others are not.
+        patterns: how the file names of I1 and I2 differ, for a set of one's ``own``.
         report: gets a line for each file that cannot be used.
+        warn: gets a line about the pairs whose I2 shows color and whose I1 does not.
         progress: shows how far the work is.
         elsewhere: the remedy if ``data_dir`` cannot be written to, for the message.
 
@@ -185,16 +194,18 @@ def prepare(
             before is unchanged then.
     """
     config = _config(dataset, source, name)
+    if patterns and dataset != "own":
+        raise InputError(f"--pattern: the names of {dataset} are known; leave it out")
     folder = folder_of(data_dir, config.name)
     with readable(str(data_dir)):
         exists = folder.exists()
     if exists and not overwrite:
         raise InputError(f"{folder} already exists; use --overwrite to replace it")
     with readable(str(source)):
-        found = find(source, config.about)
+        found = find(source, config.about, patterns=patterns)
     for split, pairs in found.pairs.items():
         found.pairs[split] = {_in_utf8(name): pair for name, pair in pairs.items()}
-    digests, smallest = _check(found, report, progress)
+    digests, smallest = _check(found, report, warn, progress)
     if found.problems and not skip_bad:
         files = counted(len(found.problems), "file")
         raise BadFiles(
@@ -279,7 +290,7 @@ def _config(dataset: str, source: Path, name: str | None) -> PairsConfig:
 
 
 def _check(
-    found: Found, report: Report, progress: Progress
+    found: Found, report: Report, warn: Report, progress: Progress
 ) -> tuple[dict[tuple[str, str], str], list[int]]:
     """Takes bad pairs out of those that were found.
 
@@ -287,11 +298,11 @@ def _check(
     """
     for problem in found.problems:
         report(problem)
-    digests, sizes = {}, []
+    digests, sizes, swapped = {}, [], list[Pair]()
     for split, pairs in list(found.pairs.items()):
         given = list(pairs.items())
         for name, pair in progress(given, total=len(given), desc=f"checking {split}"):
-            arrays, problems = _checked(pair)
+            arrays, problems = _checked(pair, swapped)
             for problem in problems:
                 report(problem)
             if problems:
@@ -303,15 +314,23 @@ def _check(
                 sizes.append(arrays[0].shape[:2])
         if not pairs:
             del found.pairs[split]
+    if swapped:
+        warn(reading.swapped(swapped))
     return digests, [min(lengths) for lengths in zip(*sizes, strict=True)]
 
 
-def _checked(pair: Pair) -> tuple[list[np.ndarray], list[str]]:
-    """I1 and I2 of a pair, and the problems with its files."""
-    arrays, problems = [], []
+def _checked(pair: Pair, swapped: list[Pair]) -> tuple[list[np.ndarray], list[str]]:
+    """I1 and I2 of a pair, and the problems with its files; adds it to those that look swapped."""
+    arrays: list[np.ndarray] = []
+    problems: list[str] = []
     for path, grey in ((pair.i1, False), (pair.i2, True)):
         try:
-            arrays.append(_read(path, grey=grey))
+            if grey and arrays and not is_color(arrays[0]):
+                image, colored = reading.grey_and_color(path)
+                swapped += [pair] * colored
+            else:
+                image = images.read(path, grey=grey)
+            arrays.append(_eight_bits(image, channels=1 if grey else 3))
             if len(arrays) == 2:
                 check_sizes(pair.i1, arrays[0].shape, pair.i2, arrays[1].shape)
         except InputError as error:
@@ -320,16 +339,16 @@ def _checked(pair: Pair) -> tuple[list[np.ndarray], list[str]]:
 
 
 def _read_pair(pair: Pair) -> list[np.ndarray]:
-    arrays, problems = _checked(pair)
+    arrays, problems = _checked(pair, [])
     if problems:
         raise InputError(problems[0])
     return arrays
 
 
-def _read(path: Path, *, grey: bool) -> np.ndarray:
-    """An image of 8 bits, (H, W, 1) if grey and (H, W, 3) otherwise."""
-    image = to_8_bits(images.read(path, grey=grey))
-    return image if image.ndim == 3 else np.repeat(image[..., None], 1 if grey else 3, axis=2)
+def _eight_bits(image: np.ndarray, *, channels: int) -> np.ndarray:
+    """An image of 8 bits, (H, W, channels)."""
+    image = to_8_bits(image)
+    return image if image.ndim == 3 else np.repeat(image[..., None], channels, axis=2)
 
 
 def _png(image: np.ndarray) -> bytes:

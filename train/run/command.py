@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from fnet_jax.artifacts.words import one_line
 from fnet_jax.cli.console import finish, say
 from fnet_jax.cli.flags import parse
 from train.config import TrainConfig, check
@@ -140,4 +141,4 @@ def report(line: str) -> None:
     """Prints a line on standard error, above the progress bar."""
     from tqdm import tqdm
 
-    tqdm.write(line, file=sys.stderr)
+    tqdm.write(one_line(line), file=sys.stderr)

@@ -1,0 +1,40 @@
+"""Whether the two images of a pair look swapped: color in I2 alone."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fnet_jax import images
+from fnet_jax.images.color import is_color, published_grey
+from fnet_jax.pairs.match import Pair
+
+JPEG = b"\xff\xd8\xff"
+
+
+def grey_and_color(path: Path, *, max_pixels: int | None = None) -> tuple[np.ndarray, bool]:
+    """An image as ``images.read(path, grey=True)`` gives it, and whether its file shows color.
+
+    It is decoded once, but for JPEG files of three channels: their stored luma needs a decoder of
+    its own.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    image = images.read(path, max_pixels=max_pixels)
+    if image.ndim == 2:
+        return image, False
+    with path.open("rb") as file:
+        stored_luma = file.read(len(JPEG)) == JPEG
+    if stored_luma or image.dtype != np.uint8:
+        return images.read(path, grey=True, max_pixels=max_pixels), is_color(image)
+    return published_grey(image), is_color(image)
+
+
+def swapped(pairs: Sequence[Pair]) -> str:
+    """The line about pairs in which I2 shows color and I1 does not; there is at least one."""
+    first = pairs[0]
+    named = f"{first.i1} and {first.i2}"
+    if len(pairs) > 1:
+        named = f"{len(pairs):,} pairs, such as {named}"
+    return f"{named}: I2 shows color and I1 does not; are they swapped?"
