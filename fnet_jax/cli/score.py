@@ -10,7 +10,7 @@ from typing import Annotated
 from tyro.conf import UseAppendAction
 
 from fnet_jax.artifacts.words import counted, one_line
-from fnet_jax.cli.console import complain, finish, say
+from fnet_jax.cli.console import complain, finish, say, warn
 from fnet_jax.cli.flags import (
     FOLDER,
     MOST_PROCESSES,
@@ -24,8 +24,9 @@ from fnet_jax.cli.flags import (
     unset,
     whole,
 )
-from fnet_jax.cli.sources import WAYS, Images
+from fnet_jax.cli.sources import RANGE, RANGE_UNSET, WAYS, Images
 from fnet_jax.errors import InputError
+from fnet_jax.images.range_rules import Rule
 
 DESCRIPTION = f"""\
 Score fused images with the metrics of the field: MI, CE, VIF, Qabf, Qcb, SSIM,
@@ -97,6 +98,9 @@ class ScoreConfig(Images):
     out: Annotated[Path | None, FOLDER, unset()] = None
     # Replace reports that already exist.
     overwrite: bool = False
+    # Which values of deep sources are black and white; see fnet fuse --help. Rules: type, LOW,HIGH,
+    # folder, image.
+    range: Annotated[Rule | None, RANGE, RANGE_UNSET] = None
     # Processes that score.
     workers: Annotated[int | None, whole(1, MOST_PROCESSES), unset("one per core")] = None
     # Explain the metrics and profiles, and stop.
@@ -174,7 +178,9 @@ def run(config: ScoreConfig) -> int:
         profile=config.profile,
         metrics=config.metrics,
         workers=config.workers,
+        rule=config.range,
         report=report,
+        warn=warn,
         progress=partial(tqdm, unit="pair", disable=None),
     )
     comparison = compare(scores)

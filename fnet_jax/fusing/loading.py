@@ -15,9 +15,9 @@ from fnet_jax.images import files
 from fnet_jax.images.alignment import on_one_grid
 from fnet_jax.images.color import is_color
 from fnet_jax.images.frame import CELSIUS, MAX_PIXELS, Frame, logger
+from fnet_jax.images.jobs import TYPES, Rules, rules_of
 from fnet_jax.images.radiometric import Radiometric
-from fnet_jax.images.range_rules import TYPE, Rule
-from fnet_jax.images.ranges import range_of_job
+from fnet_jax.images.range_rules import Rule
 from fnet_jax.pairs.match import Pair, check_sizes
 
 
@@ -52,7 +52,7 @@ class Loader:
 
     color: str = "auto"
     max_pixels: int | None = MAX_PIXELS
-    rules: tuple[Rule, Rule] = (TYPE, TYPE)
+    rules: Rules = TYPES
 
     def of_job(
         self, pairs: Iterable[Pair], *, rule: Rule | None = None, report: Report
@@ -65,10 +65,9 @@ class Loader:
             report: gets a line about each side whose range was chosen.
         """
         pairs = list(pairs)
-        ones = files.deep((p.i1 for p in pairs if p.i1 != p.i2), part="picture")
-        twos = files.deep(p.i2 for p in pairs)
-        rules = tuple(range_of_job(side, rule, report=report) for side in (ones, twos))
-        return dataclasses.replace(self, rules=(rules[0], rules[1]))
+        ones = (pair.i1 for pair in pairs if pair.i1 != pair.i2)
+        rules = rules_of(ones, (pair.i2 for pair in pairs), rule, report=report)
+        return dataclasses.replace(self, rules=rules)
 
     def size(self, pair: Pair) -> Size:
         """Height and width of both images; raises InputError if they cannot be fused."""

@@ -7,7 +7,7 @@ changes, settings that Pillow keeps for the whole process.
 import builtins
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -138,16 +138,26 @@ def thermal_camera(path: Path, *, max_pixels: int | None = MAX_PIXELS) -> Radiom
     return found
 
 
-def read(path: Path, *, grey: bool = False, max_pixels: int | None = MAX_PIXELS) -> np.ndarray:
+def read(
+    path: Path,
+    *,
+    part: str | None = "picture",
+    grey: bool = False,
+    rule: Rule = TYPE,
+    max_pixels: int | None = MAX_PIXELS,
+) -> np.ndarray:
     """Reads an image file as an array in which white is the largest value of the type, or 1.
 
     As :func:`open`; what was decided in reading goes to the log as a warning.
 
     Args:
         path: the file.
+        part: as for :func:`open`; by default what the file shows to a viewer.
         grey: return color images as grey, as the published grey results were made from: the luma
             that a JPEG file stores, and :func:`fnet_jax.images.color.published_grey` of other
             8-bit images.
+        rule: which values of deep images are black and white, of
+            :mod:`fnet_jax.images.range_rules`.
         max_pixels: refuse larger images before they are decoded; None for any size.
 
     Returns:
@@ -156,10 +166,10 @@ def read(path: Path, *, grey: bool = False, max_pixels: int | None = MAX_PIXELS)
     Raises:
         InputError: as :func:`open`, or a file of floats holds values outside [0, 1].
     """
-    frame = open(path, part="picture", grey=grey, max_pixels=max_pixels)
+    frame = open(path, part=part, grey=grey, max_pixels=max_pixels)
     for note in frame.notes:
         logger.warning("%s: %s", path, note)
-    return as_array(path, frame, grey=grey)
+    return as_array(path, frame, grey=grey, rule=rule)
 
 
 def as_array(path: Path, frame: Frame, *, grey: bool = False, rule: Rule = TYPE) -> np.ndarray:
@@ -183,16 +193,15 @@ def as_array(path: Path, frame: Frame, *, grey: bool = False, rule: Rule = TYPE)
     return published_grey(array) if array.dtype == np.uint8 else from_unit(luma(array), array.dtype)
 
 
-def deep(paths: Iterable[Path], *, part: str | None = None) -> Iterator[tuple[Path, Frame]]:
-    """Those of some files that have more than 8 bits, as frames; damaged ones are left out."""
-    for path in paths:
-        try:
-            with _opened(path, thermal=part != "picture") as (file, form):
-                is_deep = form is None or getattr(form, "deep", lambda file: form is jpeg)(file)
-            if is_deep and (form is not jpeg or (part != "picture" and thermal_camera(path))):
-                yield path, open(path, part=part)
-        except InputError:  # which is said where the file is read
-            continue
+def is_deep_file(path: Path, *, part: str | None = None) -> bool:
+    """Whether a file has more than 8 bits, or floats, by its headers; False where it is damaged."""
+    try:
+        with _opened(path, thermal=part != "picture") as (file, form):
+            if form not in (None, jpeg):
+                return hasattr(form, "deep") and form.deep(file)
+        return part != "picture" and thermal_camera(path) is not None
+    except InputError:  # which is said where the file is read
+        return False
 
 
 def _read(path: Path, *, grey: bool, max_pixels: int | None) -> Frame:

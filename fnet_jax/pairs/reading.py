@@ -7,13 +7,14 @@ import numpy as np
 
 from fnet_jax import images
 from fnet_jax.images.color import is_color, published_grey
+from fnet_jax.images.range_rules import TYPE, Rule
 from fnet_jax.pairs.match import Pair
 
 JPEG = b"\xff\xd8\xff"
 
 
-def grey_and_color(path: Path, *, max_pixels: int | None = None) -> tuple[np.ndarray, bool]:
-    """An image as ``images.read(path, grey=True)`` gives it, and whether its file shows color.
+def grey_and_color(path: Path, *, rule: Rule = TYPE) -> tuple[np.ndarray, bool]:
+    """I2 as ``images.read(path, part=None, grey=True)`` gives it, and whether it shows color.
 
     It is decoded once, but for JPEG files of three channels: their stored luma needs a decoder of
     its own.
@@ -21,13 +22,13 @@ def grey_and_color(path: Path, *, max_pixels: int | None = None) -> tuple[np.nda
     Raises:
         InputError: the file cannot be read.
     """
-    image = images.read(path, max_pixels=max_pixels)
+    image = images.read(path, part=None, rule=rule)
     if image.ndim == 2:
         return image, False
     with path.open("rb") as file:
         stored_luma = file.read(len(JPEG)) == JPEG
     if stored_luma or image.dtype != np.uint8:
-        return images.read(path, grey=True, max_pixels=max_pixels), is_color(image)
+        return images.read(path, part=None, grey=True, rule=rule), is_color(image)
     return published_grey(image), is_color(image)
 
 

@@ -1,6 +1,7 @@
 """Fusion metrics of image files, of one method or several, on all cores; bad files are reported."""
 
 import itertools
+import logging
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,13 +17,17 @@ import numpy as np
 from fnet_jax import images
 from fnet_jax.artifacts.progress import Progress, Report, silent
 from fnet_jax.errors import InputError
+from fnet_jax.images.jobs import Rules, rules_of
 from fnet_jax.images.levels import to_8_bits
+from fnet_jax.images.range_rules import TYPE, Rule
 from fnet_jax.metrics.catalogue import check_metrics, evaluate, find_profile
 from fnet_jax.pairs.match import Pair, by_stem, check_sizes, folded, match, partners
 from fnet_jax.pairs.patterns import Patterns
 from fnet_jax.runtime.cores import cores
 from fnet_jax.runtime.memory import keep_freed
 from fnet_jax.runtime.pool import Pool
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -176,7 +181,9 @@ def score(
     profile: str = "paper",
     metrics: Sequence[str] | None = None,
     workers: int | None = None,
+    rule: Rule | None = None,
     report: Report = print,
+    warn: Report = logger.warning,
     progress: Progress = silent,
 ) -> Scores:
     """Computes the metrics of fused image files.
@@ -189,6 +196,9 @@ def score(
         profile: name of the variants, in :data:`fnet_jax.metrics.PROFILES`.
         metrics: names of the metrics; None for all of the profile.
         workers: number of processes; None for one per core. With 1 nothing is started.
+        rule: which values of deep sources are black and white, of
+            :mod:`fnet_jax.images.range_rules`; None for the default.
+        warn: is called with a line about each side whose range was chosen.
         report: is called with a line for each image that cannot be scored; it is NaN then.
         progress: shows how far the work is.
 
@@ -207,7 +217,8 @@ def score(
             raise InputError(f"two scenes are called {one!r}; rename one")
     values = np.full((len(methods), len(stems), len(names)), np.nan)
     scored = 0
-    with _outcomes(scenes, profile, names, workers or cores()) as outcomes:
+    rules = rules_of((s.i1 for s in scenes), (s.i2 for s in scenes), rule, report=warn)
+    with _outcomes(scenes, profile, names, rules, workers or cores()) as outcomes:
         for outcome in progress(outcomes, total=len(scenes), desc="scoring"):
             for line in outcome.problems:
                 report(line)
@@ -219,27 +230,37 @@ def score(
     return Scores(profile, names, methods, stems, values)
 
 
-def read(path: Path) -> np.ndarray:
+def read(path: Path, *, part: str | None = "picture", rule: Rule = TYPE) -> np.ndarray:
     """An image file as metrics want it: uint8 (H, W) or (H, W, 3); 16 bits are rounded to 8.
+
+    Args:
+        path: the file.
+        part: as for :func:`fnet_jax.images.read`.
+        rule: as for :func:`fnet_jax.images.read`.
 
     Raises:
         InputError: the file cannot be read.
     """
-    return to_8_bits(images.read(path))
+    return to_8_bits(images.read(path, part=part, rule=rule))
 
 
 @contextmanager
 def _outcomes(
-    scenes: Sequence[FusedScene], profile: str, metrics: Sequence[str], workers: int
+    scenes: Sequence[FusedScene],
+    profile: str,
+    metrics: Sequence[str],
+    rules: Rules,
+    workers: int,
 ) -> Iterator[Iterator[Outcome]]:
     """Outcomes as they come, from processes where that is worth their start."""
     workers = min(workers, len(scenes))
     if workers == 1:
-        yield (_score_scene(scene, profile, metrics) for scene in scenes)
+        yield (_score_scene(scene, profile, metrics, rules) for scene in scenes)
         return
     pool = Pool(workers, prepare=keep_freed)
     try:
-        done = as_completed([pool.submit(_score_scene, s, profile, metrics) for s in scenes])
+        work = [pool.submit(_score_scene, s, profile, metrics, rules) for s in scenes]
+        done = as_completed(work)
         yield (future.result() for future in done)
     except BrokenProcessPool as error:
         raise InputError(
@@ -250,10 +271,10 @@ def _outcomes(
         pool.shutdown(cancel_futures=True)
 
 
-def _score_scene(scene: FusedScene, profile: str, metrics: Sequence[str]) -> Outcome:
+def _score_scene(scene: FusedScene, profile: str, metrics: Sequence[str], rules: Rules) -> Outcome:
     values: dict[str, list[float]] = {}
     try:
-        I1, I2 = read(scene.i1), read(scene.i2)
+        I1, I2 = read(scene.i1, rule=rules[0]), read(scene.i2, part=None, rule=rules[1])
         check_sizes(scene.i1, I1.shape, scene.i2, I2.shape)
     except InputError as error:
         return Outcome(scene.name, values, [str(error)])

@@ -338,3 +338,22 @@ def test_two_scenes_of_one_name_are_refused(folders):
 def test_images_with_values_of_all_methods_are_counted(folders):
     cut(folders["A"] / "2.png")
     assert scored(scenes_of(folders))[0].complete == 2
+
+
+def test_raw_counts_are_scored_by_one_range_which_is_said(tmp_path, rng):
+    """An image of counts between 6,743 and 7,077 of 65,535 has two levels of 8 bits."""
+    shown = rng.integers(0, 256, (2, 40, 48), np.uint8)
+    for i, levels in enumerate(shown):
+        counts = (6743 + levels.astype(float) / 255 * 334).round().astype(np.uint16)
+        for name, image in (("i1", levels), ("i2", counts), ("fused", levels)):
+            (tmp_path / name).mkdir(exist_ok=True)
+            images.write(tmp_path / name / f"{i}.png", image)
+    scenes, _ = run.find_scenes(tmp_path / "i1", tmp_path / "i2", {"x": tmp_path / "fused"})
+    said = []
+    given = {"metrics": ("SSIM",), "workers": 1, "warn": said.append}
+    asked, plain = (run.score(scenes, rule=rule, **given).values for rule in (None, "type"))
+    (line,) = said
+    assert "i2/0.png and 1 more: fills a small part of its range" in line
+    # Both sources are then the fused image, but for counts that are rounded to 334 levels.
+    assert asked.min() > 1.9
+    assert plain.max() < 1.7

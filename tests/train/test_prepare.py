@@ -3,9 +3,11 @@
 import re
 
 import command
+import numpy as np
 import pytest
 from made_up_files import source_of, spoil
 
+from fnet_jax import images
 from fnet_jax.pairs.public_sets import SETS
 from train.data.prepare import main
 from train.data.prepared import open_set
@@ -114,3 +116,20 @@ def test_wrong_arguments_exit_with_2(wrong, capsys):
         main(wrong)
     assert stopped.value.code == 2
     assert "error: " in capsys.readouterr().err
+
+
+def test_raw_counts_are_prepared_by_one_range_which_is_said(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for i in range(2):
+        for name, low in (("I1", 0), ("I2", 6743)):
+            (tmp_path / "raw" / name).mkdir(parents=True, exist_ok=True)
+            counts = rng.integers(low, low + 334, (20, 24), np.uint16)
+            counts = counts.astype(np.uint8) if name == "I1" else counts
+            images.write(tmp_path / f"raw/{name}/{i}.png", counts)
+    call = ["own", "--source", str(tmp_path / "raw"), "--data-dir", str(tmp_path)]
+    for flags in ([], ["--range=type", "--overwrite"]):
+        assert main([*call, *flags]) == 0
+        said = capsys.readouterr().err
+        assert ("I2/0.png and 1 more: fills a small part" in said) == (not flags)
+        levels = len(np.unique(open_set("raw", data_dir=tmp_path).pairs()[0]["I2"]))
+        assert levels > 100 if not flags else levels <= 3

@@ -13,7 +13,8 @@ from tyro.conf import Positional
 from fnet_jax.artifacts.words import counted, one_line
 from fnet_jax.cli.console import complain, finish, say, warn
 from fnet_jax.cli.flags import FOLDER, choice, parse, quoted, reads, unset
-from fnet_jax.cli.sources import PATTERN
+from fnet_jax.cli.sources import PATTERN, RANGE, RANGE_UNSET
+from fnet_jax.images.range_rules import Rule
 from fnet_jax.pairs.layouts import INFRARED, VISIBLE, described
 from fnet_jax.pairs.patterns import Patterns
 from fnet_jax.pairs.public_sets import SETS, ImageSet
@@ -85,6 +86,9 @@ class PrepareConfig:
     # How the file names of I1 and of I2 look, where they do not differ in the suffix alone: {} is
     # the name of the scene. Both may lie in one folder then. For a set of your own.
     pattern: Annotated[Patterns | None, PATTERN, unset()] = None
+    # Which values of images of more than 8 bits or of floats are black and white; see fnet fuse
+    # --help. Rules: type, LOW,HIGH, folder, image.
+    range: Annotated[Rule | None, RANGE, RANGE_UNSET] = None
     # Replace a set that already exists.
     overwrite: bool = False
     # Leave out the pairs whose files cannot be used.
@@ -125,6 +129,7 @@ def run(config: PrepareConfig) -> int:
         overwrite=config.overwrite,
         skip_bad=config.skip_bad,
         patterns=config.pattern,
+        rule=config.range,
         report=report,
         warn=warn,
         progress=partial(tqdm, unit="pair", leave=False, disable=None),

@@ -27,7 +27,9 @@ from fnet_jax.artifacts.progress import Progress, Report, silent
 from fnet_jax.artifacts.words import counted
 from fnet_jax.errors import InputError, reason
 from fnet_jax.images.color import is_color
+from fnet_jax.images.jobs import TYPES, Rules, rules_of
 from fnet_jax.images.levels import to_8_bits
+from fnet_jax.images.range_rules import Rule
 from fnet_jax.pairs import reading
 from fnet_jax.pairs.match import Pair, check_sizes
 from fnet_jax.pairs.patterns import Patterns
@@ -96,6 +98,7 @@ class ImagePairs(tfds.core.GeneratorBasedBuilder):
         *,
         pairs: Mapping[str, Mapping[str, Pair]] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        rules: Rules = TYPES,
         progress: Progress = silent,
         **arguments: Any,
     ) -> None:
@@ -104,10 +107,12 @@ class ImagePairs(tfds.core.GeneratorBasedBuilder):
         Args:
             pairs: the image files, by split and name.
             metadata: JSON values to keep beside the pairs.
+            rules: which values of deep images are black and white.
             progress: shows how far the work is.
             arguments: for TFDS; ``config`` and ``data_dir`` among them.
         """
         self._pairs, self._metadata, self._progress = pairs or {}, metadata or {}, progress
+        self._rules = rules
         super().__init__(file_format="array_record", **arguments)
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -149,7 +154,7 @@ class ImagePairs(tfds.core.GeneratorBasedBuilder):
         pairs = list(self._pairs[split].items())
         progress = self._progress(pairs, total=len(pairs), desc=f"writing {split}")
         for index, (name, pair) in enumerate(progress):
-            i1, i2 = _read_pair(pair)
+            i1, i2 = _read_pair(pair, self._rules)
             yield index, {"I1": _png(i1), "I2": _png(i2[..., 0]), "name": name}
 
 
@@ -166,6 +171,7 @@ def prepare(
     overwrite: bool = False,
     skip_bad: bool = False,
     patterns: Patterns | None = None,
+    rule: Rule | None = None,
     report: Report = print,
     warn: Report = logger.warning,
     progress: Progress = silent,
@@ -183,8 +189,11 @@ def prepare(
         overwrite: replace a set that exists.
         skip_bad: write the sound pairs although others are not.
         patterns: how the file names of I1 and I2 differ, for a set of one's ``own``.
+        rule: which values of deep images are black and white, of
+            :mod:`fnet_jax.images.range_rules`; None for the default.
         report: gets a line for each file that cannot be used.
-        warn: gets a line about the pairs whose I2 shows color and whose I1 does not.
+        warn: gets a line about each side whose range was chosen, and one about the pairs whose I2
+            shows color and whose I1 does not.
         progress: shows how far the work is.
         elsewhere: the remedy if ``data_dir`` cannot be written to, for the message.
 
@@ -205,7 +214,9 @@ def prepare(
         found = find(source, config.about, patterns=patterns)
     for split, pairs in found.pairs.items():
         found.pairs[split] = {_in_utf8(name): pair for name, pair in pairs.items()}
-    digests, smallest = _check(found, report, warn, progress)
+    given = [pair for pairs in found.pairs.values() for pair in pairs.values()]
+    rules = rules_of((p.i1 for p in given), (p.i2 for p in given), rule, report=warn)
+    digests, smallest = _check(found, rules, report, warn, progress)
     if found.problems and not skip_bad:
         files = counted(len(found.problems), "file")
         raise BadFiles(
@@ -233,6 +244,7 @@ def prepare(
                     data_dir=new / WORK,
                     pairs=found.pairs,
                     metadata=metadata,
+                    rules=rules,
                     progress=progress,
                 )
             builder.write()
@@ -290,7 +302,7 @@ def _config(dataset: str, source: Path, name: str | None) -> PairsConfig:
 
 
 def _check(
-    found: Found, report: Report, warn: Report, progress: Progress
+    found: Found, rules: Rules, report: Report, warn: Report, progress: Progress
 ) -> tuple[dict[tuple[str, str], str], list[int]]:
     """Takes bad pairs out of those that were found.
 
@@ -302,7 +314,7 @@ def _check(
     for split, pairs in list(found.pairs.items()):
         given = list(pairs.items())
         for name, pair in progress(given, total=len(given), desc=f"checking {split}"):
-            arrays, problems = _checked(pair, swapped)
+            arrays, problems = _checked(pair, rules, swapped)
             for problem in problems:
                 report(problem)
             if problems:
@@ -319,17 +331,18 @@ def _check(
     return digests, [min(lengths) for lengths in zip(*sizes, strict=True)]
 
 
-def _checked(pair: Pair, swapped: list[Pair]) -> tuple[list[np.ndarray], list[str]]:
+def _checked(pair: Pair, rules: Rules, swapped: list[Pair]) -> tuple[list[np.ndarray], list[str]]:
     """I1 and I2 of a pair, and the problems with its files; adds it to those that look swapped."""
     arrays: list[np.ndarray] = []
     problems: list[str] = []
     for path, grey in ((pair.i1, False), (pair.i2, True)):
         try:
             if grey and arrays and not is_color(arrays[0]):
-                image, colored = reading.grey_and_color(path)
+                image, colored = reading.grey_and_color(path, rule=rules[1])
                 swapped += [pair] * colored
             else:
-                image = images.read(path, grey=grey)
+                part = None if grey else "picture"
+                image = images.read(path, part=part, grey=grey, rule=rules[grey])
             arrays.append(_eight_bits(image, channels=1 if grey else 3))
             if len(arrays) == 2:
                 check_sizes(pair.i1, arrays[0].shape, pair.i2, arrays[1].shape)
@@ -338,8 +351,8 @@ def _checked(pair: Pair, swapped: list[Pair]) -> tuple[list[np.ndarray], list[st
     return arrays, problems
 
 
-def _read_pair(pair: Pair) -> list[np.ndarray]:
-    arrays, problems = _checked(pair, [])
+def _read_pair(pair: Pair, rules: Rules) -> list[np.ndarray]:
+    arrays, problems = _checked(pair, rules, [])
     if problems:
         raise InputError(problems[0])
     return arrays

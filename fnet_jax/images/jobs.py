@@ -1,0 +1,42 @@
+"""The ranges of a job's images: one for each side, from all of its deep files."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from fnet_jax.errors import InputError
+from fnet_jax.images import files
+from fnet_jax.images.frame import Frame
+from fnet_jax.images.range_rules import TYPE, Rule
+from fnet_jax.images.ranges import range_of_job
+
+Rules = tuple[Rule, Rule]
+"""Which values of the deep images of I1 and of I2 are black and white."""
+TYPES: Rules = (TYPE, TYPE)
+
+
+def rules_of(
+    ones: Iterable[Path], twos: Iterable[Path], rule: Rule | None, *, report: Callable[[str], None]
+) -> Rules:
+    """The rules for both sides of a job.
+
+    Args:
+        ones: files of I1, of which a thermal camera's are taken for pictures.
+        twos: files of I2, of which they give temperatures.
+        rule: what was asked for; None for the default.
+        report: gets a line about each side whose range was chosen.
+    """
+    one, two = (
+        range_of_job(_deep(paths, part), rule, report=report)
+        for paths, part in ((ones, "picture"), (twos, None))
+    )
+    return one, two
+
+
+def _deep(paths: Iterable[Path], part: str | None) -> Iterator[tuple[Path, Frame]]:
+    """The deep ones of some files; damaged ones are left out."""
+    for path in paths:
+        if files.is_deep_file(path, part=part):
+            try:
+                yield path, files.open(path, part=part)
+            except InputError:  # which is said where the file is read
+                continue
