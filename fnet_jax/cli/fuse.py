@@ -99,6 +99,9 @@ class FuseConfig(Sources):
     temperatures: bool = False
     # Do not keep what the files of I1 say beside their pixels: camera, time, resolution, place.
     strip: bool = False
+    # Go on with a job that was stopped: skip the pairs whose fused image is there, made by the same
+    # weights and options of the same files.
+    resume: bool = False
     # Replace fused images that already exist.
     overwrite: bool = False
     # Refuse images with more pixels.
@@ -168,6 +171,7 @@ def run(config: FuseConfig) -> int:
     keep_programs()
     ckpt = config.ckpt or checkpoints.PRETRAINED
     fusers = Fuser.from_checkpoint(ckpt, tile=config.tile).on_local_devices(len(pairs))
+    there: list[Path] = []
     written = fuse_pairs(
         fusers,
         pairs,
@@ -179,15 +183,21 @@ def run(config: FuseConfig) -> int:
         rule=config.range,
         strip=config.strip,
         temperatures=config.temperatures,
+        recorded=len(pairs) > 1 and not config.samples,
+        resume=config.resume,
+        finished=there.append,
         report=complain,
         warn=warn,
         progress=partial(tqdm, desc="fusing", unit="pair", disable=None),
     )
     fused = {path.stem: path for path in written}
+    kept = f" ({len(there):,} of them before)" if there else ""
+    fused |= {path.stem: path for path in there}
     total = len(pairs) + len(problems)
     compilations = sum(fuser.compilations for fuser in fusers)
+    seconds = time.perf_counter() - start
     say(
-        f"fused {len(fused)} of {counted(total, 'pair')} in {time.perf_counter() - start:.1f} s "
+        f"fused {len(fused)} of {counted(total, 'pair')}{kept} in {seconds:.1f} s "
         f"({counted(compilations, 'compilation')}) into {one_line(str(config.out))}"
     )
     if config.sheet and fused:

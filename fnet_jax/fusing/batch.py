@@ -19,12 +19,14 @@ from fnet_jax.artifacts.progress import Report
 from fnet_jax.errors import InputError, reason
 from fnet_jax.fusing.fuser import Fuser
 from fnet_jax.fusing.loading import Loaded, Loader
+from fnet_jax.fusing.record import Record
 from fnet_jax.fusing.shapes import Size
 from fnet_jax.images.frame import MAX_PIXELS
 from fnet_jax.images.range_rules import Rule
 from fnet_jax.images.writing import write_values
 from fnet_jax.pairs import reading
 from fnet_jax.pairs.match import Pair, named
+from fnet_jax.weights.integrity import checksums
 
 REMEDY = "use --tile 1024, or a smaller number"
 CELSIUS_SUFFIX = ".celsius.tif"
@@ -57,6 +59,9 @@ def fuse_pairs(
     rule: Rule | None = None,
     strip: bool = False,
     temperatures: bool = False,
+    recorded: bool = False,
+    resume: bool = False,
+    finished: Callable[[Path], object] = lambda target: None,
     report: Report = print,
     warn: Report = logger.warning,
     progress: Callable[[list[Pair]], Iterable[Pair]] = iter,
@@ -80,6 +85,10 @@ def fuse_pairs(
         strip: do not keep what I1's files say beside their pixels: camera, time, place.
         temperatures: write the temperatures of I2, where its file gives them, beside the fused
             image, as float32 TIFF in °C.
+        recorded: keep a record in ``out``, so that the job can be resumed.
+        resume: skip the pairs whose fused image is there, made by the same weights and options of
+            the same files, as :mod:`fnet_jax.fusing.record` tells.
+        finished: is called with each image that is skipped.
         report: is called with a line for each pair that failed, in their order.
         warn: is called with a line about each side whose range was chosen, and at the end with one
             about the pairs whose I2 shows color and whose I1 does not, if there are any.
@@ -98,7 +107,7 @@ def fuse_pairs(
     sizes: list[Size] = []
     for pair in pairs:
         try:
-            target = _target(pair, out, suffix, overwrite=overwrite)
+            target = _target(pair, out, suffix, overwrite=overwrite or resume)
             if resolved(target) in sources:  # through a link from another folder
                 raise InputError(f"{target}: is a source image; use another --out")
             sizes.append(unranged.size(pair))
@@ -108,6 +117,21 @@ def fuse_pairs(
     for fuser in fusers:
         fuser.prepare(sizes)
     loader = unranged.of_job(targets, rule=rule, report=warn)
+    made_by = {
+        "weights": checksums(fusers[0].params),
+        "color": color,
+        "rules": [str(rule) for rule in loader.rules],
+        "strip": strip,
+        "temperatures": temperatures,
+    }
+    record = Record(out, made_by)
+    for pair, target in list(targets.items()) if resume else []:
+        if record.has(target, pair):
+            del targets[pair]
+            finished(target)
+        elif target.exists() and not overwrite:
+            del targets[pair]
+            report(f"{target}: was made otherwise; use --overwrite to replace it")
 
     swapped: list[Pair] = []
 
@@ -125,10 +149,12 @@ def fuse_pairs(
         assert job.loaded is not None
         assert job.fused is not None
         target, metadata = targets[job.pair], {} if strip else job.loaded.metadata
-        images.write(target, job.fused, overwrite=overwrite, metadata=metadata)
         if temperatures and job.loaded.celsius is not None:
             beside = target.with_name(f"{target.stem}{CELSIUS_SUFFIX}")
-            write_values(beside, job.loaded.celsius, overwrite=overwrite)
+            write_values(beside, job.loaded.celsius, overwrite=overwrite or resume)
+        if recorded or resume:
+            record.add(target, job.pair)
+        images.write(target, job.fused, overwrite=overwrite, metadata=metadata)
 
     with closing(_overlapped(list(targets), read, fuse, write, fusers)) as jobs:
         for pair, job in zip(progress(list(targets)), jobs, strict=True):

@@ -17,9 +17,15 @@ from PIL import Image
 
 from fnet_jax import Fuser, images
 from fnet_jax.cli.fuse import main
+from fnet_jax.fusing.record import NAME
 from fnet_jax.fusing.sheet import contact_sheet
 from fnet_jax.networks.ifnet import IFNet
 from fnet_jax.weights import checkpoints
+
+
+def names(folder):
+    """What is in a folder of fused images but the record of the job."""
+    return sorted(set(os.listdir(folder)) - {NAME})
 
 
 @pytest.fixture
@@ -101,7 +107,7 @@ def test_every_bad_input_is_named_and_the_rest_is_fused(small_checkpoint, folder
         assert sum(bool(re.search(f"{name}.*{message}", line)) for line in errors) == 1, name
     assert len(errors) == 7
     assert (tmp_path / "out/0.png").read_bytes() == b"precious"
-    assert sorted(os.listdir(tmp_path / "out")) == ["0.png", "1.jpg", "2.bmp", "3.tif", "4.PNG"]
+    assert names(tmp_path / "out") == ["0.png", "1.jpg", "2.bmp", "3.tif", "4.PNG"]
 
 
 def test_overwrite_and_format(small_checkpoint, folders, tmp_path, capsys):
@@ -110,7 +116,7 @@ def test_overwrite_and_format(small_checkpoint, folders, tmp_path, capsys):
     call = arguments(small_checkpoint, folders, tmp_path / "out", "--format", "png")
     assert main(call) == 1
     assert main([*call, "--overwrite"]) == 0
-    assert sorted(os.listdir(tmp_path / "out")) == [f"{i}.png" for i in range(5)]
+    assert names(tmp_path / "out") == [f"{i}.png" for i in range(5)]
     assert images.read(tmp_path / "out/0.png").shape == (9, 12, 3)
     capsys.readouterr()
 
@@ -143,7 +149,7 @@ def test_a_name_with_a_suffix_is_a_folder_for_folders(small_checkpoint, folders,
     assert main(arguments(small_checkpoint, pair, tmp_path / "there.png")) == 0
     assert os.listdir(tmp_path / "there.png") == ["1.jpg"]
     assert main(arguments(small_checkpoint, folders, tmp_path / "several.png")) == 0
-    assert len(os.listdir(tmp_path / "several.png")) == 5
+    assert len(names(tmp_path / "several.png")) == 5
     assert main(arguments(small_checkpoint, pair, tmp_path / "fused.webp")) == 0
     assert os.listdir(tmp_path / "fused.webp") == ["1.jpg"]
 
@@ -318,7 +324,7 @@ def test_interruption_leaves_whole_files(small_checkpoint, tmp_path, rng):
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert error.strip() == "stopped; the images fused so far are complete"
-    written = os.listdir(tmp_path / "out")
+    written = names(tmp_path / "out")
     assert 0 < len(written) < 400
     for name in written:
         assert images.read(tmp_path / "out" / name).shape == (160, 160)
@@ -337,7 +343,7 @@ def test_work_is_done_though_nobody_listens(small_checkpoint, folders, tmp_path,
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
-    assert len(os.listdir(tmp_path / "out")) == 5
+    assert len(names(tmp_path / "out")) == 5
 
 
 def test_help_teaches(tmp_path):
@@ -459,3 +465,29 @@ def test_images_of_degrees_need_no_flag_and_raw_counts_are_told(
     assert main(arguments(small_checkpoint, pair, tmp_path / "type", "--range=type")) == 0
     fused, plain = (images.read(tmp_path / name / "vi.png") for name in ("out", "type"))
     assert (fused != plain).any()
+
+
+def test_a_killed_job_goes_on_by_the_same_command(small_checkpoint, tmp_path, rng):
+    for name in ("vi", "ir"):
+        (tmp_path / name).mkdir()
+        for i in range(40):
+            images.write(tmp_path / f"{name}/{i}.png", rng.integers(0, 256, (60, 60), np.uint8))
+    call = [*map(str, arguments(small_checkpoint, ("vi", "ir"), "out")), "--resume"]
+    environment = {**os.environ, "PYTHONPATH": str(command.ROOT)}
+    for enough in (1, 15):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "eval.fuse", *call], cwd=tmp_path, env=environment
+        )
+        deadline = time.monotonic() + 60
+        while len(list(tmp_path.glob("out/[0-9]*.png"))) < enough and time.monotonic() < deadline:
+            time.sleep(0.005)
+        process.kill()
+        process.wait()
+    done = command.run("eval.fuse", *call, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"fused 40 of 40 pairs \(\d+ of them before\)", done.stdout)
+    assert len(images.find(tmp_path / "out")) == 40
+    assert len(os.listdir(tmp_path / "out")) == 41  # and the record: no draft is left over
+    again = command.run("eval.fuse", *call, cwd=tmp_path)
+    assert again.returncode == 0
+    assert "fused 40 of 40 pairs (40 of them before)" in again.stdout

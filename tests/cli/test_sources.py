@@ -109,7 +109,7 @@ def test_a_table_a_glob_and_a_pattern_name_the_same_pairs(small_checkpoint, tmp_
         assert done.stderr.startswith(f"error: {said}")
         assert done.stderr.count("\n") == 1
         assert "fused 2 of 3 pairs" in done.stdout
-        fused.append({path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()})
+        fused.append({path.name: path.read_bytes() for path in images.find(tmp_path / "out")})
         done = command.run(
             "eval.score", *way, "--fused", "out", "--metrics", "MI", "--workers", "1", cwd=tmp_path
         )
