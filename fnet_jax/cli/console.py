@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def finish(work: Callable[[], int], *, stopped: str) -> int:
             stream.reconfigure(errors="replace")
     if logging.lastResort:  # the handler of a command that sets none
         logging.lastResort.setFormatter(InOneLine())
+    # What Pillow warns of, such as damaged tags, is no reason to refuse a picture.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     line = f"stopped; {stopped}"
     program.when_interrupted(line)
     try:

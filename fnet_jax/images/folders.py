@@ -7,6 +7,7 @@ from fnet_jax.errors import InputError, reason
 from fnet_jax.images.sheets import is_sheet
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+READ = (*SUFFIXES, ".fff", ".seq")  # the latter of thermal cameras: read, not written
 
 
 def find(folder: Path) -> list[Path]:
@@ -23,7 +24,7 @@ def find(folder: Path) -> list[Path]:
             named = [
                 folder / entry.name
                 for entry in entries
-                if Path(entry.name).suffix.lower() in SUFFIXES
+                if Path(entry.name).suffix.lower() in READ
                 and not entry.name.startswith(".")
                 and not _is_folder(entry)
             ]

@@ -32,10 +32,17 @@ def within(frame: Frame, black_and_white: Range) -> np.ndarray:
     if np.issubdtype(pixels.dtype, np.floating) and not np.isfinite(pixels).all():
         raise ValueError("holds NaN or infinity; replace those values")
     low, high = black_and_white.low, black_and_white.high
-    unit = ((pixels.astype(np.float64) - low) / (high - low)).clip(0, 1)
+    # In place, as images may be large; float32 holds 16 bits and what float32 files hold.
+    exact = np.dtype(np.float32 if pixels.dtype.itemsize <= 2 else np.float64)
+    unit: np.ndarray = pixels.astype(exact)
+    unit -= low
+    unit /= high - low
+    np.clip(unit, 0, 1, out=unit)
     if np.issubdtype(pixels.dtype, np.integer):
-        return np.rint(unit * 65535).astype(np.uint16)
-    return unit.astype(np.float32)
+        unit *= 65535
+        np.rint(unit, out=unit)
+        return unit.astype(np.uint16)
+    return unit.astype(np.float32, copy=False)
 
 
 def samples(frame: Frame) -> np.ndarray:

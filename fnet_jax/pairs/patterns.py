@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from fnet_jax.errors import InputError
-from fnet_jax.images.folders import SUFFIXES
+from fnet_jax.images.folders import READ
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,11 @@ class Pattern:
     @property
     def _whole(self) -> bool:
         """Whether the pattern has an image suffix."""
-        return PurePath(self.text).suffix.lower() in SUFFIXES
+        return PurePath(self.text).suffix.lower() in READ
 
     def _match(self, name: str, flags: re.RegexFlag) -> re.Match[str] | None:
         before, after = unicodedata.normalize("NFC", self.text).split("{}")
-        known = "" if self._whole else f"(?:{'|'.join(map(re.escape, SUFFIXES))})"
+        known = "" if self._whole else f"(?:{'|'.join(map(re.escape, READ))})"
         wanted = f"{re.escape(before)}(.+){re.escape(after)}"
         name = unicodedata.normalize("NFC", name)
         return re.fullmatch(f"{wanted}(?i:{known})", name, flags | re.DOTALL)

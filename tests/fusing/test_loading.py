@@ -6,14 +6,14 @@ from itertools import permutations
 import numpy as np
 import pytest
 import tifffile
-from made_up_fff import photo
+from made_up_fff import made_up, photo, smooth_counts
 from PIL import Image
 
 from fnet_jax import images
 from fnet_jax.errors import InputError
 from fnet_jax.fusing.loading import Loader
 from fnet_jax.images.range_rules import Range
-from fnet_jax.pairs.match import Pair
+from fnet_jax.pairs.match import Pair, match
 
 
 def test_one_file_gives_both_images_on_one_grid(tmp_path, rng):
@@ -127,3 +127,15 @@ def test_color_in_i2_alone_looks_swapped(tmp_path, rng, suffix, grey):
         assert found.swapped == (one != "color" and two == "color")
         np.testing.assert_array_equal(found.i1, images.read(pair.i1, grey=grey))
         np.testing.assert_array_equal(found.i2, images.read(pair.i2, grey=True))
+
+
+@pytest.mark.parametrize("suffix", [".fff", ".seq"])
+def test_bare_records_of_thermal_cameras_are_second_images(tmp_path, rng, suffix):
+    (tmp_path / "vi").mkdir()
+    (tmp_path / "ir").mkdir()
+    images.write(tmp_path / "vi/1.png", rng.integers(0, 256, (30, 40), np.uint8))
+    (tmp_path / f"ir/1{suffix}").write_bytes(made_up(smooth_counts(rng)) * 2)
+    (pair,), problems = match(tmp_path / "vi", tmp_path / "ir")
+    assert problems == []
+    found = Loader().of_job([pair], report=lambda line: None).load(pair)
+    assert found.celsius.shape == found.i2.shape == (30, 40)

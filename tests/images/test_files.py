@@ -176,9 +176,9 @@ def test_damage_gives_an_image_or_one_kind_of_error(tmp_path, rng, capfd, suffix
 
 
 def test_find_lists_images_only(tmp_path):
-    for name in ("b.PNG", "a.jpeg", "notes.txt", ".c.png"):
+    for name in ("b.PNG", "a.jpeg", "notes.txt", ".c.png", "d.seq", "e.FFF"):
         (tmp_path / name).touch()
-    assert [path.name for path in images.find(tmp_path)] == ["a.jpeg", "b.PNG"]
+    assert [path.name for path in images.find(tmp_path)] == ["a.jpeg", "b.PNG", "d.seq", "e.FFF"]
 
 
 def test_threads_read_at_once_and_nothing_else_is_silenced(tmp_path, rng, capfd):
