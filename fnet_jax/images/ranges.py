@@ -32,7 +32,7 @@ def within(frame: Frame, black_and_white: Range) -> np.ndarray:
     if np.issubdtype(pixels.dtype, np.floating) and not np.isfinite(pixels).all():
         raise ValueError("holds NaN or infinity; replace those values")
     low, high = black_and_white.low, black_and_white.high
-    # In place, as images may be large; float32 holds 16 bits and what float32 files hold.
+    # In place, as images may be large; float32 holds 16 bits.
     exact = np.dtype(np.float32 if pixels.dtype.itemsize <= 2 else np.float64)
     unit: np.ndarray = pixels.astype(exact)
     unit -= low
