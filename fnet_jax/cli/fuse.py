@@ -201,10 +201,12 @@ def run(config: FuseConfig) -> int:
         f"({counted(compilations, 'compilation')}) into {one_line(str(config.out))}"
     )
     if config.sheet and fused:
-        shown = [pair for pair in pairs if pair.name in fused][:SHEET_ROWS]
-        loader = Loader().of_job(shown, rule=config.range, report=lambda line: None)
-        sources = {pair: loader.load(pair, quiet=True) for pair in shown}
-        rows = [(p.name, x.i1, x.i2, fused[p.name]) for p, x in sources.items()]
+        shown = [pair for pair in pairs if pair.name in fused]
+        loader = Loader(max_pixels=config.max_pixels).of_job(
+            shown, rule=config.range, report=lambda line: None
+        )
+        sources = ((pair, loader.load(pair, quiet=True)) for pair in shown[:SHEET_ROWS])
+        rows = ((p.name, x.i1, x.i2, fused[p.name]) for p, x in sources)  # one in memory at a time
         write_sheet(config.sheet, contact_sheet(rows), overwrite=config.overwrite)
         say(f"contact sheet: {one_line(str(config.sheet))}")
     return 0 if len(fused) == total else 1

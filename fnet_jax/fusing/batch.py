@@ -131,7 +131,10 @@ def fuse_pairs(
             finished(target)
         elif target.exists() and not overwrite:
             del targets[pair]
-            report(f"{target}: was made otherwise; use --overwrite to replace it")
+            report(
+                f"{target}: was made with other weights, options or sources; "
+                f"use --overwrite to replace it"
+            )
 
     swapped: list[Pair] = []
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,10 @@ class Loader:
             _log(pair.i1, camera.thermal, quiet=quiet)
             frame = camera.thermal.replace(pixels=thermal)
             i2 = files.as_array(pair.i2, frame, grey=True, rule=self.rules[1])
-            return Loaded(visible, i2, celsius=_celsius(frame))
+            metadata: Mapping[str, Any] = {}
+            with suppress(InputError):  # a bare record shows no picture
+                metadata = files.open(pair.i1, part="picture").metadata
+            return Loaded(visible, i2, metadata=metadata, celsius=_celsius(frame))
         grey = self.color == "grey"
         one = files.open(pair.i1, part="picture", grey=grey, max_pixels=self.max_pixels)
         two = files.open(pair.i2, grey=True, max_pixels=self.max_pixels)
@@ -120,8 +124,8 @@ class Loader:
         camera = files.thermal_camera(path, max_pixels=self.max_pixels)
         visible = None if camera is None else camera.visible()
         if camera is None or visible is None:
-            what = "a file of a thermal camera" if camera is None else "one with a visible image"
-            raise InputError(f"{path}: is not {what}; give the other image too, with --i1 and --i2")
+            lacks = "image of a thermal camera" if camera is None else "visible image"
+            raise InputError(f"{path}: holds no {lacks}; give both images, with --i1 and --i2")
         return (*on_one_grid(visible.pixels, camera.thermal.pixels, camera.alignment), camera)
 
 

@@ -41,7 +41,6 @@ OTHERS = {  # what is often found under the name of an image
     b"%!PS": "PostScript; export it as PNG",
     b"%PDF": "PDF; export it as PNG",
     b"GIF8": "GIF; save it as PNG",
-    b"RIFF": "WebP; save it as PNG",
     b"SIMPLE": "FITS; save it as TIFF",
 }
 PARTS = (None, "thermal", "visible", "picture")
@@ -272,7 +271,8 @@ def _opened(path: Path, *, thermal: bool = False) -> Iterator[tuple[BinaryIO, An
             if not head:
                 raise InputError(f"{path}: the file is empty; copy or export it again")
             if form is None and not (thermal and radiometric.is_radiometric(head)):
-                what = next((w for start, w in OTHERS.items() if head.startswith(start)), None)
+                known = {head[:8]: "WebP; save it as PNG"} if head[8:12] == b"WEBP" else OTHERS
+                what = next((w for start, w in known.items() if head.startswith(start)), None)
                 detail = f"holds {what}" if what else f"not an image of a known format; use {KNOWN}"
                 raise InputError(f"{path}: {detail}")
             file.seek(0)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-LEVELS, CELSIUS, KELVIN = "levels", "°C", "K"
+LEVELS, CELSIUS = "levels", "°C"
 MAX_PIXELS = 100_000_000  # of an image, unless a larger one is asked for
 ROUNDING = 1e-6  # by which floats may leave [0, 1]
 
@@ -26,14 +26,14 @@ class Frame:
             least of the pixels.
         white: the value that is white: for levels 2^bits − 1 of the stored bits, for floats 1. Of a
             unit without a white, the greatest of the pixels.
-        unit: ``"levels"``, ``"°C"`` or ``"K"``.
+        unit: ``"levels"`` or ``"°C"``.
         channels: of the picture in its file, 1 or 3; the pixels of a JPEG file that is read as grey
             have 1 all the same.
         metadata: what a fused image keeps of I1's file, by name: ``exif`` (bytes, without
             orientation and thumbnail), ``resolution`` (dots per inch, two numbers), ``geotiff``
             (tags by number); whatever of it the file has.
         notes: lines about what was decided in reading the file, without its name, such as
-            ``"transparent pixels are black"``.
+            ``"what is transparent becomes black"``.
     """
 
     pixels: np.ndarray

@@ -15,6 +15,7 @@ MOST_SCANS = 100  # encoders write 10; each costs as much time as the whole pict
 START, END, SCAN, APP1 = 0xD8, 0xD9, 0xDA, 0xE1
 ALONE = (0x01, *range(0xD0, 0xD9))  # markers without a length
 FRAMES = tuple(m for m in range(0xC0, 0xD0) if m not in (0xC4, 0xC8, 0xCC))
+JUNK = 1 << 16  # bytes that are searched together for the next segment
 EXIF, XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 
 
@@ -76,15 +77,22 @@ def decode(file: BinaryIO, *, grey: bool) -> Stored:
 
 
 def _segments(file: BinaryIO) -> Iterator[tuple[int, int]]:
-    """Marker and length of each segment, with the file at its content."""
+    """Marker and length of each segment, with the file at its content.
+
+    Bytes between segments that are none are passed over, as decoders do.
+    """
     if file.read(2) != bytes((0xFF, START)):
         raise ValueError("not a JPEG file")
     place = 2
     while True:
         file.seek(place)
         head = file.read(2)
-        if len(head) < 2 or head[0] != 0xFF:
-            raise ValueError("a segment is missing")
+        if len(head) < 2:
+            raise ValueError("its end is missing")
+        if head[0] != 0xFF:
+            skipped = (head + file.read(JUNK)).find(0xFF)
+            place += skipped if skipped > 0 else JUNK
+            continue
         if head[1] == 0xFF:  # padding
             place += 1
             continue

@@ -1,12 +1,14 @@
 """TIFF files, classic and BigTIFF: integers of 1 to 32 bits and floats, grey, color and palettes.
 
-tifffile reads them. What it needs a further library to decompress, Pillow does for the usual kinds;
-the rest needs imagecodecs.
+tifffile reads them, and samples of uneven bits are unpacked here. What tifffile needs imagecodecs
+to decompress, Pillow does for the usual kinds; the rest needs that library.
 """
 
 import ctypes
+import importlib.util
 import threading
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
@@ -21,7 +23,10 @@ from fnet_jax.images.stored import Stored, Unsuitable, white_of, with_alpha
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE = 0, 1, 2, 3
 PLAIN = (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE)  # photometric interpretations
 REDUCED = 1  # bit of NewSubfileType: a smaller copy of another page
-UNASSOCIATED = 2  # extra sample: alpha that the colors are not multiplied by
+ASSOCIATED, UNASSOCIATED = 1, 2  # extra sample: alpha that colors are multiplied by, or not
+NO_COMPRESSION, PACKBITS = 1, 32773
+STORED = (NO_COMPRESSION, 8, 32946)  # the latter two are deflate
+WHOLE = (8, 16, 32, 64)  # bits of samples that fill their bytes
 GEO = (33550, 33922, 34264, 34735, 34736, 34737)  # tags of GeoTIFF
 PER_INCH = {2: 1.0, 3: 2.54}  # by resolution unit
 PILLOW = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I;16B", "F")
@@ -57,14 +62,12 @@ def decode(file: BinaryIO, *, grey: bool) -> Stored:
     with _opened(file) as tif:
         page, notes = _page(tif)
         _check(page)
-        try:
-            found = _by_tifffile(page)
-        except (ValueError, RuntimeError, NotImplementedError, KeyError, ImportError) as error:
-            if "imagecodecs" not in str(error) and "packints" not in str(error):
-                raise
-            stored = _by_pillow(file, tif, page)
+        if _is_packed(page):
+            stored = _interpreted(page, _unpacked(file, page))
+        elif _suits_tifffile(page):
+            stored = _interpreted(page, _by_tifffile(page))
         else:
-            stored = _interpreted(page, found)
+            stored = _by_pillow(file, tif, page)
         metadata = exifs.kept(_camera(page), _resolution(page)) | _geo(page)
         return Stored(
             pixels=stored.pixels,
@@ -126,10 +129,52 @@ def _check(page: Any) -> None:
         raise Unsuitable(f"holds {holds}, of several sizes or depths; use one grey or color image")
 
 
+def _is_packed(page: Any) -> bool:
+    """Whether samples share bytes with their neighbors, in strips that can be unpacked here."""
+    bits = _bits(page)[0]
+    striped = not page.is_tiled and int(page.planarconfig or 1) == 1
+    plain = int(page.compression) in STORED and int(page.photometric) in PLAIN
+    return bits not in (1, *WHOLE) and page.sampleformat == 1 and striped and plain
+
+
+def _unpacked(file: BinaryIO, page: Any) -> np.ndarray:
+    """Samples (H, W, C) of any number of bits, of which each row begins with a byte of its own."""
+    bits, channels = _bits(page)[0], page.samplesperpixel
+    height, width = page.imagelength, page.imagewidth
+    row = (width * channels * bits + 7) // 8
+    dtype = np.uint8 if bits < 8 else np.uint16 if bits < 16 else np.uint32
+    found = np.empty((height, width, channels), dtype)
+    first, strip = 0, page.rowsperstrip
+    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+        rows = min(strip, height - first)
+        file.seek(offset)
+        content = file.read(count)
+        if int(page.compression) != NO_COMPRESSION:
+            content = zlib.decompressobj().decompress(content, rows * row)
+        if len(content) < rows * row:
+            raise ValueError("it ends too early")
+        digits = np.unpackbits(np.frombuffer(content, np.uint8, rows * row).reshape(rows, row), 1)
+        digits = digits[:, : width * channels * bits].reshape(rows, width, channels, bits)
+        values = np.zeros((rows, width, channels), dtype)
+        for bit in range(bits):
+            values = values << 1 | digits[..., bit]
+        found[first : first + rows] = values
+        first += rows
+    return found
+
+
+def _suits_tifffile(page: Any) -> bool:
+    """Whether tifffile reads a page by itself, or imagecodecs is there to help it."""
+    if int(page.photometric) not in PLAIN:
+        return False
+    if importlib.util.find_spec("imagecodecs"):
+        return True
+    alone = int(page.compression) in (*STORED, PACKBITS) and page.predictor in (1, 2)
+    return alone and _bits(page)[0] in (1, *WHOLE)
+
+
 def _by_tifffile(page: Any) -> np.ndarray:
     """Samples (H, W, C) as stored."""
-    if int(page.photometric) not in PLAIN:
-        raise ValueError("needs imagecodecs or Pillow")
     found = page.asarray(maxworkers=1)
     height, width = page.imagelength, page.imagewidth
     planes = int(page.planarconfig or 1) == 2 and page.samplesperpixel > 1
@@ -156,7 +201,7 @@ def _interpreted(page: Any, found: np.ndarray) -> Stored:
         white, found = 1.0, found.astype(np.float32 if bits <= 16 else np.float64)
     else:
         white = white_of(bits)
-        if found.dtype.itemsize == 4 and found.max(initial=0) <= SIXTEEN:
+        if bits == 32 and found.max(initial=0) <= SIXTEEN:
             white, notes = SIXTEEN, [f"{bits}-bit values up to {found.max()} are taken for 16-bit"]
             found = found.astype(np.uint16)
         elif np.issubdtype(found.dtype, np.signedinteger):
@@ -170,24 +215,29 @@ def _interpreted(page: Any, found: np.ndarray) -> Stored:
         notes.append("the last channel of floats is left out")
     else:
         pixels, alpha = with_alpha(found, white)
-        associated = extra is not None and extra.value not in (UNASSOCIATED, (UNASSOCIATED,))
-        if alpha is not None and associated:
-            alpha = None  # the colors are multiplied by it already
+        meaning = UNASSOCIATED if extra is None else np.ravel(extra.value)[0]
+        if alpha is not None and meaning != UNASSOCIATED:
+            alpha = None  # the colors are multiplied by it already, or it is something else
+            said = "what is transparent becomes black", "its last channel is left out"
+            notes.append(said[0] if meaning == ASSOCIATED else said[1])
     return Stored(pixels, white, alpha, orientation=_orientation(page), notes=tuple(notes))
 
 
 def _by_pillow(file: BinaryIO, tif: tifffile.TiffFile, page: Any) -> Stored:
     """The first page, by Pillow; raises Unsuitable for kinds that it does not keep whole."""
     need = Unsuitable(
-        f"is compressed by {page.compression.name}; install imagecodecs to read it, or save it "
-        f"without compression"
+        f"holds {_bits(page)[0]}-bit {page.photometric.name} samples, with {page.compression.name} "
+        f"compression; install imagecodecs to read it, or save it as grey or RGB of 8 or 16 bits"
     )
     deep = _bits(page)[0] not in (1, 8) and page.samplesperpixel > 1
     if page.offset != tif.pages[0].offset or deep:
         raise need
     file.seek(0)
     with _silent_libtiff():
-        image = TiffImagePlugin.TiffImageFile(file)
+        try:
+            image = TiffImagePlugin.TiffImageFile(file)
+        except SyntaxError as error:  # "unknown pixel mode"
+            raise need from error
         if image.mode not in PILLOW:
             raise need
         image.load()  # which also turns the picture upright

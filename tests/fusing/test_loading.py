@@ -33,15 +33,23 @@ def test_one_file_gives_both_images_on_one_grid(tmp_path, rng):
     order = np.corrcoef(found.celsius.ravel(), found.i2.ravel())[0, 1]
     assert order > 0.999
     assert images.open(path, part="visible").pixels.shape == (60, 80, 3)
+    with Image.open(path) as picture:
+        exif = picture.getexif()
+        exif[0x010F] = "Maker"
+    content = path.read_bytes()
+    segment = exif.tobytes()
+    head = b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment
+    path.write_bytes(content[:2] + head + content[2:])
+    assert b"Maker" in loader.load(Pair(path, path)).metadata["exif"]
     assert images.read(path).shape == images.size(path) == (24, 32)  # the picture that viewers show
 
 
 def test_a_file_without_a_visible_image_is_named(tmp_path, rng):
     path = photo(tmp_path / "a.jpg", rng, visible=False)
-    with pytest.raises(InputError, match=r"a\.jpg: is not one with a visible image; give the oth"):
+    with pytest.raises(InputError, match=r"a\.jpg: holds no visible image; give both images"):
         Loader().load(Pair(path, path))
     Image.new("RGB", (9, 9)).save(tmp_path / "b.jpg")
-    with pytest.raises(InputError, match=r"b\.jpg: is not a file of a thermal camera"):
+    with pytest.raises(InputError, match=r"b\.jpg: holds no image of a thermal camera"):
         Loader().size(Pair(tmp_path / "b.jpg", tmp_path / "b.jpg"))
     with pytest.raises(InputError, match=r"b\.jpg: holds no visible image of a thermal camera"):
         images.open(tmp_path / "b.jpg", part="visible")

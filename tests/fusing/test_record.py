@@ -56,7 +56,7 @@ def test_what_was_made_otherwise_is_not_taken_for_finished(folder, rng, small_ne
     written, there, failed = run(folder, (network, params), **options)
     assert (written, there) == ([], [])
     assert [line.partition(": ")[2] for line in failed] == [
-        "was made otherwise; use --overwrite to replace it"
+        "was made with other weights, options or sources; use --overwrite to replace it"
     ] * 3
     options["overwrite"] = True
     assert run(folder, (network, params), **options)[0] == ["0.png", "1.png", "2.png"]

@@ -139,10 +139,17 @@ def test_bad_files_are_named(tmp_path, rgb):
     os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(InputError, match=r"pipe\.png: is not a regular file"):
         images.read(tmp_path / "pipe.png")
-    for name, content in (("eps.png", b"%!PS-Adobe-3.0 EPSF"), ("gif.jpg", b"GIF89a")):
+    for name, content in (
+        ("eps.png", b"%!PS-Adobe-3.0 EPSF"),
+        ("gif.jpg", b"GIF89a"),
+        ("webp.tif", b"RIFF\0\0\0\0WEBP"),
+    ):
         (tmp_path / name).write_bytes(content + bytes(99))
-        with pytest.raises(InputError, match=f"{name}: holds (PostScript|GIF)"):
+        with pytest.raises(InputError, match=f"{name}: holds (PostScript|GIF|WebP)"):
             images.read(tmp_path / name)
+    (tmp_path / "wave.png").write_bytes(b"RIFF\0\0\0\0WAVE")
+    with pytest.raises(InputError, match=r"wave\.png: not an image of a known format"):
+        images.read(tmp_path / "wave.png")
 
 
 @pytest.mark.parametrize(

@@ -82,3 +82,17 @@ def test_a_profile_of_srgb_keeps_the_stored_luma(tmp_path):
     Image.fromarray(rgb).save(tmp_path / "b.jpg", icc_profile=profile)
     one, other = (images.read(tmp_path / f"{name}.jpg", grey=True) for name in "ab")
     np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("junk", [b"\0", b"??", b"\xff\xff\xff", bytes(200_000)])
+def test_bytes_between_segments_are_passed_over(tmp_path, junk):
+    file, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(SMOOTH).save(file, "JPEG", exif=exif)
+    content = file.getvalue()
+    (tmp_path / "a.jpg").write_bytes(content)
+    expected = images.read(tmp_path / "a.jpg")
+    second = 4 + int.from_bytes(content[4:6], "big")
+    (tmp_path / "b.jpg").write_bytes(content[:second] + junk + content[second:])
+    np.testing.assert_array_equal(images.read(tmp_path / "b.jpg"), expected)
+    assert images.size(tmp_path / "b.jpg") == expected.shape == (13, 9)

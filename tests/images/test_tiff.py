@@ -1,5 +1,8 @@
 """TIFF files of every kind that a fusion needs; the rest is refused by what it holds."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 import tifffile
@@ -82,27 +85,59 @@ def test_what_other_programs_write(tmp_path, rng, mode, compression):
     np.testing.assert_array_equal(images.read(tmp_path / "a.tif"), expected)
 
 
-def test_twelve_bits_have_their_own_white(tmp_path, rng):
-    levels = rng.integers(0, 4096, (6, 8), np.uint16)
-    pairs = levels.reshape(-1, 2).astype(np.uint32)
-    packed = np.stack(
-        [pairs[:, 0] >> 4, (pairs[:, 0] & 15) << 4 | pairs[:, 1] >> 8, pairs[:, 1]], 1
-    )
-    content = packed.astype(np.uint8).tobytes()
-    tags = [(256, 8), (257, 6), (258, 12), (259, 1), (262, 1), (273, 8), (277, 1), (278, 6)]
-    tags += [(279, len(content))]
-    path = tmp_path / "a.tif"
-    directory = len(tags).to_bytes(2, "little")
-    for tag, value in tags:
-        directory += tag.to_bytes(2, "little") + (4).to_bytes(2, "little")
-        directory += (1).to_bytes(4, "little") + value.to_bytes(4, "little")
-    start = 8 + len(content)
-    path.write_bytes(b"II*\0" + start.to_bytes(4, "little") + content + directory + bytes(4))
-    frame = images.open(path)
-    np.testing.assert_array_equal(frame.pixels, levels)
-    assert frame.white == 4095
-    found = images.read(path)
-    np.testing.assert_allclose(found / 65535, levels / 4095, atol=1e-5)  # of 16 bits
+def packed(samples, bits, *, photometric=1, strip=4, deflate=False):
+    """A TIFF file of samples (H, W, C) without gaps between them but at the ends of rows."""
+    height, width, channels = samples.shape
+    digits = (samples.reshape(height, -1)[..., None] >> np.arange(bits - 1, -1, -1)) & 1
+    rows = np.packbits(digits.reshape(height, -1).astype(np.uint8), axis=1)
+    strips = [rows[y : y + strip].tobytes() for y in range(0, height, strip)]
+    strips = [zlib.compress(x) for x in strips] if deflate else strips
+    content, places = b"", []
+    for one in strips:
+        places.append(8 + len(content))
+        content += one
+    arrays = {258: [bits] * channels, 273: places, 279: [len(one) for one in strips]}
+    tags = {256: width, 257: height, 258: bits, 259: 8 if deflate else 1, 262: photometric}
+    tags |= {273: places[0], 277: channels, 278: strip, 279: len(strips[0])}
+    directory = struct.pack("<H", len(tags))
+    more = b""
+    behind = 8 + len(content) + 2 + 12 * len(tags) + 4
+    for tag, value in tags.items():
+        values = arrays.get(tag, [value])
+        if len(values) > 1:
+            value = behind + len(more)
+            more += struct.pack(f"<{len(values)}I", *values)
+        directory += struct.pack("<HHII", tag, 4, len(values), value)
+    return b"II*\0" + struct.pack("<I", 8 + len(content)) + content + directory + bytes(4) + more
+
+
+@pytest.mark.parametrize("deflate", [False, True])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("bits", [2, 4, 5, 10, 12, 14, 20])
+def test_samples_that_share_bytes_have_their_own_white(tmp_path, rng, bits, channels, deflate):
+    samples = rng.integers(0, 2**bits, (10, 7, channels))
+    photometric = 2 if channels == 3 else 1
+    content = packed(samples, bits, photometric=photometric, deflate=deflate)
+    (tmp_path / "a.tif").write_bytes(content)
+    frame = images.open(tmp_path / "a.tif")
+    np.testing.assert_array_equal(frame.pixels, samples if channels == 3 else samples[..., 0])
+    assert frame.white == 2**bits - 1
+    found = images.read(tmp_path / "a.tif")
+    most = np.iinfo(found.dtype).max
+    assert most == (255 if bits <= 8 else 65535)
+    np.testing.assert_allclose(found / most, frame.pixels / frame.white, atol=0.51 / most)
+    assert images.size(tmp_path / "a.tif") == (10, 7)
+
+
+def test_channels_of_no_known_meaning_are_left_out_and_said(tmp_path, rng, caplog):
+    image = samples(rng, np.uint16, (9, 11, 2))
+    for kind, said in (
+        ("unspecified", "its last channel is left out"),
+        ("assocalpha", "what is transparent becomes black"),
+    ):
+        tifffile.imwrite(tmp_path / "a.tif", image, photometric="minisblack", extrasamples=[kind])
+        np.testing.assert_array_equal(images.read(tmp_path / "a.tif"), image[..., 0])
+        assert said in caplog.text
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -169,6 +204,8 @@ def test_small_values_of_32_bits_are_levels_of_16(tmp_path, rng, caplog):
     [
         (np.zeros((5, 9, 11), np.uint8), {"photometric": "minisblack", "planarconfig": "separate"},
          "holds 5 channels of 8-bit unsigned integers"),
+        (np.zeros((9, 11, 3), np.uint8), {"photometric": "cielab"},
+         "holds 8-bit CIELAB samples, with NONE compression; install imagecodecs"),
         (np.zeros((9, 11), np.uint64), {}, "holds 1 channels of 64-bit unsigned integers"),
         (np.zeros((9, 11), np.complex64), {}, "holds 1 channels of 64-bit other values"),
     ],
