@@ -1,23 +1,20 @@
 """The images inside a radiometric file: the sensor's counts, and the visible picture."""
 
 import io
-import re
 import struct
-import zlib
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from PIL import Image
 
 from fnet_jax.errors import InputError, first_line
+from fnet_jax.images import jpeg, png
 from fnet_jax.images.fff import PIXELS_AT, Record, size
-from fnet_jax.images.jpeg_segments import START, frame_size, segments
+from fnet_jax.images.jpeg_segments import START, segments
 
 MOST_COUNTS = 25_000_000  # pixels; the largest thermal images, of several shots, have 3 million
 MOST_VISIBLE = 40_000_000  # pixels; cameras have up to 13 million
-MOST_SCANS = 100  # of a JPEG; progressive ones have about 10, and each costs a pass
-MOST_DEFLATED = 1040  # how many times smaller than its pixels a PNG can be: deflate's 1032
-PNG = b"\x89PNG\r\n\x1a\n"
 JPEG_LS = 0xF7
 PART = 1_000_000  # pixels looked at together
 NEUTRAL, TINTED = 128, 40  # a chroma of no color, and how far the median of a scene's lies from it
@@ -35,8 +32,8 @@ def raw_counts(path: Path, record: Record) -> np.ndarray:
             format, or needs a decoder that is not installed.
     """
     body = record.data[PIXELS_AT:]
-    if body.startswith(PNG):
-        image = _png(path, body, MOST_COUNTS)
+    if body.startswith(png.SIGNATURE):
+        image = _decoded(path, body, png, MOST_COUNTS)
         if image.dtype != np.uint16 or image.ndim != 2:
             raise _damaged(path, "its raw image is not 16-bit grey")
         # PNG is big-endian, but FLIR's cameras put little-endian samples into it.
@@ -64,27 +61,19 @@ def visible_picture(path: Path, file: bytes) -> tuple[np.ndarray, tuple[str, ...
     Raises:
         InputError: it is damaged, larger than 40 million pixels, or neither JPEG nor PNG.
     """
-    if file.startswith(PNG):
-        image = _png(path, file, MOST_VISIBLE)
-        if image.dtype != np.uint8:
-            raise _damaged(path, "its visible image is not of 8 bits")
-        if image.ndim == 2:
-            return np.repeat(image[..., None], 3, axis=2), ()
-        if is_luma_chroma(image):
-            height, width = image.shape[:2]
-            rgb = np.asarray(
-                Image.frombytes("YCbCr", (width, height), image.tobytes()).convert("RGB")
-            )
-            return rgb, ("its visible image is stored as Y'CbCr",)
-        return image, ()
-    if not file.startswith(START):
+    form = {png.SIGNATURE: png, START: jpeg}.get(file[: 3 if file.startswith(START) else 8])
+    if form is None:
         raise _damaged(path, "its visible image is neither JPEG nor PNG")
-    width, height = frame_size(file) or (0, 0)
-    if width * height > MOST_VISIBLE:
-        raise _too_large(path, width, height, MOST_VISIBLE)
-    if len(re.findall(rb"\xff\xda\x00", file)) > MOST_SCANS:
-        raise _damaged(path, f"its visible image has more than {MOST_SCANS} scans")
-    return _decoded(path, file, "JPEG", MOST_VISIBLE), ()
+    image = _decoded(path, file, form, MOST_VISIBLE)
+    if image.dtype != np.uint8:
+        raise _damaged(path, "its visible image is not of 8 bits")
+    if image.ndim == 2:
+        return np.repeat(image[..., None], 3, axis=2), ()
+    if form is png and is_luma_chroma(image):
+        height, width = image.shape[:2]
+        stored = Image.frombytes("YCbCr", (width, height), image.tobytes())
+        return np.asarray(stored.convert("RGB")), ("its visible image is stored as Y'CbCr",)
+    return image, ()
 
 
 def is_luma_chroma(image: np.ndarray) -> bool:
@@ -134,43 +123,14 @@ def _roughness(image: np.ndarray) -> float:
     return total / image.size
 
 
-def _png(path: Path, file: bytes, most: int) -> np.ndarray:
-    """A PNG's samples as stored, after its checksums were compared."""
-    width, height = _checked_png(path, file)
-    if width * height > most or width * height > MOST_DEFLATED * 8 * len(file):
-        raise _too_large(path, width, height, most)
-    return _decoded(path, file, "PNG", most)
-
-
-def _checked_png(path: Path, file: bytes) -> tuple[int, int]:
-    """Width and height of a PNG whose chunks are whole, as their checksums say."""
-    at = len(PNG)
-    while at + 12 <= len(file):
-        (length,) = struct.unpack_from(">I", file, at)
-        kind = file[at + 4 : at + 8]
-        end = at + 8 + length
-        if end + 4 > len(file):
-            break
-        if zlib.crc32(file[at + 4 : end]) != struct.unpack_from(">I", file, end)[0]:
-            raise _damaged(path, "a checksum of a PNG inside is wrong")
-        if kind == b"IEND":
-            width, height = struct.unpack_from(">2I", file, 16)
-            return width, height
-        at = end + 4
-    raise _damaged(path, "a PNG inside is cut short")
-
-
-def _decoded(path: Path, file: bytes, form: str, most: int) -> np.ndarray:
-    """Samples of a PNG, or RGB of a JPEG."""
+def _decoded(path: Path, file: bytes, form: ModuleType, most: int) -> np.ndarray:
+    """Samples of a PNG or a JPEG, after its size was looked at."""
     try:
-        with Image.open(io.BytesIO(file), formats=[form]) as image:
-            if image.width * image.height > most:  # of a header that only the decoder finds
-                raise _too_large(path, image.width, image.height, most)
-            if form == "JPEG" or image.mode in ("P", "LA", "RGBA", "1"):
-                return np.asarray(image.convert("RGB"))
-            samples = np.asarray(image)
-            # 16-bit grey, where it is not a mode of its own
-            return samples.astype(np.uint16) if image.mode == "I" else samples
+        height, width, _ = form.size(io.BytesIO(file))
+        if width * height > most:
+            raise _too_large(path, width, height, most)
+        pixels: np.ndarray = form.decode(io.BytesIO(file), grey=False).pixels
+        return pixels
     except InputError:
         raise
     except MemoryError as error:
@@ -210,6 +170,5 @@ def _damaged(path: Path, what: str) -> InputError:
 
 def _too_large(path: Path, width: int, height: int, most: int) -> InputError:
     return InputError(
-        f"{path}: an image of {width}×{height} pixels inside is more than {most}, "
-        f"or than its bytes can hold; export it again"
+        f"{path}: an image of {width}×{height} pixels inside is more than {most}; export it again"
     )

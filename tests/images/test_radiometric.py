@@ -183,11 +183,11 @@ def test_a_damaged_visible_image_leaves_the_thermal_one(counts):
 def test_a_visible_jpeg_is_bounded_however_its_header_is_found(counts, monkeypatch):
     monkeypatch.setattr(embedded, "MOST_VISIBLE", 80 * 60 - 1)
     file = jpeg(np.zeros((60, 80, 3), np.uint8))
-    for hidden in (file, file[:2] + b"\xff\xe0\x00\x02??" + file[2:]):  # garbage stops ours
+    for hidden in (file, file[:2] + b"\xff\xe0\x00\x02??" + file[2:]):  # with garbage
         found = read(made_up(counts, more=[(0x0E, visible_record(hidden, 80, 60))]))
         with pytest.raises(InputError, match="80×60 pixels inside is more than 4799"):
             found.visible()
-    scans = file + 101 * (b"\xff\xda\x00")
+    scans = file[:-2] + 101 * (b"\xff\xda\x00") + file[-2:]
     monkeypatch.setattr(embedded, "MOST_VISIBLE", 80 * 60)
     found = read(made_up(counts, more=[(0x0E, visible_record(scans, 80, 60))]))
     with pytest.raises(InputError, match="scans"):
