@@ -3,9 +3,9 @@
 import re
 from typing import Any
 
-from PIL import Image
+from PIL import ExifTags, Image
 
-ORIENTATION = 0x0112
+MODEL, ORIENTATION, DATE, TAKEN = 0x0110, 0x0112, 0x0132, 0x9003
 XMP = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')  # an attribute or an element
 LARGEST_XMP = 1 << 16  # bytes that are searched
 
@@ -20,6 +20,16 @@ def parsed(exif: bytes | None) -> Image.Exif:
         except Exception:  # many kinds for the many ways in which it can be damaged
             return Image.Exif()
     return found
+
+
+def text(exif: Image.Exif, *tags: int) -> str:
+    """The first text that one of the tags has, of a camera's own directory too; empty if none."""
+    try:
+        found = (exif.get(tag) or exif.get_ifd(ExifTags.IFD.Exif).get(tag) for tag in tags)
+        value = next((value for value in found if isinstance(value, str)), "")
+    except Exception:  # many kinds for the many ways in which it can be damaged
+        return ""
+    return "".join(letter for letter in value if letter.isprintable()).strip()
 
 
 def orientation(exif: Image.Exif, xmp: bytes | None = None) -> int:

@@ -23,7 +23,7 @@ def size(file: BinaryIO) -> tuple[int, int, int]:
     """Height and width as stored, and the orientation."""
     height = width = 0
     exif = xmp = None
-    for marker, length in _segments(file):
+    for marker, length in segments(file):
         if marker in FRAMES and not height:
             height, width = struct.unpack(">HH", file.read(5)[1:])
         elif marker == APP1:
@@ -76,7 +76,7 @@ def decode(file: BinaryIO, *, grey: bool) -> Stored:
     )
 
 
-def _segments(file: BinaryIO) -> Iterator[tuple[int, int]]:
+def segments(file: BinaryIO) -> Iterator[tuple[int, int]]:
     """Marker and length of each segment, with the file at its content.
 
     Bytes between segments that are none are passed over, as decoders do.
@@ -102,14 +102,14 @@ def _segments(file: BinaryIO) -> Iterator[tuple[int, int]]:
         if head[1] == END:
             return
         (length,) = struct.unpack(">H", file.read(2).rjust(2, b"\0"))
-        yield head[1], length - 2
+        yield head[1], max(length - 2, 0)
         place += 2 + max(length, 2)
 
 
 def _scans(file: BinaryIO) -> int:
     """How often the picture is coded; inside coded data, FF is followed by 0."""
     file.seek(0)
-    for marker, _ in _segments(file):
+    for marker, _ in segments(file):
         if marker == SCAN:
             break
     scans, last = 1, b""

@@ -1,17 +1,17 @@
 """The segments of a JPEG file in which thermal cameras keep their data."""
 
+import io
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from fnet_jax.errors import InputError
+from fnet_jax.images import jpeg
 
 START = b"\xff\xd8\xff"
 APP1, APP3 = 0xE1, 0xE3
 FLIR = b"FLIR\x00"
 FLIR_HEADER = 8  # "FLIR\0", 1, number of the segment, number of the last segment
-SCAN, END = 0xDA, 0xD9
-WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD8))
-FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
 
 
 def segments(content: bytes) -> Iterator[tuple[int, bytes]]:
@@ -19,28 +19,19 @@ def segments(content: bytes) -> Iterator[tuple[int, bytes]]:
 
     Ends without an error where the structure of a JPEG file ends (ITU-T T.81, B.1.1).
     """
-    at = 2
-    while at + 4 <= len(content) and content[at] == 0xFF:
-        marker = content[at + 1]
-        if marker in (SCAN, END):
-            return
-        if marker == 0xFF:  # a fill byte
-            at += 1
-        elif marker in WITHOUT_LENGTH:
-            at += 2
-        else:
-            length = int.from_bytes(content[at + 2 : at + 4], "big")
-            payload = content[at + 4 : at + 2 + length]
-            if length < 2 or len(payload) != length - 2:
+    file = io.BytesIO(content)
+    with suppress(ValueError):
+        for marker, length in jpeg.segments(file):
+            payload = file.read(length)
+            if marker == jpeg.SCAN or len(payload) != length:
                 return
             yield marker, payload
-            at += 2 + length
 
 
 def frame_size(content: bytes) -> tuple[int, int] | None:
     """Width and height that the JPEG's frame header states; None where it has none."""
     for marker, payload in segments(content):
-        if marker in FRAMES and len(payload) >= 5:
+        if marker in jpeg.FRAMES and len(payload) >= 5:
             return int.from_bytes(payload[3:5], "big"), int.from_bytes(payload[1:3], "big")
     return None
 

@@ -15,12 +15,11 @@ import numpy as np
 
 from fnet_jax.errors import InputError
 from fnet_jax.images import embedded, fff, jpeg_segments, planck
+from fnet_jax.images import exif as exifs
 from fnet_jax.images.alignment import Alignment, placeholder, possible
-from fnet_jax.images.exif_values import DATE, MODEL, ORIENTATION, TAKEN, exif_values
 from fnet_jax.images.frame import CELSIUS, Frame
 
 WHITE = 65535.0
-TURNS = range(2, 9)  # EXIF orientations that are not "as stored"
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,15 +100,15 @@ def _flir(path: Path, record: bytes, *, jpeg: bytes = b"") -> Radiometric | None
         celsius, notes = None, ["it has no record of the camera: raw counts, not temperatures"]
     else:
         celsius, notes = planck.temperatures(raw, fff.constants(camera))
-    exif = exif_values(jpeg_segments.exif(jpeg))
-    if exif.get(ORIENTATION) in TURNS:
+    exif = exifs.parsed(jpeg_segments.exif(jpeg))
+    if exifs.orientation(exif) != 1:
         notes.append("its orientation tag is not followed: the thermal image is as stored")
     alignment, doubts = _alignment(parts, (raw.shape[0], raw.shape[1]))
     return Radiometric(
         thermal=_frame(raw if celsius is None else celsius, notes + doubts),
         raw=raw,
         alignment=alignment,
-        camera=(fff.camera(camera) if camera is not None else "") or str(exif.get(MODEL, "")),
+        camera=(fff.camera(camera) if camera is not None else "") or exifs.text(exif, exifs.MODEL),
         taken=fff.taken(camera) if camera is not None else None,
         _path=path,
         _visible=fff.embedded(parts[fff.EMBEDDED]) if fff.EMBEDDED in parts else None,
@@ -144,13 +143,12 @@ def _dji(path: Path, jpeg: bytes) -> Radiometric | None:
     if width * height == 0:
         return None  # what DJI's visible cameras store there
     raw = np.frombuffer(stored, "<u2", width * height).reshape(height, width).astype(np.uint16)
-    exif = exif_values(jpeg_segments.exif(jpeg))
-    taken = exif.get(TAKEN) or exif.get(DATE)
+    exif = exifs.parsed(jpeg_segments.exif(jpeg))
     return Radiometric(
         thermal=_frame(raw, ["raw counts: temperatures of DJI's cameras need DJI's Thermal SDK"]),
         raw=raw,
-        camera=str(exif.get(MODEL, "")),
-        taken=_iso(taken),
+        camera=exifs.text(exif, exifs.MODEL),
+        taken=_iso(exifs.text(exif, exifs.TAKEN, exifs.DATE)),
         _path=path,
     )
 
@@ -179,10 +177,10 @@ def _frame(pixels: np.ndarray, notes: list[str]) -> Frame:
     return Frame(pixels=pixels, black=black, white=white, unit=CELSIUS, notes=tuple(notes))
 
 
-def _iso(exif_time: object) -> str | None:
+def _iso(exif_time: str) -> str | None:
     """A time of EXIF, such as ``2022:07:23 15:13:38``, in ISO 8601; None where it is none."""
     found = re.match(
         r"(\d{4})[:-](\d\d)[:-](\d\d) (\d\d:\d\d:\d\d)",
-        exif_time if isinstance(exif_time, str) else "",
+        exif_time,
     )
     return "{}-{}-{}T{}".format(*found.groups()) if found else None
