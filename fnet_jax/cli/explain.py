@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -163,7 +164,10 @@ def run(config: ExplainConfig) -> int:
         for problem in problems:
             complain(problem)
         loader = Loader(config.color, config.max_pixels).of_job(
-            pairs, rule=config.range, report=warn
+            pairs,
+            rule=config.range,
+            report=warn,
+            progress=partial(tqdm, unit="file", leave=False, delay=2, disable=None),
         )
         for done, pair in enumerate(pairs, 1):
             try:

@@ -188,6 +188,7 @@ def run(config: FuseConfig) -> int:
         finished=there.append,
         report=complain,
         warn=warn,
+        looking=partial(tqdm, unit="file", leave=False, delay=2, disable=None),
         progress=partial(tqdm, desc="fusing", unit="pair", disable=None),
     )
     fused = {path.stem: path for path in written}

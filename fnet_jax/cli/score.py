@@ -181,6 +181,7 @@ def run(config: ScoreConfig) -> int:
         rule=config.range,
         report=report,
         warn=warn,
+        looking=partial(tqdm, unit="file", leave=False, delay=2, disable=None),
         progress=partial(tqdm, unit="pair", disable=None),
     )
     comparison = compare(scores)

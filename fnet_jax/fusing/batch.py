@@ -15,7 +15,7 @@ import numpy as np
 
 from fnet_jax import images
 from fnet_jax.artifacts.files import resolved, writable
-from fnet_jax.artifacts.progress import Report
+from fnet_jax.artifacts.progress import Progress, Report, silent
 from fnet_jax.errors import InputError, reason
 from fnet_jax.fusing.fuser import Fuser
 from fnet_jax.fusing.loading import Loaded, Loader
@@ -64,6 +64,7 @@ def fuse_pairs(
     finished: Callable[[Path], object] = lambda target: None,
     report: Report = print,
     warn: Report = logger.warning,
+    looking: Progress = silent,
     progress: Callable[[list[Pair]], Iterable[Pair]] = iter,
 ) -> Iterator[Path]:
     """Fuses pairs of image files and yields the files it wrote, in the order of the pairs.
@@ -92,6 +93,7 @@ def fuse_pairs(
         report: is called with a line for each pair that failed, in their order.
         warn: is called with a line about each side whose range was chosen, and at the end with one
             about the pairs whose I2 shows color and whose I1 does not, if there are any.
+        looking: shows how many files have been looked at for their range.
         progress: wraps the list of the pairs that will be fused, to show how many are finished.
 
     Raises:
@@ -116,7 +118,7 @@ def fuse_pairs(
             report(_line(error))
     for fuser in fusers:
         fuser.prepare(sizes)
-    loader = unranged.of_job(targets, rule=rule, report=warn)
+    loader = unranged.of_job(targets, rule=rule, report=warn, progress=looking)
     made_by = {
         "weights": checksums(fusers[0].params),
         "color": color,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fnet_jax.artifacts.progress import Report
+from fnet_jax.artifacts.progress import Progress, Report, silent
 from fnet_jax.errors import InputError
 from fnet_jax.fusing.shapes import Size
 from fnet_jax.images import files
@@ -56,7 +56,12 @@ class Loader:
     rules: Rules = TYPES
 
     def of_job(
-        self, pairs: Iterable[Pair], *, rule: Rule | None = None, report: Report
+        self,
+        pairs: Iterable[Pair],
+        *,
+        rule: Rule | None = None,
+        report: Report,
+        progress: Progress = silent,
     ) -> "Loader":
         """The loader of a job, whose ranges hold for all of its images.
 
@@ -64,10 +69,12 @@ class Loader:
             pairs: of the job.
             rule: what was asked for; None for the default.
             report: gets a line about each side whose range was chosen.
+            progress: shows how many files have been looked at.
         """
         pairs = list(pairs)
-        ones = (pair.i1 for pair in pairs if pair.i1 != pair.i2)
-        rules = rules_of(ones, (pair.i2 for pair in pairs), rule, report=report)
+        ones = [pair.i1 for pair in pairs if pair.i1 != pair.i2]
+        twos = [pair.i2 for pair in pairs]
+        rules = rules_of(ones, twos, rule, report=report, progress=progress)
         return dataclasses.replace(self, rules=rules)
 
     def size(self, pair: Pair) -> Size:

@@ -1,8 +1,9 @@
 """The ranges of a job's images: one for each side, from all of its deep files."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from fnet_jax.artifacts.progress import Progress, Report, silent
 from fnet_jax.errors import InputError
 from fnet_jax.images import files
 from fnet_jax.images.frame import Frame
@@ -15,7 +16,12 @@ TYPES: Rules = (TYPE, TYPE)
 
 
 def rules_of(
-    ones: Iterable[Path], twos: Iterable[Path], rule: Rule | None, *, report: Callable[[str], None]
+    ones: Sequence[Path],
+    twos: Sequence[Path],
+    rule: Rule | None,
+    *,
+    report: Report,
+    progress: Progress = silent,
 ) -> Rules:
     """The rules for both sides of a job.
 
@@ -24,17 +30,20 @@ def rules_of(
         twos: files of I2, of which they give temperatures.
         rule: what was asked for; None for the default.
         report: gets a line about each side whose range was chosen.
+        progress: shows how many files have been looked at.
     """
     one, two = (
-        range_of_job(_deep(paths, part), rule, report=report)
+        range_of_job(_deep(paths, part, progress), rule, report=report)
         for paths, part in ((ones, "picture"), (twos, None))
     )
     return one, two
 
 
-def _deep(paths: Iterable[Path], part: str | None) -> Iterator[tuple[Path, Frame]]:
+def _deep(
+    paths: Sequence[Path], part: str | None, progress: Progress
+) -> Iterator[tuple[Path, Frame]]:
     """The deep ones of some files; damaged ones are left out."""
-    for path in paths:
+    for path in progress(paths, total=len(paths), desc="looking at ranges"):
         if files.is_deep_file(path, part=part):
             try:
                 yield path, files.open(path, part=part)

@@ -184,6 +184,7 @@ def score(
     rule: Rule | None = None,
     report: Report = print,
     warn: Report = logger.warning,
+    looking: Progress = silent,
     progress: Progress = silent,
 ) -> Scores:
     """Computes the metrics of fused image files.
@@ -199,6 +200,7 @@ def score(
         rule: which values of deep sources are black and white, of
             :mod:`fnet_jax.images.range_rules`; None for the default.
         warn: is called with a line about each side whose range was chosen.
+        looking: shows how many files have been looked at for their range.
         report: is called with a line for each image that cannot be scored; it is NaN then.
         progress: shows how far the work is.
 
@@ -217,7 +219,8 @@ def score(
             raise InputError(f"two scenes are called {one!r}; rename one")
     values = np.full((len(methods), len(stems), len(names)), np.nan)
     scored = 0
-    rules = rules_of((s.i1 for s in scenes), (s.i2 for s in scenes), rule, report=warn)
+    ones, twos = [scene.i1 for scene in scenes], [scene.i2 for scene in scenes]
+    rules = rules_of(ones, twos, rule, report=warn, progress=looking)
     with _outcomes(scenes, profile, names, rules, workers or cores()) as outcomes:
         for outcome in progress(outcomes, total=len(scenes), desc="scoring"):
             for line in outcome.problems:

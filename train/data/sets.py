@@ -215,7 +215,8 @@ def prepare(
     for split, pairs in found.pairs.items():
         found.pairs[split] = {_in_utf8(name): pair for name, pair in pairs.items()}
     given = [pair for pairs in found.pairs.values() for pair in pairs.values()]
-    rules = rules_of((p.i1 for p in given), (p.i2 for p in given), rule, report=warn)
+    ones, twos = [pair.i1 for pair in given], [pair.i2 for pair in given]
+    rules = rules_of(ones, twos, rule, report=warn, progress=progress)
     digests, smallest = _check(found, rules, report, warn, progress)
     if found.problems and not skip_bad:
         files = counted(len(found.problems), "file")
