@@ -159,7 +159,8 @@ def _folder(sizes: list[Size]) -> Iterator[Path]:
 def _fuse(folder: Path) -> tuple[float, float]:
     """Seconds and peak bytes of the command on such a folder, which keeps programs inside it."""
     call = [sys.executable, "-m", "eval.fuse", "--ckpt", "ckpt", "--i1", "vi", "--i2", "ir"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(folder / "cache")}
+    paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": paths, "XDG_CACHE_HOME": str(folder / "cache")}
     begin = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", LAUNCHER, *call, "--out", "out", "--overwrite", "--color", "grey"],

@@ -62,10 +62,10 @@ def step_program(
     return lambda: program(*args), operations, {"compile": taken, "bytes": bytes_held(program)}
 
 
-def forward(repeat: int) -> Row:
-    """FNet on one 320×320 pair."""
-    work, operations, costs = forward_program(SIDE, SIDE)
-    return _share(f"FNet forward, {SIDE}×{SIDE}", work, operations, costs, repeat)
+def forward(repeat: int, side: int = SIDE) -> Row:
+    """FNet on one square pair."""
+    work, operations, costs = forward_program(side, side)
+    return _share(f"FNet forward, {side}×{side}", work, operations, costs, repeat)
 
 
 def step(stage: str, *, batch: int, crop: int, repeat: int) -> Row:
@@ -83,7 +83,7 @@ def _share(
         what=what,
         figure=f"{share:.1%} of the ceiling",
         details=(
-            f"{numbers['seconds']:.3f} s, {numbers['flops'] / 1e9:.0f} of "
+            f"{numbers['seconds']:.3g} s, {numbers['flops'] / 1e9:.0f} of "
             f"{numbers['ceiling'] / 1e9:.0f} GFLOP/s, {costs['bytes'] / 1e9:.2f} GB; "
             f"compiled in {costs['compile']:.1f} s"
         ),
@@ -99,7 +99,7 @@ def others(repeat: int) -> list[Row]:
 
     resolved = resolve(STAGES["stage2"], TrainConfig(Path(), init="tied"))
     fnet, params = resolved.fnet, resolved.params
-    pair = np.random.default_rng(0).random((2, 1, SIDE, SIDE, 1), np.float32)
+    pair = jax.device_put(np.random.default_rng(0).random((2, 1, SIDE, SIDE, 1), np.float32))
     how = options(jax.local_devices()[0])
     apply = jax.jit(lambda params, *pair: fnet.apply(params, *pair)[0], compiler_options=how)
     printed = jax.jit(lambda params, *pair: literal(params, *pair, fnet.iterations))
@@ -109,15 +109,21 @@ def others(repeat: int) -> list[Row]:
 
         from benchmarks import plain_torch
 
-        weights = plain_torch.tensors(jax.device_get(params["fnet"])["params"])
-        images = [torch.from_numpy(image.transpose(0, 3, 1, 2).copy()) for image in pair]
+        where = "cuda" if jax.default_backend() == "gpu" and torch.cuda.is_available() else "cpu"
+        weights = plain_torch.tensors(jax.device_get(params["fnet"])["params"], where)
+        images = [plain_torch.image(np.asarray(image), where) for image in pair]
         torch.set_num_threads(len(os.sched_getaffinity(0)))
 
-        def in_torch() -> Any:
+        def in_torch(*, short: bool = False) -> None:
+            torch.backends.cudnn.allow_tf32 = short
             with torch.inference_mode():
-                return plain_torch.fnet(weights, *images, iterations=fnet.iterations).numpy()
+                plain_torch.fnet(weights, *images, iterations=fnet.iterations)
+            if where == "cuda":
+                torch.cuda.synchronize()
 
         works["PyTorch"] = in_torch
+        if where == "cuda":
+            works["PyTorch with 10-bit products (TF32, its default)"] = lambda: in_torch(short=True)
     rows = []
     for name, work in works.items():
         taken = in_turn({"ours": lambda: apply(params["fnet"], *pair), "theirs": work}, repeat)
@@ -126,7 +132,7 @@ def others(repeat: int) -> list[Row]:
             Row(
                 what=f"FNet forward against the printed equations in {name}",
                 figure=f"{ratio:.1f} times as fast",
-                details=f"{taken['theirs']:.2f} s against {taken['ours']:.2f} s",
+                details=f"{taken['theirs']:.3g} s against {taken['ours']:.3g} s",
                 numbers=taken | {"ratio": ratio},
             )
         )

@@ -13,12 +13,18 @@ from torch.nn.functional import conv2d, softplus
 ALPHA, GAMMA = 0.1, 100.0
 
 
-def tensors(params: Any) -> Any:
+def tensors(params: Any, device: str) -> Any:
     """Flax parameters as tensors: filters (size, size, C, O) become (O, C, size, size)."""
     if isinstance(params, dict):
-        return {name: tensors(value) for name, value in params.items()}
+        return {name: tensors(value, device) for name, value in params.items()}
     array = np.asarray(params)
-    return torch.from_numpy(np.array(array.transpose(3, 2, 0, 1) if array.ndim == 4 else array))
+    array = np.array(array.transpose(3, 2, 0, 1) if array.ndim == 4 else array)
+    return torch.from_numpy(array).to(device)
+
+
+def image(image: np.ndarray, device: str) -> Tensor:
+    """(N, H, W, C) as a tensor (N, C, H, W)."""
+    return torch.from_numpy(image.transpose(0, 3, 1, 2).copy()).to(device)
 
 
 def same(x: Tensor, filters: Tensor) -> Tensor:
@@ -34,7 +40,7 @@ def threshold(x: Tensor, theta: Tensor) -> Tensor:
 
 def lzsc(p: dict[str, Tensor], e: Tensor, iterations: int) -> Tensor:
     """Eqs. 20 and 21: (N, C, H, W) → (N, K, H, W)."""
-    each = torch.arange(iterations + 1)
+    each = torch.arange(iterations + 1, device=e.device)
     theta = softplus(p["b_theta"] - softplus(p["w_theta"]) * each)
     rho = 1 - softplus(p["b_rho"]) / softplus(softplus(p["w_rho"]) * each + p["b_rho"])
     u = [threshold(same(e, p["W_e_0"]), theta[0])]

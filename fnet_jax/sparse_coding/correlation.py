@@ -1,9 +1,9 @@
 """'Same' correlation between few image channels and many feature maps.
 
 Arrays are NHWC, kernels HWIO, of odd size and stride 1, with zeros outside the image and no bias:
-the only convolution of FNet and IFNet. On a GPU it is a plain call of XLA with XLA's gradient. On a
-CPU, :mod:`fnet_jax.sparse_coding.correlation_cpu` has faster forms of the same sums. The gradient
-with respect to the input is this correlation again, with the kernel turned around.
+the only convolution of FNet and IFNet. :mod:`fnet_jax.sparse_coding.correlation_forms` has forms
+of the same sums that are faster than XLA's plain convolution. The gradient with respect to the
+input is this correlation again, with the kernel turned around.
 
 Products and sums are done in full float32 on every platform; on a GPU the default would be a format
 with 10 bits of mantissa.
@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from fnet_jax.sparse_coding import correlation_cpu as cpu
-from fnet_jax.sparse_coding.correlation_cpu import PRECISION
+from fnet_jax.sparse_coding import correlation_forms as forms
+from fnet_jax.sparse_coding.correlation_forms import PRECISION
 from fnet_jax.sparse_coding.operators import adjoint
 
 
@@ -40,7 +40,7 @@ def correlate(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 @jax.custom_vjp
 def _correlate(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    return lax.platform_dependent(x, kernel, cpu=_on_cpu, default=plain)
+    return lax.platform_dependent(x, kernel, cpu=_on_cpu, default=_on_gpu)
 
 
 def _check(x: jax.Array, kernel: jax.Array) -> None:
@@ -54,22 +54,26 @@ def _check(x: jax.Array, kernel: jax.Array) -> None:
 
 
 def plain(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """:func:`correlate` as one convolution of XLA, which every platform but CPUs computes."""
+    """:func:`correlate` as one convolution of XLA."""
     return lax.conv_general_dilated(
         x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), precision=PRECISION
     )
 
 
 def _on_cpu(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    return (cpu.form(kernel.shape) or plain)(x, kernel)
+    return (forms.form(kernel.shape) or plain)(x, kernel)
 
 
 def _on_cpu_while_training(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    return (cpu.form_for_training(kernel.shape) or plain)(x, kernel)
+    return (forms.form_for_training(kernel.shape) or plain)(x, kernel)
+
+
+def _on_gpu(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    return (forms.form_on_gpu(kernel.shape) or plain)(x, kernel)
 
 
 def _while_training(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    return lax.platform_dependent(x, kernel, cpu=_on_cpu_while_training, default=plain)
+    return lax.platform_dependent(x, kernel, cpu=_on_cpu_while_training, default=_on_gpu)
 
 
 def plain_kernel_gradient(x: jax.Array, kernel: jax.Array, cotangent: jax.Array) -> jax.Array:
@@ -87,7 +91,7 @@ def _backward(
 ) -> tuple[jax.Array, jax.Array]:
     x, kernel = residuals
     kernel_gradient = lax.platform_dependent(
-        x, kernel, cotangent, cpu=cpu.kernel_gradient, default=plain_kernel_gradient
+        x, kernel, cotangent, cpu=forms.kernel_gradient, default=plain_kernel_gradient
     )
     return _while_training(cotangent, adjoint(kernel)), kernel_gradient
 

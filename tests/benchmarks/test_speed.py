@@ -43,7 +43,7 @@ def test_programs_count_the_operations_of_the_network(stage):
 
 
 def test_a_share_is_a_rate_over_the_ceiling(monkeypatch):
-    monkeypatch.setattr(timing, "CEILING", 8)
+    monkeypatch.setitem(timing.CEILING, "cpu", 8)
     monkeypatch.setattr(timing, "in_turn", lambda works, repeat: dict.fromkeys(works, 2.0))
     share, numbers = timing.against_ceiling(lambda: None, 1024.0, repeat=1)
     assert numbers == {"seconds": 2.0, "flops": 512.0, "ceiling": 4 * 2 * 8**3 / 2}

@@ -4,7 +4,7 @@ import numpy as np
 import oracle
 import pytest
 
-from fnet_jax.sparse_coding import correlation, correlation_cpu
+from fnet_jax.sparse_coding import correlation, correlation_forms
 from fnet_jax.sparse_coding.correlation import correlate
 
 SHAPES = [  # (N, H, W), channels, outputs, kernel side
@@ -44,8 +44,8 @@ def test_equals_xla_with_gradients(rng, images, channels, outputs, size):
 @pytest.mark.parametrize("batch", [2, 1])
 def test_kernel_gradient_in_several_tiles(rng, monkeypatch, batch):
     """Tiles of 4×3 on 11×7: they hang over both borders, and are odd in number in one image."""
-    monkeypatch.setattr(correlation_cpu, "TILE_ROWS", 4)
-    monkeypatch.setattr(correlation_cpu, "TILE_COLUMNS", 3)
+    monkeypatch.setattr(correlation_forms, "TILE_ROWS", 4)
+    monkeypatch.setattr(correlation_forms, "TILE_COLUMNS", 3)
     x = np.float32(rng.normal(size=(batch, 11, 7, 2)))
     kernel = np.float32(rng.normal(size=(5, 5, 2, 6)))
     gradient = lambda f: jax.jit(jax.grad(lambda x, k: (f(x, k) ** 2).sum(), argnums=(0, 1)))

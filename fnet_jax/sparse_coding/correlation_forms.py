@@ -1,6 +1,7 @@
-"""Forms of the 'same' correlation that are fast on a CPU; see :mod:`.correlation`.
+"""Forms of the 'same' correlation that are faster than XLA's own; see :mod:`.correlation`.
 
-XLA's convolutions are slow where few channels meet many (``docs/speed.md`` has the measurements):
+XLA's convolutions are slow where few channels meet many (``docs/speed.md`` has the measurements).
+On a CPU:
 
 * Few outputs, alone: they are computed for blocks of 2×2 or 2×1 output pixels at once, which become
   channels (the kernel is copied with one-pixel shifts).
@@ -9,6 +10,8 @@ XLA's convolutions are slow where few channels meet many (``docs/speed.md`` has 
   of few inputs, copies shifted by rows become channels of one correlation along rows (with up to
   32 outputs always).
 * The gradient with respect to the kernel is summed over tiles that stay in the cache, two at once.
+
+On a GPU few outputs are computed along rows as well.
 """
 
 import functools
@@ -51,6 +54,12 @@ def form_for_training(shape: tuple[int, ...]) -> Form | None:
     if inputs <= FEW:
         return _from_few
     return form(shape)
+
+
+def form_on_gpu(shape: tuple[int, ...]) -> Form | None:
+    """The form on a GPU, in training and outside of it; None where XLA's is best."""
+    _, _, inputs, outputs = shape
+    return _to_few if outputs <= FEW and outputs < inputs else None
 
 
 def kernel_gradient(x: jax.Array, kernel: jax.Array, cotangent: jax.Array) -> jax.Array:
