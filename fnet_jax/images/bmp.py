@@ -2,10 +2,10 @@
 
 from typing import BinaryIO
 
-import numpy as np
 from PIL import BmpImagePlugin
 
 from fnet_jax.images.stored import Stored, with_alpha
+from fnet_jax.images.strips import copied
 
 GREY = ("1", "L")
 
@@ -21,6 +21,6 @@ def decode(file: BinaryIO, *, grey: bool) -> Stored:
     image = BmpImagePlugin.BmpImageFile(file)
     image.load()
     mode = "L" if image.mode in GREY else "RGBA" if image.mode == "RGBA" else "RGB"
-    found = np.asarray(image.convert(mode))
+    found = copied(image, lambda strip: strip.convert(mode))
     pixels, alpha = with_alpha(found.reshape(*found.shape[:2], -1), 255)
     return Stored(pixels, 255, alpha)

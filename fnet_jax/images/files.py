@@ -7,7 +7,7 @@ changes, settings that Pillow keeps for the whole process.
 import builtins
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +25,7 @@ from fnet_jax.images.radiometric import Radiometric
 from fnet_jax.images.range_rules import TYPE, Rule
 from fnet_jax.images.ranges import ranged
 from fnet_jax.images.stored import Stored, Unsuitable
+from fnet_jax.images.strips import by_strips
 
 SIGNATURES: dict[bytes, ModuleType] = {
     png.SIGNATURE: png,
@@ -189,7 +190,9 @@ def as_array(path: Path, frame: Frame, *, grey: bool = False, rule: Rule = TYPE)
         raise InputError(f"{path}: {error}") from error
     if not grey or array.ndim == 2:
         return array
-    return published_grey(array) if array.dtype == np.uint8 else from_unit(luma(array), array.dtype)
+    if array.dtype == np.uint8:
+        return by_strips(published_grey, array)
+    return by_strips(lambda part: from_unit(luma(part), part.dtype), array)
 
 
 def is_deep_file(path: Path, *, part: str | None = None) -> bool:
@@ -229,18 +232,13 @@ def _frame(stored: Stored) -> Frame:
     if not profiles.is_srgb(stored.icc):
         assert stored.icc is not None
         if pixels.dtype == np.uint8:
-            managed = profiles.to_srgb(Image.fromarray(pixels), stored.icc)
-            if managed is not None:
-                rgb = np.asarray(managed)
-                pixels = rgb if pixels.ndim == 3 else rgb[..., 1]
+            convert = profiles.to_srgb("RGB" if pixels.ndim == 3 else "L", stored.icc)
+            if convert is not None:
+                pixels = by_strips(lambda part: _managed(part, convert), pixels)
         else:
             notes.append("its color profile is not applied, as it has more than 8 bits a channel")
     if stored.alpha is not None:
-        alpha = stored.alpha if pixels.ndim == 2 else stored.alpha[..., None]
-        over = pixels * alpha
-        if np.issubdtype(pixels.dtype, np.integer):
-            over = np.rint(over)
-        pixels = over.astype(pixels.dtype)
+        pixels = by_strips(_over_black(stored.white), pixels, stored.alpha)
         notes.append("what is transparent becomes black")
     exchanged, rows, columns = TURNS[stored.orientation]
     pixels = pixels.swapaxes(0, 1) if exchanged else pixels
@@ -253,6 +251,21 @@ def _frame(stored: Stored) -> Frame:
         metadata=stored.metadata,
         notes=tuple(notes),
     )
+
+
+def _managed(pixels: np.ndarray, convert: Callable[[Image.Image], Image.Image]) -> np.ndarray:
+    rgb = np.asarray(convert(Image.fromarray(pixels)))
+    return rgb if pixels.ndim == 3 else rgb[..., 1]
+
+
+def _over_black(white: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    def composited(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        opacity = alpha.astype(np.float32) / np.float32(white)
+        over = pixels * (opacity if pixels.ndim == 2 else opacity[..., None])
+        rounded = np.rint(over) if np.issubdtype(pixels.dtype, np.integer) else over
+        return rounded.astype(pixels.dtype)
+
+    return composited
 
 
 @contextmanager

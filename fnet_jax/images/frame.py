@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from fnet_jax.images.strips import by_strips
+
 LEVELS, CELSIUS = "levels", "°C"
 MAX_PIXELS = 100_000_000  # of an image, unless a larger one is asked for
 ROUNDING = 1e-6  # by which floats may leave [0, 1]
@@ -78,5 +80,9 @@ def full_range(frame: Frame) -> np.ndarray:
     dtype, most = (np.uint8, 255) if white <= 255 else (np.uint16, 65535)
     if white == most:
         return pixels.astype(dtype, copy=False)
-    scaled = (pixels.astype(np.uint64) * most + white // 2) // white
-    return scaled.astype(dtype)
+    wide = np.dtype(np.uint32 if white <= 65535 else np.uint64).type  # holds the products
+
+    def scaled(part: np.ndarray) -> np.ndarray:
+        return ((part.astype(wide) * wide(most) + wide(white // 2)) // wide(white)).astype(dtype)
+
+    return by_strips(scaled, pixels)

@@ -4,12 +4,12 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-import numpy as np
 from PIL import Image, JpegImagePlugin
 
 from fnet_jax.images import exif as exifs
 from fnet_jax.images.profiles import is_srgb, to_srgb
 from fnet_jax.images.stored import Stored
+from fnet_jax.images.strips import copied
 
 MOST_SCANS = 100  # encoders write 10; each costs as much time as the whole picture
 START, END, SCAN, APP1 = 0xD8, 0xD9, 0xDA, 0xE1
@@ -61,13 +61,15 @@ def decode(file: BinaryIO, *, grey: bool) -> Stored:
     exif = exifs.parsed(image.info.get("exif"))
     turned = exifs.orientation(exif, image.info.get("xmp"))
     resolution = image.info.get("dpi")
+    image.load()
     if image.mode == "CMYK":
         # By its profile, if it has one: the door knows profiles of RGB and grey alone.
-        managed = to_srgb(image, icc) if icc else None
-        image, icc = managed or image.convert("RGB"), None
-    image.load()
+        convert = (icc and to_srgb(image.mode, icc)) or (lambda strip: strip.convert("RGB"))
+        pixels, icc = copied(image, convert), None
+    else:
+        pixels = copied(image)
     return Stored(
-        pixels=np.asarray(image),
+        pixels=pixels,
         white=255,
         orientation=turned,
         icc=None if image.mode == "L" and grey else icc,

@@ -15,6 +15,7 @@ from PIL import Image, PngImagePlugin
 
 from fnet_jax.images import exif as exifs
 from fnet_jax.images.stored import Stored, white_of, with_alpha
+from fnet_jax.images.strips import by_strips, copied
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PICTURE = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
@@ -54,10 +55,12 @@ def decode(file: BinaryIO, *, grey: bool) -> Stored:
     Raises:
         ValueError: a checksum fails, or the file is not as the format says.
     """
-    picture, transparent = io.BytesIO(SIGNATURE), b""
+    length = sum(12 + length for kind, length in _chunks(file) if kind in PICTURE)
+    picture = io.BytesIO(bytes(len(SIGNATURE) + length))  # its size, so that it need not grow
+    picture.write(SIGNATURE)
     said: dict[bytes, list[bytes]] = {}
-    picture.seek(0, io.SEEK_END)
-    header = b""
+    header = transparent = b""
+    file.seek(0)
     for kind, length in _chunks(file):
         if kind in PICTURE:
             content = _content(file, kind, length)
@@ -68,8 +71,9 @@ def decode(file: BinaryIO, *, grey: bool) -> Stored:
                     # Of the same bytes as RGBA of 8 bits, which Pillow keeps whole.
                     content = content[:8] + bytes((8, RGBA)) + content[10:]
             transparent = content if kind == b"tRNS" else transparent
-            picture.write(struct.pack(">I4s", length, kind) + content)
-            picture.write(struct.pack(">I", zlib.crc32(kind + content)))
+            picture.write(struct.pack(">I4s", length, kind))
+            picture.write(content)
+            picture.write(struct.pack(">I", zlib.crc32(content, zlib.crc32(kind))))
         elif kind in SAID and length <= LARGEST_SAID:
             said.setdefault(kind, []).append(_content(file, kind, length))
         elif not kind[0] & 32:
@@ -111,7 +115,7 @@ def _content(file: BinaryIO, kind: bytes, length: int) -> bytes:
     check = file.read(4)
     if len(content) < length or len(check) < 4:
         raise ValueError("it ends too early")
-    if struct.unpack(">I", check)[0] != zlib.crc32(kind + content):
+    if struct.unpack(">I", check)[0] != zlib.crc32(content, zlib.crc32(kind)):
         raise ValueError(f"the checksum of its part {kind.decode()} is wrong")
     return content
 
@@ -129,29 +133,44 @@ def _header(content: bytes) -> tuple[int, int, int, int]:
 def _pixels(
     picture: io.BytesIO, bits: int, color: int, transparent: bytes
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Channels and alpha; fewer than 8 bits are spread over 8."""
-    if color == PALETTE:
-        image = _opened(picture)
-        return with_alpha(np.asarray(image.convert("RGBA" if transparent else "RGB")), 255)
-    if (bits, color) == (16, GREY_ALPHA):
-        return with_alpha(np.asarray(_opened(picture)).view(">u2"), 65535)
+    """Channels and alpha; fewer than 8 bits are spread over 8. The file is let go when decoded."""
     if bits == 16 and color in (RGB, RGBA):
         # Pillow keeps one byte of each channel; which one is told by the name of the layout.
-        high, low = (np.asarray(_opened(picture, ends)) for ends in ("B", "L"))
-        pixels, alpha = with_alpha(high.astype(np.uint16) << 8 | low, 65535)
+        both = [_opened(picture, ends) for ends in ("B", "L")]
+        picture.truncate(0)
+        high, low = (_samples(image) for image in both)
+        pixels, alpha = with_alpha(
+            by_strips(lambda a, b: a.astype(np.uint16) << 8 | b, high, low), 65535
+        )
     else:
         image = _opened(picture)
-        found = np.asarray(image)
-        found = found.astype(np.uint8) * 255 if image.mode == "1" else found
-        found = found.astype(np.uint16) if bits == 16 else found
-        pixels, alpha = with_alpha(found.reshape(*found.shape[:2], -1), white_of(max(bits, 8)))
+        picture.truncate(0)
+        if color == PALETTE:
+            mode = "RGBA" if transparent else "RGB"
+            return with_alpha(copied(image, lambda strip: strip.convert(mode)), 255)
+        found = _samples(image)
+        if (bits, color) == (16, GREY_ALPHA):
+            return with_alpha(found.view(">u2"), 65535)
+        pixels, alpha = with_alpha(found, white_of(max(bits, 8)))
     if alpha is None and transparent:
         key = np.frombuffer(transparent[: 6 if color == RGB else 2], ">u2").astype(np.int64)
         if bits < 8:
             key = key * (255 // white_of(bits))
-        hidden = (pixels.reshape(*pixels.shape[:2], -1) == key).all(axis=2)
-        alpha = (~hidden).astype(np.float32) if hidden.any() else None
+        white = pixels.dtype.type(white_of(max(bits, 8)))
+
+        def opaque(pixels: np.ndarray) -> np.ndarray:
+            hidden = (pixels.reshape(*pixels.shape[:2], -1) == key).all(axis=2)
+            return np.where(hidden, pixels.dtype.type(0), white)
+
+        alpha = by_strips(opaque, pixels)
     return pixels, alpha
+
+
+def _samples(image: Image.Image) -> np.ndarray:
+    """Samples (H, W, C) of 8 or 16 bits."""
+    found = copied(image, (lambda strip: strip.convert("L")) if image.mode == "1" else None)
+    found = found.astype(np.uint16) if found.dtype not in (np.uint8, np.uint16) else found
+    return found.reshape(*found.shape[:2], -1)
 
 
 def _opened(picture: io.BytesIO, ends: str | None = None) -> Image.Image:

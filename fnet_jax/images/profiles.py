@@ -2,6 +2,7 @@
 
 import functools
 import io
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -29,10 +30,10 @@ def is_srgb(icc: bytes | None) -> bool:
     return int(np.abs(np.asarray(found).astype(int) - colors).max()) <= CLOSE
 
 
-def to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
-    """The image of 8-bit channels in sRGB, as RGB; None where its profile does not fit it."""
+def to_srgb(mode: str, icc: bytes) -> Callable[[Image.Image], Image.Image] | None:
+    """From images of 8-bit channels to sRGB, as RGB; None where a profile does not fit the mode."""
     try:
-        return _transform(icc, image.mode).apply(image)
+        return _transform(icc, mode).apply
     except (OSError, ImageCms.PyCMSError, ValueError):
         return None
 

@@ -14,7 +14,7 @@ class Stored:
     Attributes:
         pixels: array (H, W) or (H, W, 3), as stored: not turned, alpha not applied.
         white: the value that is white; of floats 1.
-        alpha: array (H, W), floats in [0, 1], 1 where it is opaque; None if it is everywhere.
+        alpha: array (H, W), ``white`` where it is opaque; None if it is everywhere.
         orientation: of TIFF and Exif, 1…8.
         icc: its color profile, if it has one.
         channels: of the picture in the file, where the pixels have fewer; None where they do not.
@@ -47,7 +47,7 @@ def with_alpha(channels: np.ndarray, white: float) -> tuple[np.ndarray, np.ndarr
     alpha = None
     if count in (2, 4):
         opaque = channels[..., -1]
-        if (opaque != white).any():
-            alpha = opaque.astype(np.float32) / np.float32(white)
+        if opaque.min(initial=opaque.dtype.type(white)) < white:
+            alpha = opaque
         channels = channels[..., :-1]
     return (channels[..., 0] if count <= 2 else channels), alpha

@@ -19,6 +19,7 @@ from PIL import Image, TiffImagePlugin
 
 from fnet_jax.images import exif as exifs
 from fnet_jax.images.stored import Stored, Unsuitable, white_of, with_alpha
+from fnet_jax.images.strips import by_strips, copied
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE = 0, 1, 2, 3
 PLAIN = (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE)  # photometric interpretations
@@ -144,6 +145,15 @@ def _unpacked(file: BinaryIO, page: Any) -> np.ndarray:
     row = (width * channels * bits + 7) // 8
     dtype = np.uint8 if bits < 8 else np.uint16 if bits < 16 else np.uint32
     found = np.empty((height, width, channels), dtype)
+
+    def samples(stored: np.ndarray) -> np.ndarray:
+        digits = np.unpackbits(stored, 1)[:, : width * channels * bits]
+        digits = digits.reshape(-1, width, channels, bits)
+        values = np.zeros(digits.shape[:3], dtype)
+        for bit in range(bits):
+            values = values << 1 | digits[..., bit]
+        return values
+
     first, strip = 0, page.rowsperstrip
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
         rows = min(strip, height - first)
@@ -153,12 +163,8 @@ def _unpacked(file: BinaryIO, page: Any) -> np.ndarray:
             content = zlib.decompressobj().decompress(content, rows * row)
         if len(content) < rows * row:
             raise ValueError("it ends too early")
-        digits = np.unpackbits(np.frombuffer(content, np.uint8, rows * row).reshape(rows, row), 1)
-        digits = digits[:, : width * channels * bits].reshape(rows, width, channels, bits)
-        values = np.zeros((rows, width, channels), dtype)
-        for bit in range(bits):
-            values = values << 1 | digits[..., bit]
-        found[first : first + rows] = values
+        stored = np.frombuffer(content, np.uint8, rows * row).reshape(rows, row)
+        found[first : first + rows] = by_strips(samples, stored)
         first += rows
     return found
 
@@ -188,8 +194,8 @@ def _interpreted(page: Any, found: np.ndarray) -> Stored:
     bits, notes = _bits(page)[0], []
     photometric = int(page.photometric)
     if photometric == PALETTE:
-        colors = (np.asarray(page.colormap) >> 8).astype(np.uint8)  # (3, 2^bits)
-        rgb = np.moveaxis(colors[:, found[..., 0]], 0, 2)
+        colors = (np.asarray(page.colormap) >> 8).astype(np.uint8).T  # (2^bits, 3)
+        rgb = by_strips(lambda index: colors[index[..., 0]], found)
         return Stored(rgb, 255, orientation=_orientation(page))
     if found.dtype == bool:
         found, bits = found.astype(np.uint8) * 255, 8
@@ -242,14 +248,14 @@ def _by_pillow(file: BinaryIO, tif: tifffile.TiffFile, page: Any) -> Stored:
             raise need
         image.load()  # which also turns the picture upright
     if image.mode == "F":
-        return Stored(np.asarray(image), 1.0)
+        return Stored(copied(image), 1.0)
     if image.mode.startswith("I"):
-        found, bits = np.asarray(image).astype(np.uint16), _bits(page)[0]
+        found, bits = copied(image).astype(np.uint16, copy=False), _bits(page)[0]
         if int(page.photometric) == WHITE_IS_ZERO:
             found = (white_of(bits) - found).astype(np.uint16)
         return Stored(found, white_of(bits))
     mode = {"1": "L", "P": "RGB", "CMYK": "RGB", "YCbCr": "RGB"}.get(image.mode, image.mode)
-    found = np.asarray(image.convert(mode))
+    found = copied(image, (lambda strip: strip.convert(mode)) if mode != image.mode else None)
     pixels, alpha = with_alpha(found.reshape(*found.shape[:2], -1), 255)
     return Stored(pixels, 255, alpha)
 
