@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from fnet_jax.errors import InputError, first_line, reason
-from fnet_jax.images import bmp, jpeg, png, profiles, radiometric, tiff
+from fnet_jax.images import bmp, jpeg, kelvin, png, profiles, radiometric, tiff
 from fnet_jax.images.color import from_unit, published_grey
 from fnet_jax.images.color import grey as luma
 from fnet_jax.images.frame import MAX_PIXELS, Frame, logger
@@ -92,7 +92,8 @@ def open(
     too. Orientation is applied, colors of other profiles become sRGB (of 8 bits a channel), and
     what is transparent becomes black. Of several pages the first of full resolution is read.
 
-    A file of a thermal camera (:mod:`fnet_jax.images.radiometric`) gives its thermal image.
+    A file of a thermal camera (:mod:`fnet_jax.images.radiometric`) gives its thermal image, and a
+    TIFF file of temperatures (:mod:`fnet_jax.images.kelvin`) gives them in °C.
 
     Args:
         path: the file.
@@ -110,14 +111,23 @@ def open(
     if part not in PARTS:
         raise ValueError(f"unknown part {part!r}: use thermal, visible or picture")
     path = Path(path)
-    if part != "picture":
-        found = thermal_camera(path, max_pixels=max_pixels)
-        frame = None if found is None else found.visible() if part == "visible" else found.thermal
-        if frame is not None:
-            return frame
-        if part is not None:
-            raise InputError(f"{path}: holds no {part} image of a thermal camera; use another file")
-    return _read(path, grey=grey, max_pixels=max_pixels)
+    if part == "picture":
+        return _read(path, grey=grey, max_pixels=max_pixels)
+    if found := thermal_camera(path, max_pixels=max_pixels):
+        frame = found.visible() if part == "visible" else found.thermal
+    else:
+        frame = _read(path, grey=grey, max_pixels=max_pixels)
+        celsius = None if part == "visible" else _celsius(path, frame)
+        frame = celsius or (None if part else frame)
+    if frame is None:
+        raise InputError(f"{path}: holds no {part} image of a thermal camera; use another file")
+    return frame
+
+
+def _celsius(path: Path, frame: Frame) -> Frame | None:
+    """The temperatures of a TIFF file; None where it holds none, or is no TIFF."""
+    with _opened(path) as (file, form):
+        return kelvin.celsius(frame, *tiff.camera(file)) if form is tiff else None
 
 
 def thermal_camera(path: Path, *, max_pixels: int | None = MAX_PIXELS) -> Radiometric | None:

@@ -24,10 +24,10 @@ class Frame:
     Attributes:
         pixels: array (H, W) or (H, W, 3), row 0 at the top of the picture as a viewer shows it, in
             the file's own values: unsigned integers, or floats.
-        black: the value that is black: 0 for levels. Of a unit without a black, such as °C, the
-            least of the pixels.
-        white: the value that is white: for levels 2^bits − 1 of the stored bits, for floats 1. Of a
-            unit without a white, the greatest of the pixels.
+        black: the value that is black: 0 for levels.
+        white: the value that is white: for levels 2^bits − 1 of the stored bits, for floats 1.
+        bounded: whether black and white are those of the file's type. Temperatures of a camera have
+            none: theirs are the least and the greatest of the pixels.
         unit: ``"levels"`` or ``"°C"``.
         channels: of the picture in its file, 1 or 3; the pixels of a JPEG file that is read as grey
             have 1 all the same.
@@ -42,6 +42,7 @@ class Frame:
     black: float
     white: float
     unit: str = LEVELS
+    bounded: bool = True
     channels: int = 1
     metadata: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -60,6 +61,8 @@ class Frame:
 def full_range(frame: Frame) -> np.ndarray:
     """The pixels as a type whose largest value is white: uint8, uint16, or floats in [0, 1].
 
+    Of a unit such as °C, floats from black to white become 0 to 1.
+
     Raises:
         ValueError: values lie outside black and white, or are not numbers.
     """
@@ -73,7 +76,10 @@ def full_range(frame: Frame) -> np.ndarray:
                 f"holds floats from {low:g} to {high:g}; scale them to {frame.black:g}…"
                 f"{frame.white:g}"
             )
-        return pixels
+        if frame.unit == LEVELS:
+            return pixels
+        black, span = frame.black, max(frame.white - frame.black, np.finfo(np.float32).tiny)
+        return by_strips(lambda part: ((part - black) / span).astype(np.float32), pixels)
     white = int(frame.white)
     if pixels.max(initial=0) > white:
         raise ValueError(f"holds {pixels.max()}, more than its white {white}")

@@ -3,7 +3,8 @@
 Images of 8 bits always use their whole range. For those of more bits and of floats, the rule says:
 
 ``type``
-    0 to the white of the stored bits, floats 0 to 1;
+    0 to the white of the stored bits, floats 0 to 1; for temperatures of a camera, which have
+    neither, the same as ``folder``;
 ``LOW,HIGH``
     these values, in the unit of the file;
 ``folder``
@@ -32,8 +33,22 @@ class Range:
         return f"{self.low:g}…{self.high:g}"
 
 
-Rule = str | Range
-"""``"type"``, ``"folder"``, ``"image"``, or a :class:`Range`."""
+@dataclass(frozen=True)
+class ByUnit:
+    """A rule for each unit, of a job whose files have several, as °C and counts of a camera."""
+
+    rules: tuple[tuple[str, "str | Range"], ...]
+
+    def of(self, unit: str) -> "str | Range":
+        """The rule for images of a unit."""
+        return dict(self.rules).get(unit, TYPE)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{unit}: {rule}" for unit, rule in self.rules)
+
+
+Rule = str | Range | ByUnit
+"""``"type"``, ``"folder"``, ``"image"``, a :class:`Range`, or a rule for each unit."""
 
 
 def rule_of(text: str) -> Rule:

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from fnet_jax.images.frame import LEVELS, ROUNDING, Frame, full_range
-from fnet_jax.images.range_rules import FOLDER, TYPE, Range, Rule
+from fnet_jax.images.range_rules import FOLDER, TYPE, ByUnit, Range, Rule
 
-VALUES = "values"  # floats outside [0, 1], of a unit that their file does not state
 SMALL = 0.25  # part of a range that is too little of it to be seen
 PERCENTILES = 0.1, 99.9  # that a few broken pixels do not move
 SAMPLES = 16_384  # values of an image that are looked at, evenly spread
@@ -72,42 +72,63 @@ def range_of_job(
     Args:
         frames: the deep images with their files, each looked at once.
         rule: what was asked for; None for the default.
-        report: gets a line where the default is not ``type``.
+        report: gets a line about each unit for which the default is not ``type``.
 
     Returns:
-        ``"type"``, ``"image"`` or a range.
+        ``"type"``, ``"image"``, a range, or one of them for each unit.
     """
-    if rule is not None and rule != FOLDER:
+    if rule not in (None, FOLDER, TYPE):
         return rule
-    found: list[np.ndarray] = []
-    units: set[str] = set()
-    first, filled, count = None, 0.0, 0
+    looks: dict[str, list[_Look]] = {}
     for path, frame in frames:
-        found.append(samples(frame))
-        first, count = first or path, count + 1
-        units.add(frame.unit)
-        own = robust(found[-1:])
-        span = frame.white - frame.black
-        outside = np.issubdtype(frame.pixels.dtype, np.floating) and (
-            own.low < frame.black - ROUNDING or own.high > frame.white + ROUNDING
-        )
-        filled = max(filled, 9.0 if outside else (own.high - own.low) / max(span, 1e-30))
-        if outside:
-            units.add(VALUES)
-    if not count:
+        looks.setdefault(frame.unit, []).append(_look(path, frame))
+    chosen = {unit: _chosen(unit, found, rule, report) for unit, found in looks.items()}
+    if len(set(chosen.values())) > 1:
+        return ByUnit(tuple(sorted(chosen.items())))
+    return next(iter(chosen.values()), TYPE)
+
+
+class _Look(NamedTuple):
+    """What a job's range is chosen from: some values of an image, and how they lie in its range."""
+
+    path: Path
+    values: np.ndarray
+    filled: float  # part of the range of the file's type
+    outside: bool  # floats that are no levels
+    bounded: bool
+
+
+def _look(path: Path, frame: Frame) -> _Look:
+    values = samples(frame)
+    own = robust([values])
+    outside = bool(
+        np.issubdtype(frame.pixels.dtype, np.floating)
+        and (own.low < frame.black - ROUNDING or own.high > frame.white + ROUNDING)
+    )
+    span = max(frame.white - frame.black, 1e-30)
+    return _Look(path, values, (own.high - own.low) / span, outside, frame.bounded)
+
+
+def _chosen(
+    unit: str, looks: list[_Look], rule: Rule | None, report: Callable[[str], None]
+) -> str | Range:
+    """The range of the images of one unit, or ``type`` where they are levels that fill theirs."""
+    if rule == TYPE and all(look.bounded for look in looks):
         return TYPE
-    if rule is None and units == {LEVELS} and filled >= SMALL:
+    measured = unit != LEVELS or any(look.outside for look in looks)
+    if rule is None and not measured and max(look.filled for look in looks) >= SMALL:
         return TYPE
-    chosen = robust(found)
-    if rule is None:
-        unit = next(iter(units - {LEVELS, VALUES}), "")
-        others = f" and {count - 1} more" if count > 1 else ""
-        what = "fills a small part of its range" if units == {LEVELS} else "holds measured values"
+    found = robust(look.values for look in looks)
+    if rule != FOLDER:
+        others = f" and {len(looks) - 1} more" if len(looks) > 1 else ""
+        what = "holds measured values" if measured else "fills a small part of its range"
+        span = f"{found}" if unit == LEVELS else f"{found} {unit}"
+        another = "type or LOW,HIGH" if all(look.bounded for look in looks) else "LOW,HIGH"
         report(
-            f"{first}{others}: {what}; {chosen}{unit and ' ' + unit} becomes black to white "
-            f"(--range folder; use --range type or LOW,HIGH for another)"
+            f"{looks[0].path}{others}: {what}; {span} becomes black to white (--range folder; "
+            f"use --range {another} for another)"
         )
-    return chosen
+    return found
 
 
 def ranged(frame: Frame, rule: Rule) -> np.ndarray:
@@ -119,6 +140,8 @@ def ranged(frame: Frame, rule: Rule) -> np.ndarray:
     Raises:
         ValueError: as :func:`within` and :func:`fnet_jax.images.frame.full_range`.
     """
+    if isinstance(rule, ByUnit):
+        rule = rule.of(frame.unit)
     if rule == TYPE or not is_deep(frame):
         return full_range(frame)
     return within(frame, rule if isinstance(rule, Range) else robust([samples(frame)]))

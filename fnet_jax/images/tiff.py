@@ -50,6 +50,16 @@ def deep(file: BinaryIO) -> bool:
         return max(_bits(page)) > 8
 
 
+def camera(file: BinaryIO) -> tuple[str, bytes]:
+    """What it says of its camera (maker, model, software, description), and its XMP."""
+    with _opened(file) as tif:
+        page, _ = _page(tif)
+        said = (_value(page, tag) for tag in (271, 272, 305, 270))
+        xmp = _value(page, 700)
+        names = " ".join(text for text in said if isinstance(text, str))
+        return names, xmp if isinstance(xmp, bytes) else b""
+
+
 def decode(file: BinaryIO, *, grey: bool) -> Stored:
     """Decodes the first page of full resolution.
 
