@@ -21,7 +21,9 @@ from fnet_jax.cli.flags import (
     unset,
     whole,
 )
+from fnet_jax.cli.sources import RANGE, RANGE_UNSET
 from fnet_jax.errors import InputError
+from fnet_jax.images.range_rules import Rule
 
 if TYPE_CHECKING:
     from fnet_jax.paper.protocols import Located
@@ -78,6 +80,9 @@ class BenchmarkConfig:
     sets: Annotated[
         tuple[str, ...], reads(partial(names, known=SETS), "NAMES"), unset("all that --data holds")
     ] = SETS
+    # Which values of deep images are black and white, for each set; see fnet fuse --help. Rules:
+    # type, LOW,HIGH, folder, image.
+    range: Annotated[Rule | None, RANGE, RANGE_UNSET] = None
     # Processes that score.
     workers: Annotated[int | None, whole(1, MOST_PROCESSES), unset("one per core")] = None
 
@@ -175,7 +180,7 @@ def _computed(
     fuser = Fuser(network, params)
     progress = partial(tqdm, unit="pair", disable=None)
     about: dict[str, Any] = {"report": report, "note": say, "progress": progress}
-    run_sets(run, fuser, found, workers=config.workers, **about)
+    run_sets(run, fuser, found, workers=config.workers, rule=config.range, **about)
     if not any(run.pairs[name] for name in found):
         raise InputError(f"{config.data}: no pair could be fused; see the lines above")
     if measure:

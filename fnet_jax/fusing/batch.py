@@ -22,6 +22,7 @@ from fnet_jax.fusing.loading import Loaded, Loader
 from fnet_jax.fusing.record import Record
 from fnet_jax.fusing.shapes import Size
 from fnet_jax.images.frame import MAX_PIXELS
+from fnet_jax.images.jobs import Rules
 from fnet_jax.images.range_rules import Rule
 from fnet_jax.images.writing import write_values
 from fnet_jax.pairs import reading
@@ -56,7 +57,7 @@ def fuse_pairs(
     suffix: str | None = None,
     overwrite: bool = False,
     max_pixels: int | None = MAX_PIXELS,
-    rule: Rule | None = None,
+    rule: Rule | Rules | None = None,
     strip: bool = False,
     temperatures: bool = False,
     recorded: bool = False,

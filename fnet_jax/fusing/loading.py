@@ -59,7 +59,7 @@ class Loader:
         self,
         pairs: Iterable[Pair],
         *,
-        rule: Rule | None = None,
+        rule: Rule | Rules | None = None,
         report: Report,
         progress: Progress = silent,
     ) -> "Loader":
@@ -67,7 +67,7 @@ class Loader:
 
         Args:
             pairs: of the job.
-            rule: what was asked for; None for the default.
+            rule: as for :func:`fnet_jax.images.jobs.rules_of`.
             report: gets a line about each side whose range was chosen.
             progress: shows how many files have been looked at.
         """

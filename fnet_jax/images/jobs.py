@@ -18,7 +18,7 @@ TYPES: Rules = (TYPE, TYPE)
 def rules_of(
     ones: Sequence[Path],
     twos: Sequence[Path],
-    rule: Rule | None,
+    rule: Rule | Rules | None,
     *,
     report: Report,
     progress: Progress = silent,
@@ -28,10 +28,12 @@ def rules_of(
     Args:
         ones: files of I1, of which a thermal camera's are taken for pictures.
         twos: files of I2, of which they give temperatures.
-        rule: what was asked for; None for the default.
+        rule: what was asked for; None for the default; what was chosen before is kept.
         report: gets a line about each side whose range was chosen.
         progress: shows how many files have been looked at.
     """
+    if isinstance(rule, tuple):
+        return rule
     one, two = (
         range_of_job(_deep(paths, part, progress), rule, report=report)
         for paths, part in ((ones, "picture"), (twos, None))

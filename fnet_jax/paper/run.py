@@ -10,6 +10,8 @@ from fnet_jax.artifacts import provenance
 from fnet_jax.artifacts.files import sha256
 from fnet_jax.artifacts.progress import Item, Progress, Report, silent
 from fnet_jax.artifacts.words import counted
+from fnet_jax.images.jobs import TYPES, Rules, rules_of
+from fnet_jax.images.range_rules import Rule
 from fnet_jax.metrics import PROFILES
 from fnet_jax.pairs.match import Pair
 from fnet_jax.paper import costs, state
@@ -35,12 +37,14 @@ class Run:
         made_with: what the results depend on, by name.
         pairs: records by set and name of the pair.
         costs: what :mod:`fnet_jax.paper.costs` measured, if it has.
+        rules: which values of deep images are black and white, by set.
     """
 
     folder: Path
     made_with: dict[str, Any]
     pairs: Pairs = field(default_factory=dict)
     costs: dict[str, Any] = field(default_factory=dict)
+    rules: dict[str, Rules] = field(default_factory=dict)
 
     @classmethod
     def resumed(cls, folder: Path, made_with: dict[str, Any], *, note: Report = print) -> "Run":
@@ -90,10 +94,12 @@ class Run:
         from fnet_jax.fusing.batch import fuse_pairs
 
         before, records = self.pairs.get(name, {}), {}
-        sums = {pair: _checksums(files) for pair, files in pairs.items()}
+        rules = self.rules.get(name, TYPES)
+        sums = {pair: _checksums(files, rules) for pair, files in pairs.items()}
         for pair in pairs:
             record = before.get(pair, {})
-            if sums[pair].items() <= record.items() and _is(self.fused(name, pair), record):
+            same = all(record.get(what) == made for what, made in sums[pair].items())
+            if same and _is(self.fused(name, pair), record):
                 records[pair] = record
         self.pairs[name] = records
         missing = {self.fused(name, pair): pair for pair in pairs if pair not in records}
@@ -109,6 +115,7 @@ class Run:
             color=PROTOCOLS[name].color,
             suffix=".png",
             overwrite=True,
+            rule=rules,
             report=report,
             progress=lambda left: progress(left, total=len(left), desc=f"fusing {name}"),
         )
@@ -156,6 +163,7 @@ class Run:
             scenes,
             profile=PROFILE,
             workers=workers,
+            rule=self.rules.get(name, TYPES),
             report=report,
             progress=named,
         )
@@ -192,21 +200,39 @@ def run_sets(
     located: Mapping[str, Located],
     *,
     workers: int | None = None,
+    rule: Rule | None = None,
     report: Report,
     note: Report = print,
     progress: Progress = silent,
 ) -> None:
-    """Fuses and scores all sets that were found, and reports their bad files."""
+    """Fuses and scores all sets that were found, and reports their bad files.
+
+    Args:
+        run: keeps the results.
+        fuser: the network.
+        located: the sets.
+        workers: number of processes that score; None for one per core.
+        rule: which values of deep images are black and white, chosen for each set; None for the
+            default.
+        report: is called for each file that failed.
+        note: is called with a line about what was decided.
+        progress: shows how far the work is.
+    """
     for name, found in located.items():
         for problem in found.problems:
             report(problem)
+        ones, twos = ([getattr(p, i) for p in found.pairs.values()] for i in ("i1", "i2"))
+        run.rules[name] = rules_of(ones, twos, rule, report=note)
         run.fuse(fuser, name, found.pairs, report=report, note=note, progress=progress)
         run.score(name, found.pairs, workers=workers, report=report, progress=progress)
 
 
-def _checksums(pair: Pair) -> Record:
-    """Checksums of the sources; None for one that cannot be read, which fusing will report."""
-    sums: Record = {}
+def _checksums(pair: Pair, rules: Rules) -> Record:
+    """What a fused image is made of: its sources, and their ranges where they are not the types'.
+
+    A source that cannot be read has None, which fusing will report.
+    """
+    sums: Record = {"ranges": None if rules == TYPES else [str(rule) for rule in rules]}
     for which, path in (("i1", pair.i1), ("i2", pair.i2)):
         try:
             sums[which] = sha256(path)

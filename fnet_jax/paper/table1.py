@@ -8,6 +8,7 @@ import numpy as np
 
 from fnet_jax.artifacts import provenance
 from fnet_jax.artifacts.markdown import table as markdown_table
+from fnet_jax.images.jobs import TYPES
 from fnet_jax.metrics import METRICS, PROFILES
 from fnet_jax.pairs.public_sets import SETS
 from fnet_jax.paper.protocols import PROTOCOLS, Located, paper
@@ -64,6 +65,7 @@ def _set(run: Run, name: str, found: int) -> dict[str, Any]:
         "pairs": len(records),
         "pairs_found": found,
         "pairs_of_the_paper": SETS[name].paper["test"],
+        "ranges": [str(rule) for rule in run.rules.get(name, TYPES)],
         "fingerprint": provenance.fingerprint_of(sums),
         "means": {m: strict(comparison.means[0, k]) for k, m in enumerate(metrics)},
         "intervals": {
@@ -259,8 +261,9 @@ def _provenance(content: Mapping[str, Any]) -> list[str]:
         f"devices: {made_with['devices']}",
     ]
     for of_set in content["sets"].values():
+        ranges = " and ".join(of_set.get("ranges", TYPES))
         lines.append(
             f"{of_set['title']}: {of_set['pairs']} pairs, {COLOR[of_set['color']]}; "
-            f"data (SHA-256): {of_set['fingerprint']}"
+            f"black and white of deep images: {ranges}; data (SHA-256): {of_set['fingerprint']}"
         )
     return lines

@@ -48,6 +48,7 @@ def provenance_of(scenes: Sequence[FusedScene], scores: Scores) -> dict[str, str
     return {
         "profile": f"{scores.profile}: {PROFILES[scores.profile].title}",
         "date": provenance.today(),
+        "black and white of deep sources": "I1: {}; I2: {}".format(*scores.rules),
         "sources (SHA-256)": provenance.fingerprint(sources),
         **fused,
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),

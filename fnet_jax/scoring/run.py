@@ -17,7 +17,7 @@ import numpy as np
 from fnet_jax import images
 from fnet_jax.artifacts.progress import Progress, Report, silent
 from fnet_jax.errors import InputError
-from fnet_jax.images.jobs import Rules, rules_of
+from fnet_jax.images.jobs import TYPES, Rules, rules_of
 from fnet_jax.images.levels import to_8_bits
 from fnet_jax.images.range_rules import TYPE, Rule
 from fnet_jax.metrics.catalogue import check_metrics, evaluate, find_profile
@@ -67,6 +67,7 @@ class Scores:
         images: names of the pairs, sorted.
         values: float64 array (methods, images, metrics); NaN where a metric is undefined or a
             method has no such image.
+        rules: which values of deep sources, I1 and I2, were black and white.
     """
 
     profile: str
@@ -74,6 +75,7 @@ class Scores:
     methods: tuple[str, ...]
     images: tuple[str, ...]
     values: np.ndarray
+    rules: Rules = TYPES
 
     @property
     def complete(self) -> int:
@@ -181,7 +183,7 @@ def score(
     profile: str = "paper",
     metrics: Sequence[str] | None = None,
     workers: int | None = None,
-    rule: Rule | None = None,
+    rule: Rule | Rules | None = None,
     report: Report = print,
     warn: Report = logger.warning,
     looking: Progress = silent,
@@ -230,7 +232,7 @@ def score(
                 values[methods.index(method), stems.index(outcome.name)] = of_method
     if not scored:
         raise InputError("nothing could be scored; every image failed")
-    return Scores(profile, names, methods, stems, values)
+    return Scores(profile, names, methods, stems, values, rules)
 
 
 def read(path: Path, *, part: str | None = "picture", rule: Rule = TYPE) -> np.ndarray:

@@ -11,6 +11,7 @@ from fnet_jax.metrics import evaluate
 from fnet_jax.paper import costs
 from fnet_jax.paper.protocols import locate
 from fnet_jax.paper.run import Run, run_sets
+from fnet_jax.paper.table1 import report
 
 MADE_WITH = {"weights": "w", "versions": {"jax": "1", "scipy": "1"}, "devices": "cpu:0"}
 
@@ -122,7 +123,7 @@ def test_only_what_changed_is_done_again(work, tmp_path, change, fused_again, ex
         np.testing.assert_array_equal(fused[0], luma)
     for name in "ac":
         assert again.pairs["tno"][name] == first.pairs["tno"][name]
-    assert set(again.pairs["tno"]["b"]) == {"i1", "i2", "fused", "values"}
+    assert set(again.pairs["tno"]["b"]) == {"ranges", "i1", "i2", "fused", "values"}
     assert again.pairs["harvard_ct"] == first.pairs["harvard_ct"]
     _, fused, scored, _ = work()
     assert (len(fused), scored) == (0, 0)
@@ -197,6 +198,40 @@ def test_an_interruption_keeps_what_was_fused(work, tmp_path, monkeypatch):
     run, fused, scored, _ = work()
     assert (len(fused), scored) == (4 - len(kept), 4)
     assert set(run.pairs["tno"]) == {"a", "b", "c"}
+
+
+def test_deep_images_of_a_set_share_a_range(fuser, tmp_path, rng):
+    """Also when only one of them is fused, and again when another range is asked for."""
+    for i, low in enumerate((6743, 6900)):
+        for side, image in (
+            ("vi", rng.integers(0, 256, (40, 48), np.uint8)),
+            ("ir", rng.integers(low, low + 100, (40, 48)).astype(np.uint16)),
+        ):
+            (tmp_path / "TNO" / side).mkdir(parents=True, exist_ok=True)
+            images.write(tmp_path / f"TNO/{side}/{i}.png", image)
+    said, about = [], {"workers": 1, "report": pytest.fail}
+
+    def fused(name):
+        return (tmp_path / f"out/fused/tno/{name}.png").read_bytes()
+
+    def go(rule=None):
+        run = Run.resumed(tmp_path / "out", MADE_WITH)
+        run_sets(run, fuser, locate(tmp_path), rule=rule, note=said.append, **about)
+        return run
+
+    run = go()
+    assert "fills a small part" in said[0]
+    ranges = [str(rule) for rule in run.rules["tno"]]
+    assert ranges[0] == "type"
+    assert report(run, locate(tmp_path), {})["sets"]["tno"]["ranges"] == ranges
+    before = fused("1")
+    (tmp_path / "out/fused/tno/1.png").unlink()
+    go()
+    assert fused("1") == before
+    go("type")
+    assert fused("1") != before
+    go()
+    assert fused("1") == before
 
 
 def test_pairs_of_one_file_name_do_not_collide(fuser, tmp_path):

@@ -9,6 +9,7 @@ from fnet_jax import images
 from fnet_jax.errors import InputError
 from fnet_jax.metrics import PROFILES, evaluate
 from fnet_jax.scoring import run
+from fnet_jax.scoring.report import provenance_of
 from fnet_jax.scoring.run import find_scenes, read, score
 
 
@@ -351,7 +352,13 @@ def test_raw_counts_are_scored_by_one_range_which_is_said(tmp_path, rng):
     scenes, _ = run.find_scenes(tmp_path / "i1", tmp_path / "i2", {"x": tmp_path / "fused"})
     said = []
     given = {"metrics": ("SSIM",), "workers": 1, "warn": said.append}
-    asked, plain = (run.score(scenes, rule=rule, **given).values for rule in (None, "type"))
+    scores = [run.score(scenes, rule=rule, **given) for rule in (None, "type")]
+    asked, plain = (x.values for x in scores)
+    for x, i2 in zip(scores, (scores[0].rules[1], "type"), strict=True):
+        origin = provenance_of(scenes, x)
+        assert origin["black and white of deep sources"] == f"I1: type; I2: {i2}"
+    again = run.score(scenes, rule=scores[0].rules, **given)
+    np.testing.assert_array_equal(again.values, asked)
     (line,) = said
     assert "i2/0.png and 1 more: fills a small part of its range" in line
     # Both sources are then the fused image, but for counts that are rounded to 334 levels.

@@ -73,6 +73,37 @@ def test_patterns_say_which_image_of_a_folder_is_which(tmp_path, capsys):
     assert "--pattern: the names of tno are known" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("way", ["globs", "table"])
+def test_listed_pairs_are_a_set(tmp_path, capsys, way):
+    source = source_of(tmp_path / "source", 3)
+    table = tmp_path / "pairs.csv"
+    table.write_text(
+        "i1,i2,name\n" + "".join(f"source/I1/{i}.png,source/I2/{i}.png,n{i}\n" for i in "12")
+    )
+    flags = {
+        "globs": [f"--i1={source}/I1/*.png", f"--i2={source}/I2/*.png"],
+        "table": [f"--pairs={table}"],
+    }[way]
+    assert main(["own", "--name=mine", *flags, f"--data-dir={tmp_path}"]) == 0
+    names = ["n1", "n2"] if way == "table" else ["0", "1", "2"]
+    assert capsys.readouterr().out.startswith(f"mine: {len(names)} pairs (train {len(names)})\n")
+    built = open_set("mine", data_dir=tmp_path)
+    assert [pair["name"] for pair in built.pairs("train")] == names
+    whole = images.read(source / "I2/1.png", grey=True)
+    np.testing.assert_array_equal(built.pairs()[names.index(names[-2])]["I2"][..., 0], whole)
+
+
+def test_lines_of_a_table_that_give_no_pair_are_problems(tmp_path, capsys):
+    source_of(tmp_path / "source", 1)
+    table = tmp_path / "pairs.csv"
+    table.write_text("i1,i2\nsource/I1/0.png,source/I2/0.png\nsource/I1/0.png\n")
+    call = ["own", "--name=mine", f"--pairs={table}", f"--data-dir={tmp_path}"]
+    assert main(call) == 1
+    assert "mine: 1 file cannot be used, so no set was written" in capsys.readouterr().err
+    assert main([*call, "--skip-bad"]) == 1
+    assert open_set("mine", data_dir=tmp_path).counts == {"train": 1}
+
+
 def test_overwriting_is_asked_for(tmp_path, capsys):
     source = source_of(tmp_path / "source", 1)
     call = ["own", f"--source={source}", f"--data-dir={tmp_path}", "--name=mine"]
@@ -109,6 +140,10 @@ def test_help_teaches(capsys):
         ["own", "--source=x", "--name=a\n"],
         ["own", "--source=x", "--name=é"],
         ["own", "--source=x", "--name="],
+        ["own", "--source=x", "--pairs=x.csv"],
+        ["own", "--i1=x", "--i2=y"],
+        ["own", "--i1=x", "--name=a"],
+        ["tno", "--pairs=x.csv"],
     ],
 )
 def test_wrong_arguments_exit_with_2(wrong, capsys):
@@ -131,5 +166,8 @@ def test_raw_counts_are_prepared_by_one_range_which_is_said(tmp_path, capsys):
         assert main([*call, *flags]) == 0
         said = capsys.readouterr().err
         assert ("I2/0.png and 1 more: fills a small part" in said) == (not flags)
-        levels = len(np.unique(open_set("raw", data_dir=tmp_path).pairs()[0]["I2"]))
+        built = open_set("raw", data_dir=tmp_path)
+        assert [*built.ranges] == (["type", built.ranges[1]] if not flags else ["type", "type"])
+        assert ("…" in built.ranges[1]) == (not flags)
+        levels = len(np.unique(built.pairs()[0]["I2"]))
         assert levels > 100 if not flags else levels <= 3

@@ -13,10 +13,10 @@ from tyro.conf import Positional
 from fnet_jax.artifacts.words import counted, one_line
 from fnet_jax.cli.console import complain, finish, say, warn
 from fnet_jax.cli.flags import FOLDER, choice, parse, quoted, reads, unset
-from fnet_jax.cli.sources import PATTERN, RANGE, RANGE_UNSET
+from fnet_jax.cli.sources import RANGE, RANGE_UNSET, Images
+from fnet_jax.errors import InputError
 from fnet_jax.images.range_rules import Rule
 from fnet_jax.pairs.layouts import INFRARED, VISIBLE, described
-from fnet_jax.pairs.patterns import Patterns
 from fnet_jax.pairs.public_sets import SETS, ImageSet
 from train.config import DATA_DIR
 
@@ -51,6 +51,8 @@ examples:
   {prog} kaist --source kaist/ --skip-bad
   {prog} own --source pictures/ --name harbor    (pictures/I1/1.png, pictures/I2/1.png, …)
   {prog} own --source DJI/ --name harbor --pattern "{{}}_W.JPG" "{{}}_T.JPG"
+  {prog} own --name harbor --i1 "*/visible/*.jpg" --i2 "*/lwir/*.jpg"
+  {prog} own --name harbor --pairs pairs.csv
   {prog} msrs --source MSRS/ --overwrite
 
 The fingerprint of a set depends only on names and pixels: the same images give
@@ -71,21 +73,18 @@ def set_name(text: str) -> str:
     return text
 
 
-@dataclass(frozen=True)
-class PrepareConfig:
+@dataclass(frozen=True, kw_only=True)
+class PrepareConfig(Images):
     """What the command does; each field is an argument."""
 
     # Which set it is; own for your own images.
     dataset: Annotated[str, choice(SETS, "DATASET"), Positional]
-    # Folder with its images.
-    source: Annotated[Path, FOLDER]
+    # Folder with its images; of a set of your own, --i1 and --i2 or --pairs may name them instead.
+    source: Annotated[Path | None, FOLDER, unset()] = None
     # Folder of the prepared sets.
     data_dir: Annotated[Path | None, FOLDER, DATA_DIR] = None
     # Name for a set of your own images.
     name: Annotated[str | None, reads(set_name, "NAME"), unset("that of its folder")] = None
-    # How the file names of I1 and of I2 look, where they do not differ in the suffix alone: {} is
-    # the name of the scene. Both may lie in one folder then. For a set of your own.
-    pattern: Annotated[Patterns | None, PATTERN, unset()] = None
     # Which values of images of more than 8 bits or of floats are black and white; see fnet fuse
     # --help. Rules: type, LOW,HIGH, folder, image.
     range: Annotated[Rule | None, RANGE, RANGE_UNSET] = None
@@ -93,6 +92,16 @@ class PrepareConfig:
     overwrite: bool = False
     # Leave out the pairs whose files cannot be used.
     skip_bad: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises InputError unless the arguments name one source of images."""
+        if self.source is not None:
+            if any(x is not None for x in (self.i1, self.i2, self.pairs)):
+                raise InputError("use --source, or --i1 and --i2, or --pairs")
+        elif not self.complete:
+            raise InputError("use --source FOLDER, or --i1 and --i2, or --pairs")
+        elif self.dataset != "own" or self.name is None:
+            raise InputError("--i1, --i2 and --pairs are for a set of your own: own --name NAME")
 
 
 def main(argv: Sequence[str] | None = None, *, prog: str = "python -m train.prepare") -> int:
@@ -123,7 +132,7 @@ def run(config: PrepareConfig) -> int:
 
     prepared = sets.prepare(
         config.dataset,
-        config.source,
+        config.source or config.find(),
         data_dir=config.data_dir or default_data_dir(),
         name=config.name,
         overwrite=config.overwrite,

@@ -40,6 +40,7 @@ class PreparedSet:
         counts: number of pairs, by split.
         smallest: least height and least width of its images, in pixels.
         left_out: number of pairs of the source that are not in it because their files are bad.
+        ranges: which values of deep images of I1 and of I2 became black and white.
     """
 
     name: str
@@ -50,6 +51,7 @@ class PreparedSet:
     counts: dict[str, int]
     smallest: list[int]
     left_out: int = 0
+    ranges: Sequence[str] = ("type", "type")
 
     def pairs(self, split: str | None = None) -> "PreparedPairs":
         """The pairs of a split, or of all splits, one after the other, in order of their names.

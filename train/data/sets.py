@@ -164,7 +164,7 @@ class BadFiles(InputError):
 
 def prepare(
     dataset: str,
-    source: Path,
+    source: Path | tuple[list[Pair], list[str]],
     *,
     data_dir: Path,
     name: str | None = None,
@@ -183,7 +183,8 @@ def prepare(
 
     Args:
         dataset: one of :data:`DATASETS`.
-        source: the folder with its images.
+        source: the folder with its images; or for a set of one's ``own`` the pairs, which become
+            its split ``train``, and a line for each file without a partner.
         data_dir: where prepared sets are kept; made if it does not exist.
         name: of a set of one's ``own``; None for the name of the folder.
         overwrite: replace a set that exists.
@@ -210,8 +211,13 @@ def prepare(
         exists = folder.exists()
     if exists and not overwrite:
         raise InputError(f"{folder} already exists; use --overwrite to replace it")
-    with readable(str(source)):
-        found = find(source, config.about, patterns=patterns)
+    if isinstance(source, Path):
+        what = str(source)
+        with readable(what):
+            found = find(source, config.about, patterns=patterns)
+    else:
+        what, (listed, problems) = config.name, source
+        found = Found({"train": {pair.name: pair for pair in listed}}, [*problems], len(problems))
     for split, pairs in found.pairs.items():
         found.pairs[split] = {_in_utf8(name): pair for name, pair in pairs.items()}
     given = [pair for pairs in found.pairs.values() for pair in pairs.values()]
@@ -221,11 +227,11 @@ def prepare(
     if found.problems and not skip_bad:
         files = counted(len(found.problems), "file")
         raise BadFiles(
-            f"{source}: {files} cannot be used, so no set was written; "
+            f"{what}: {files} cannot be used, so no set was written; "
             f"fix them, or use --skip-bad to leave them out"
         )
     if not digests:
-        raise InputError(f"{source}: has no pair that can be used, so no set was written")
+        raise InputError(f"{what}: has no pair that can be used, so no set was written")
     metadata = {
         "name": config.name,
         "title": config.title,
@@ -234,6 +240,7 @@ def prepare(
         "counts": {split: len(pairs) for split, pairs in found.pairs.items()},
         "smallest": smallest,
         "left_out": found.left_out,
+        "ranges": [str(rule) for rule in rules],
     }
     try:
         _remove_left(data_dir)
@@ -280,7 +287,7 @@ def _remove_left(data_dir: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _config(dataset: str, source: Path, name: str | None) -> PairsConfig:
+def _config(dataset: str, source: object, name: str | None) -> PairsConfig:
     if dataset not in DATASETS:
         raise InputError(f"{dataset}: not a known set; use one of {', '.join(DATASETS)}")
     if dataset != "own":
@@ -288,6 +295,8 @@ def _config(dataset: str, source: Path, name: str | None) -> PairsConfig:
             raise InputError(f"--name {name!r}: only a set of your own has a name; leave it out")
         return DATASETS[dataset]
     if name is None:
+        if not isinstance(source, Path):
+            raise InputError("a set of listed pairs has no folder to be named after; give --name")
         name = re.sub(r"[^a-z0-9]+", "_", resolved(source).name.lower()).strip("_")
         name = f"own_{name}" if name in DATASETS or not name[:1].isalpha() else name
         name = name[:LONGEST_NAME]
