@@ -101,7 +101,8 @@ class Loader:
             i2 = files.as_array(pair.i2, frame, grey=True, rule=self.rules[1])
             metadata: Mapping[str, Any] = {}
             with suppress(InputError):  # a bare record shows no picture
-                metadata = files.open(pair.i1, part="picture").metadata
+                picture = files.open(pair.i1, part="picture", max_pixels=self.max_pixels)
+                metadata = picture.metadata
             return Loaded(visible, i2, metadata=metadata, celsius=_celsius(frame))
         grey = self.color == "grey"
         one = files.open(pair.i1, part="picture", grey=grey, max_pixels=self.max_pixels)
@@ -133,7 +134,9 @@ class Loader:
         if camera is None or visible is None:
             lacks = "image of a thermal camera" if camera is None else "visible image"
             raise InputError(f"{path}: holds no {lacks}; give both images, with --i1 and --i2")
-        return (*on_one_grid(visible.pixels, camera.thermal.pixels, camera.alignment), camera)
+        laid = on_one_grid(visible.pixels, camera.thermal.pixels, camera.alignment)
+        one, two = (files.upright(pixels, camera.orientation) for pixels in laid)
+        return one, two, camera
 
 
 def _celsius(frame: Frame) -> np.ndarray | None:

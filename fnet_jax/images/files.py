@@ -74,7 +74,8 @@ def size(
         InputError: as :func:`open`, but for damage behind the header.
     """
     if part != "picture" and (found := thermal_camera(path, max_pixels=max_pixels)):
-        return found.thermal.size
+        height, width = found.thermal.size
+        return (width, height) if TURNS[found.orientation][0] else (height, width)
     with _opened(path) as (file, form):
         return _size(file, form, Path(path), max_pixels)
 
@@ -115,6 +116,7 @@ def open(
         return _read(path, grey=grey, max_pixels=max_pixels)
     if found := thermal_camera(path, max_pixels=max_pixels):
         frame = found.visible() if part == "visible" else found.thermal
+        frame = frame and frame.replace(pixels=upright(frame.pixels, found.orientation))
     else:
         frame = _read(path, grey=grey, max_pixels=max_pixels)
         celsius = None if part == "visible" else _celsius(path, frame)
@@ -131,7 +133,7 @@ def _celsius(path: Path, frame: Frame) -> Frame | None:
 
 
 def thermal_camera(path: Path, *, max_pixels: int | None = MAX_PIXELS) -> Radiometric | None:
-    """What a file of a thermal camera holds; None for other files.
+    """What a file of a thermal camera holds, its images as stored; None for other files.
 
     Raises:
         InputError: as :func:`open`.
@@ -180,6 +182,13 @@ def read(
     for note in frame.notes:
         logger.warning("%s: %s", path, note)
     return as_array(path, frame, grey=grey, rule=rule)
+
+
+def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """An image as stored, turned by an orientation of Exif: as a viewer shows it."""
+    exchanged, rows, columns = TURNS[orientation]
+    pixels = pixels.swapaxes(0, 1) if exchanged else pixels
+    return np.ascontiguousarray(pixels[:: -1 if rows else 1, :: -1 if columns else 1])
 
 
 def as_array(path: Path, frame: Frame, *, grey: bool = False, rule: Rule = TYPE) -> np.ndarray:
@@ -250,11 +259,8 @@ def _frame(stored: Stored) -> Frame:
     if stored.alpha is not None:
         pixels = by_strips(_over_black(stored.white), pixels, stored.alpha)
         notes.append("what is transparent becomes black")
-    exchanged, rows, columns = TURNS[stored.orientation]
-    pixels = pixels.swapaxes(0, 1) if exchanged else pixels
-    pixels = pixels[:: -1 if rows else 1, :: -1 if columns else 1]
     return Frame(
-        np.ascontiguousarray(pixels),
+        upright(pixels, stored.orientation),
         black=0.0,
         white=float(stored.white),
         channels=stored.channels or (3 if pixels.ndim == 3 else 1),

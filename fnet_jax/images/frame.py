@@ -26,8 +26,6 @@ class Frame:
             the file's own values: unsigned integers, or floats.
         black: the value that is black: 0 for levels.
         white: the value that is white: for levels 2^bits − 1 of the stored bits, for floats 1.
-        bounded: whether black and white are those of the file's type. Temperatures of a camera have
-            none: theirs are the least and the greatest of the pixels.
         unit: ``"levels"`` or ``"°C"``.
         channels: of the picture in its file, 1 or 3; the pixels of a JPEG file that is read as grey
             have 1 all the same.
@@ -36,16 +34,18 @@ class Frame:
             (tags by number); whatever of it the file has.
         notes: lines about what was decided in reading the file, without its name, such as
             ``"what is transparent becomes black"``.
+        bounded: whether black and white are those of the file's type. Temperatures of a camera have
+            none: theirs are the least and the greatest of the pixels.
     """
 
     pixels: np.ndarray
     black: float
     white: float
     unit: str = LEVELS
-    bounded: bool = True
     channels: int = 1
     metadata: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    bounded: bool = True
 
     @property
     def size(self) -> tuple[int, int]:

@@ -28,12 +28,13 @@ class Radiometric:
 
     Attributes:
         thermal: the thermal image, (H, W): °C in float32, or uint16 counts as levels where the
-            file gives no temperatures. As stored: orientation tags are not followed.
+            file gives no temperatures. As stored.
         raw: uint16 array (H, W), the sensor's counts.
         alignment: how the camera lays the thermal image over the visible one; None where the file
             does not say it, or has placeholders.
         camera: the camera's model, empty where unknown.
         taken: when the picture was taken, ISO 8601; None where unknown.
+        orientation: of Exif, 1…8: how both images are turned to be as a viewer shows the file.
     """
 
     thermal: Frame
@@ -41,11 +42,12 @@ class Radiometric:
     alignment: Alignment | None = None
     camera: str = ""
     taken: str | None = None
+    orientation: int = 1
     _path: Path = field(default=Path(), repr=False)
     _visible: bytes | None = field(default=None, repr=False)
 
     def visible(self) -> Frame | None:
-        """The visible image, uint8 array (H, W, 3), RGB; None where the file has none.
+        """The visible image as stored, uint8 array (H, W, 3), RGB; None where the file has none.
 
         Raises:
             InputError: it is damaged or too large.
@@ -101,8 +103,6 @@ def _flir(path: Path, record: bytes, *, jpeg: bytes = b"") -> Radiometric | None
     else:
         celsius, notes = planck.temperatures(raw, fff.constants(camera))
     exif = exifs.parsed(jpeg_segments.exif(jpeg))
-    if exifs.orientation(exif) != 1:
-        notes.append("its orientation tag is not followed: the thermal image is as stored")
     alignment, doubts = _alignment(parts, (raw.shape[0], raw.shape[1]))
     return Radiometric(
         thermal=_frame(raw if celsius is None else celsius, notes + doubts),
@@ -110,6 +110,7 @@ def _flir(path: Path, record: bytes, *, jpeg: bytes = b"") -> Radiometric | None
         alignment=alignment,
         camera=(fff.camera(camera) if camera is not None else "") or exifs.text(exif, exifs.MODEL),
         taken=fff.taken(camera) if camera is not None else None,
+        orientation=exifs.orientation(exif),
         _path=path,
         _visible=fff.embedded(parts[fff.EMBEDDED]) if fff.EMBEDDED in parts else None,
     )
@@ -149,6 +150,7 @@ def _dji(path: Path, jpeg: bytes) -> Radiometric | None:
         raw=raw,
         camera=exifs.text(exif, exifs.MODEL),
         taken=_iso(exifs.text(exif, exifs.TAKEN, exifs.DATE)),
+        orientation=exifs.orientation(exif),
         _path=path,
     )
 

@@ -28,8 +28,10 @@ from made_up_fff import (
 from PIL import Image
 
 from fnet_jax.errors import InputError
-from fnet_jax.images import embedded, radiometric
+from fnet_jax.fusing.loading import Loader
+from fnet_jax.images import embedded, files, radiometric
 from fnet_jax.images.alignment import Alignment
+from fnet_jax.pairs.match import Pair
 
 
 @pytest.fixture
@@ -296,11 +298,29 @@ def test_real_dji_files(data_folder, name, least, greatest):
     assert (found.raw.min(), found.raw.max()) == (least, greatest)
 
 
-def test_orientation_tags_are_said(counts):
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_all_images_of_a_photo_are_turned_alike(counts, rng, tmp_path, orientation):
     exif = Image.Exif()
-    exif[0x0112] = 6
-    file = io.BytesIO()
-    Image.fromarray(np.zeros((24, 32), np.uint8)).save(file, "JPEG", exif=exif)
-    found = read(in_jpeg(parted(made_up(counts)), picture=file.getvalue()))
-    np.testing.assert_array_equal(found.raw, counts)
-    assert "orientation" in found.thermal.notes[0]
+    exif[0x0112] = orientation
+    height, width = counts.shape
+    shown = rng.integers(0, 2, (height, width), np.uint8) * 255
+    file, seen = io.BytesIO(), io.BytesIO()
+    Image.fromarray(shown).save(file, "JPEG", exif=exif, quality=100)
+    Image.fromarray(np.stack([shown] * 3, axis=2)).save(seen, "PNG")
+    more = [(0x0E, visible_record(seen.getvalue(), width, height))]
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(in_jpeg(parted(made_up(counts, more=more)), picture=file.getvalue()))
+    stored = files.thermal_camera(photo)
+    np.testing.assert_array_equal(stored.raw, counts)
+    turned = files.upright(shown, orientation)
+    found = {
+        part: files.open(photo, part=part).pixels for part in ("picture", "visible", "thermal")
+    }
+    np.testing.assert_array_equal(found["picture"] > 127, turned > 127)
+    np.testing.assert_array_equal(found["visible"][..., 0], turned)
+    warm = files.upright(stored.thermal.pixels, orientation)
+    np.testing.assert_array_equal(found["thermal"], warm)
+    assert files.size(photo, part=None) == warm.shape
+    laid = Loader().load(Pair(photo, photo))
+    np.testing.assert_array_equal(laid.i1[..., 0], turned)
+    np.testing.assert_allclose(laid.celsius, warm, atol=1e-3)
