@@ -24,8 +24,10 @@ class Frame:
     Attributes:
         pixels: array (H, W) or (H, W, 3), row 0 at the top of the picture as a viewer shows it, in
             the file's own values: unsigned integers, or floats.
-        black: the value that is black: 0 for levels.
-        white: the value that is white: for levels 2^bits − 1 of the stored bits, for floats 1.
+        black: the value that is black: 0 for levels. Of a unit without a black, such as the °C of a
+            camera, the least of the pixels.
+        white: the value that is white: for levels 2^bits − 1 of the stored bits, for floats 1. Of a
+            unit without a white, the greatest of the pixels.
         unit: ``"levels"`` or ``"°C"``.
         channels: of the picture in its file, 1 or 3; the pixels of a JPEG file that is read as grey
             have 1 all the same.
@@ -34,8 +36,7 @@ class Frame:
             (tags by number); whatever of it the file has.
         notes: lines about what was decided in reading the file, without its name, such as
             ``"what is transparent becomes black"``.
-        bounded: whether black and white are those of the file's type. Temperatures of a camera have
-            none: theirs are the least and the greatest of the pixels.
+        scaled: of another unit than levels, whether black and white are those of the file's type.
     """
 
     pixels: np.ndarray
@@ -45,7 +46,12 @@ class Frame:
     channels: int = 1
     metadata: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    bounded: bool = True
+    scaled: bool = False
+
+    @property
+    def bounded(self) -> bool:
+        """Whether black and white are those of the file's type, rather than of the image."""
+        return self.unit == LEVELS or self.scaled
 
     @property
     def size(self) -> tuple[int, int]:

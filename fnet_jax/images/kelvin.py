@@ -73,24 +73,24 @@ def _of_floats(frame: Frame) -> Frame | None:
     whole = bool((pixels == np.rint(pixels)).all())
     if whole or (pixels == 0).mean() > BACKGROUND:
         return None
-    return _frame(frame, 1.0, 0.0, "°C, by its values alone", bounded=False)
+    return _frame(frame, 1.0, 0.0, "°C, by its values alone", scaled=False)
 
 
 def _scaled(frame: Frame, gain: float, what: str) -> Frame:
-    return _frame(frame, gain, ZERO, what, bounded=True)
+    return _frame(frame, gain, ZERO, what, scaled=True)
 
 
-def _frame(frame: Frame, gain: float, zero: float, what: str, *, bounded: bool) -> Frame:
+def _frame(frame: Frame, gain: float, zero: float, what: str, *, scaled: bool) -> Frame:
     """The frame in °C: gain times its values, less the zero of °C in them."""
     pixels = by_strips(lambda part: (part * gain - zero).astype(np.float32), frame.pixels)
     low, high = float(pixels.min()), float(pixels.max())
     note = f"its values are taken for {what}: {low:.1f} to {high:.1f} °C"
     return frame.replace(
         pixels=pixels,
-        black=frame.black * gain - zero if bounded else low,
-        white=frame.white * gain - zero if bounded else high,
+        black=frame.black * gain - zero if scaled else low,
+        white=frame.white * gain - zero if scaled else high,
         unit=CELSIUS,
-        bounded=bounded,
+        scaled=scaled,
         notes=(*frame.notes, note),
     )
 

@@ -176,7 +176,7 @@ def _frame(pixels: np.ndarray, notes: list[str]) -> Frame:
     if pixels.dtype == np.uint16:
         return Frame(pixels=pixels, black=0.0, white=WHITE, notes=tuple(notes))
     black, white = float(pixels.min()), float(pixels.max())
-    return Frame(pixels, black, white, unit=CELSIUS, bounded=False, notes=tuple(notes))
+    return Frame(pixels, black, white, unit=CELSIUS, notes=tuple(notes))
 
 
 def _iso(exif_time: str) -> str | None:

@@ -113,9 +113,10 @@ def _chosen(
     unit: str, looks: list[_Look], rule: Rule | None, report: Callable[[str], None]
 ) -> str | Range:
     """The range of the images of one unit, or ``type`` where they are levels that fill theirs."""
-    if rule == TYPE and all(look.bounded for look in looks):
+    bounded = all(look.bounded for look in looks)
+    if rule == TYPE and bounded:
         return TYPE
-    measured = unit != LEVELS or any(look.outside for look in looks)
+    measured = not bounded or any(look.outside for look in looks)
     if rule is None and not measured and max(look.filled for look in looks) >= SMALL:
         return TYPE
     found = robust(look.values for look in looks)
@@ -123,7 +124,7 @@ def _chosen(
         others = f" and {len(looks) - 1} more" if len(looks) > 1 else ""
         what = "holds measured values" if measured else "fills a small part of its range"
         span = f"{found}" if unit == LEVELS else f"{found} {unit}"
-        another = "type or LOW,HIGH" if all(look.bounded for look in looks) else "LOW,HIGH"
+        another = "type or LOW,HIGH" if bounded else "LOW,HIGH"
         report(
             f"{looks[0].path}{others}: {what}; {span} becomes black to white (--range folder; "
             f"use --range {another} for another)"
