@@ -17,6 +17,7 @@ import numpy as np
 import tifffile
 from PIL import Image, TiffImagePlugin
 
+from fnet_jax.artifacts.words import counted
 from fnet_jax.images import exif as exifs
 from fnet_jax.images.stored import Stored, Unsuitable, white_of, with_alpha
 from fnet_jax.images.strips import by_strips, copied
@@ -132,7 +133,8 @@ def _check(page: Any) -> None:
     bits, kind = _bits(page), page.sampleformat
     kind = kind[0] if isinstance(kind, tuple) else kind
     names = {1: "unsigned integers", 2: "signed integers", 3: "floats"}
-    holds = f"{page.samplesperpixel} channels of {bits[0]}-bit {names.get(kind, 'other values')}"
+    channels = counted(page.samplesperpixel, "channel")
+    holds = f"{channels} of {bits[0]}-bit {names.get(kind, 'other values')}"
     depth = getattr(page, "imagedepth", 1)
     if page.samplesperpixel > 4 or kind not in names or bits[0] > (64 if kind == 3 else 32):
         raise Unsuitable(f"holds {holds}; use grey or color of at most 32 bits, or floats")

@@ -206,8 +206,8 @@ def test_small_values_of_32_bits_are_levels_of_16(tmp_path, rng, caplog):
          "holds 5 channels of 8-bit unsigned integers"),
         (np.zeros((9, 11, 3), np.uint8), {"photometric": "cielab"},
          "holds 8-bit CIELAB samples, with NONE compression; install imagecodecs"),
-        (np.zeros((9, 11), np.uint64), {}, "holds 1 channels of 64-bit unsigned integers"),
-        (np.zeros((9, 11), np.complex64), {}, "holds 1 channels of 64-bit other values"),
+        (np.zeros((9, 11), np.uint64), {}, "holds 1 channel of 64-bit unsigned integers"),
+        (np.zeros((9, 11), np.complex64), {}, "holds 1 channel of 64-bit other values"),
     ],
 )  # fmt: skip
 def test_what_is_no_image_is_refused_by_what_it_holds(tmp_path, image, options, message):
