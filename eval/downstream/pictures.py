@@ -1,0 +1,108 @@
+"""Pictures of a study: what each model found in some test scenes, and how it was trained."""
+
+import colorsys
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from eval.downstream.training import Job
+from fnet_jax import images
+from fnet_jax.artifacts.files import replace_file, writable
+
+SCENES = 6  # in a picture, evenly spread over those with the most classes
+STRENGTH = 0.55  # of the colors of classes over an image
+TITLE = 16  # pixels of a line of text
+REMEDY = "use another --out"
+
+
+def colors(classes: int) -> np.ndarray:
+    """A color for each class, uint8 (classes, 3); class 0, which is nothing, is black."""
+    hues = [colorsys.hsv_to_rgb(k / max(classes - 1, 1), 0.9, 1.0) for k in range(classes - 1)]
+    return np.array([(0, 0, 0), *(np.rint(np.multiply(h, 255)) for h in hues)], np.uint8)
+
+
+def overlaid(image: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """An image (H, W, 3) with its classes in color, but for class 0 and what does not count."""
+    shown = (labels > 0) & (labels < classes)
+    over = colors(classes)[np.where(shown, labels, 0)]
+    mixed = np.rint((1 - STRENGTH) * image + STRENGTH * over).astype(np.uint8)
+    return np.where(shown[..., None], mixed, image)
+
+
+def chosen(labels: Mapping[str, np.ndarray], most: int = SCENES) -> list[str]:
+    """Names of scenes to show: those with the most classes, in order of their names."""
+    counts = {name: len(np.unique(x[x > 0])) for name, x in labels.items()}
+    by_count = sorted(counts, key=lambda name: (-counts[name], name))
+    return sorted(by_count[:most])
+
+
+def segmented(path: Path, labels: Path, trained: Mapping[str, Sequence[tuple[Job, Path]]]) -> None:
+    """Writes a picture with a row for each scene: its truth, then what each method's model found.
+
+    Each is drawn over what the first model of the method has seen.
+
+    Args:
+        path: of the PNG file.
+        labels: folder with the truth.
+        trained: jobs and folders of predictions, by method.
+    """
+    job = next(iter(trained.values()))[0][0]
+    truth = {name: images.read(labels / f"{name}.png") for name in job.split.test}
+    rows = []
+    for name in chosen(truth):
+        cells = []
+        for models in trained.values():
+            of_method, predictions = models[0]
+            seen = images.read(of_method.images / f"{name}.png")
+            found = images.read(predictions / f"{name}.png")
+            if not cells:
+                cells.append(overlaid(seen, truth[name], len(job.scenes.classes)))
+            cells.append(overlaid(seen, found, len(job.scenes.classes)))
+        rows.append(cells)
+    write(path, ["truth", *trained], rows)
+
+
+def write(path: Path, titles: Sequence[str], rows: Sequence[Sequence[np.ndarray]]) -> None:
+    """Writes images of one size in rows below their titles, as PNG."""
+    height, width = rows[0][0].shape[:2]
+    sheet = Image.new("RGB", (width * len(titles), TITLE + height * len(rows)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for column, title in enumerate(titles):
+        draw.text((column * width + 4, 2), title, "black")
+    for row, cells in enumerate(rows):
+        for column, cell in enumerate(cells):
+            part = Image.fromarray(cell).resize((width, height))
+            sheet.paste(part, (column * width, TITLE + row * height))
+    file = io.BytesIO()
+    sheet.save(file, "PNG")
+    with writable(path, remedy=REMEDY), replace_file(path) as out:
+        out.write(file.getvalue())
+
+
+def curves(path: Path, trained: Mapping[str, Sequence[tuple[Job, Path]]]) -> None:
+    """Writes the loss of each epoch of every model, a color for each method, as PNG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot()
+    for number, (method, models) in enumerate(trained.items()):
+        for job, _ in models:
+            lines = (job.folder / "epochs.jsonl").read_text(encoding="utf-8").splitlines()
+            found = [json.loads(line) for line in lines]
+            axes.plot(
+                [x["epoch"] for x in found],
+                [x["loss"] for x in found],
+                color=f"C{number}",
+                label=method if job is models[0][0] else None,
+                linewidth=1,
+            )
+    axes.set(xlabel="epoch", ylabel="training loss", yscale="log")
+    axes.legend(frameon=False)
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=120)
+    with writable(path, remedy=REMEDY), replace_file(path) as out:
+        out.write(file.getvalue())
