@@ -54,7 +54,7 @@ def segmented(path: Path, labels: Path, trained: Mapping[str, Sequence[tuple[Job
     truth = {name: images.read(labels / f"{name}.png") for name in job.split.test}
     rows = []
     for name in chosen(truth):
-        cells = []
+        cells: list[np.ndarray] = []
         for models in trained.values():
             of_method, predictions = models[0]
             seen = images.read(of_method.images / f"{name}.png")
