@@ -6,8 +6,8 @@ Ultralytics is under the AGPL-3.0. It lives in an environment of its own (``make
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -189,19 +189,20 @@ def _learn(job: Job, keep: Sequence[int], say: Report, progress: Progress) -> No
         settings = _settings(job)
         names = ("model", *FIXED, "epochs", "batch", "lr0", "imgsz", "seed")
         values = {name: settings[name] for name in names} | data | _where(job.folder, "run")
-    done = _steps(job, "train", values, keep)
-    for _ in progress(done, total=job.budget.epochs, desc=f"epochs of {job.folder.name}"):
-        pass
+    title = f"epochs of {job.folder.name}"
+    with closing(_steps(job, values, keep)) as done:  # whatever becomes of who shows them
+        for _ in progress(done, total=job.budget.epochs, desc=title):
+            pass
     if not _whole(last):
         raise InputError(f"{last}: was not written; see {job.folder / process.LOG}")
 
 
-def _steps(job: Job, mode: str, values: dict[str, Any], keep: Sequence[int]) -> Iterator[int]:
+def _steps(job: Job, values: dict[str, Any], keep: Sequence[int]) -> Generator[int, None, None]:
     """Runs a training and gives the number of each epoch when it is done."""
     last, kept = job.folder / "run/weights/last.pt", job.folder / "kept.pt"
     told, written, finished = 0, 0, False
     lines = process.lines(
-        _call(job, mode, values),
+        _call(job, "train", values),
         job.folder,
         what=WHAT,
         environment=_environment(job.folder),
