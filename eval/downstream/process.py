@@ -4,14 +4,23 @@ import json
 import os
 import subprocess
 import tempfile
+import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from fnet_jax.artifacts.progress import Report
 from fnet_jax.artifacts.words import one_line
 from fnet_jax.errors import InputError
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
 LOG = "log.txt"
+LOCK = "lock"
 LAST = 3  # lines of a program that failed
 
 
@@ -30,10 +39,32 @@ def run(
         folder: where it runs.
         what: the program's name, for messages.
         environment: variables that it gets beside ours.
-        each: is called with each line of its standard output.
+        each: is called with each line of its output.
 
     Raises:
         InputError: it cannot be started, or fails; with its last lines.
+    """
+    for line in lines(call, folder, what=what, environment=environment):
+        if each:
+            each(line)
+
+
+def lines(
+    call: Sequence[str | Path],
+    folder: Path,
+    *,
+    what: str,
+    environment: Mapping[str, str] | None = None,
+    keep: Sequence[int] = (),
+) -> Generator[str, None, None]:
+    """As :func:`run`, gives the lines as they come; the program ends with the iterator.
+
+    Args:
+        call: the program and its arguments.
+        folder: where it runs.
+        what: the program's name, for messages.
+        environment: variables that it gets beside ours.
+        keep: open files that it holds open too.
     """
     last: deque[str] = deque(maxlen=LAST)
     variables = {**os.environ, **(environment or {})}
@@ -48,6 +79,7 @@ def run(
                 stderr=subprocess.STDOUT,
                 encoding="utf-8",
                 errors="replace",
+                pass_fds=tuple(keep),
             )
         except OSError as error:
             raise InputError(
@@ -61,8 +93,7 @@ def run(
                 log.flush()
                 if line.strip():
                     last.append(line.strip())
-                if each:
-                    each(line.rstrip("\n"))
+                yield line.rstrip("\n")
             status = process.wait()
         finally:
             if process.poll() is None:
@@ -71,6 +102,34 @@ def run(
     if status:
         said = one_line(" | ".join(last)) or "it said nothing"
         raise InputError(f"{folder / LOG}: {what} failed with status {status}: {said}")
+
+
+@contextmanager
+def alone(folder: Path, *, say: Report) -> Iterator[tuple[int, ...]]:
+    """Waits until no other training works in a folder, and keeps others out.
+
+    A program that is given the files to keep open (:func:`lines`) counts as long as it runs, even
+    if what started it was killed.
+
+    Returns:
+        The open files that keep the folder; none where the system has no such locks.
+    """
+    if fcntl is None:
+        yield ()
+        return
+    with (folder / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            say(f"{folder}: another training still works here; waiting for its end")
+            while True:
+                time.sleep(0.2)
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    continue
+        yield (file.fileno(),)
 
 
 def versions(python: Path, packages: Sequence[str]) -> dict[str, str]:
@@ -87,10 +146,11 @@ def versions(python: Path, packages: Sequence[str]) -> dict[str, str]:
         "    except PackageNotFoundError: found[name] = None\n"
         "print(json.dumps(found))"
     )
-    lines: list[str] = []
+    said: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
-        run([python, "-c", ask, *packages], Path(folder), what="Python", each=lines.append)
-    found: dict[str, str | None] = json.loads(lines[-1])
+        call = [str(python.absolute()), "-c", ask, *packages]
+        run(call, Path(folder), what="Python", environment={"PYTHONPATH": ""}, each=said.append)
+    found: dict[str, str | None] = json.loads(said[-1])
     missing = [name for name, known in found.items() if known is None]
     if missing:
         raise InputError(
