@@ -1,4 +1,4 @@
-"""mAP@[.5:.95] of a detector from its written predictions, and how sure it is.
+"""mAP@[.5:.95] of a detector from its written predictions.
 
 The boxes are matched, and the numbers computed, by ``pycocotools``, the reference of the metric:
 ten thresholds of overlap from 0.5 to 0.95, 101 recalls, at most 100 boxes of an image and class.
@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from eval.downstream import coco
+from eval.downstream.intervals import with_mean
 from fnet_jax.errors import InputError
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)  # of the intersection over union
 RECALLS = np.linspace(0, 1, 101)
 MOST = 100  # boxes of an image and class
-RESAMPLES = 300
 
 
 @dataclass(frozen=True)
@@ -90,56 +90,30 @@ class Evaluation:
     @property
     def mean(self) -> float:
         """mAP@[.5:.95]: the mean over the classes that have true boxes; NaN if none has."""
-        return float(mean_of(self.ap))
+        return float(with_mean(self.ap)[-1])
 
     @property
     def mean50(self) -> float:
         """mAP@.5."""
-        return float(mean_of(self.ap50))
+        return float(with_mean(self.ap50)[-1])
 
-    def resampled(self, resamples: int = RESAMPLES, *, seed: int = 0) -> np.ndarray:
-        """AP@[.5:.95] of images drawn with replacement, as many as there are.
+    @property
+    def images(self) -> int:
+        """Number of test images."""
+        return len(self.matches[0].boxes)
 
-        The same seed draws the same images of a set, whatever was found in them: differences
-        between detectors are of the same images.
+    def values(self, counts: np.ndarray | None = None) -> np.ndarray:
+        """AP@[.5:.95] of each class, of images that count several times or not at all.
+
+        Args:
+            counts: how often each image counts, int (images,); None for once.
 
         Returns:
-            float64 (resamples, K); NaN where no image with a true box was drawn.
+            float64 (K,); NaN where no image with a true box counts.
         """
-        count = len(self.matches[0].boxes) if self.matches else 0
-        rng = np.random.default_rng(seed)
-        values = np.full((resamples, len(self.classes)), np.nan)
-        for row in values:
-            counts = np.bincount(rng.integers(count, size=count), minlength=count)
-            row[:] = [matches.average_precision(counts) for matches in self.matches]
-        return values
-
-    def intervals(self, resamples: int = RESAMPLES, *, seed: int = 0) -> np.ndarray:
-        """95 % intervals over images of each class and, last, of the mean, float64 (K + 1, 2)."""
-        values = self.resampled(resamples, seed=seed)
-        return interval_of(np.column_stack([values, mean_of(values)]))
-
-
-def mean_of(values: np.ndarray) -> np.ndarray:
-    """The mean over the last axis, of what is not NaN; NaN if all are."""
-    known = ~np.isnan(values)
-    count = known.sum(axis=-1)
-    total = np.where(known, values, 0.0).sum(axis=-1)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def interval_of(values: np.ndarray) -> np.ndarray:
-    """From where to where 95 % of the values lie; NaN are left out.
-
-    Args:
-        values: float (resamples, N).
-
-    Returns:
-        float64 (N, 2); NaN where all are.
-    """
-    known = [column[~np.isnan(column)] for column in values.T]
-    bounds = [np.quantile(x, (0.025, 0.975)) if len(x) else (np.nan, np.nan) for x in known]
-    return np.array(bounds, dtype=np.float64).reshape(-1, 2)
+        if counts is None:
+            return self.ap
+        return np.array([matches.average_precision(counts) for matches in self.matches])
 
 
 def evaluate(truth: Mapping[str, Any], predictions: Sequence[coco.Entry]) -> Evaluation:

@@ -1,6 +1,6 @@
 """Looks at all scenes before anything is trained on them."""
 
-from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,50 +12,49 @@ from fnet_jax.errors import InputError
 
 
 def check(
-    scene_set: SceneSet,
-    *,
-    split: Split | None = None,
-    report: Report | None = None,
-    progress: Progress = silent,
-) -> list[str]:
+    scene_set: SceneSet, *, report: Report, progress: Progress = silent
+) -> tuple[list[str], list[set[int]]]:
     """Reads all truths and the headers of all images.
 
     Args:
         scene_set: the scenes.
-        split: which train and which test; None for the split of the set.
-        report: gets each line when it is found.
+        report: gets a line for each bad scene, with what is wrong with it first.
         progress: shows how many scenes have been looked at.
 
     Returns:
-        A line for each bad scene, with what is wrong with it first, then one for each class that
-        no good scene to train, or to test, has. Without any split, for each that none has.
+        Names of the bad scenes, and the numbers of the classes that each scene shows, in order of
+        the scenes.
     """
-    lines: list[str] = []
-
-    def say(line: str) -> None:
-        lines.append(line)
-        if report is not None:
-            report(line)
-
-    occurs: dict[str | None, Counter[int]] = {}
-    train, test = (set(split.train), set(split.test)) if split else (set(), set())
+    bad: list[str] = []
+    shown: list[set[int]] = []
     for scene in progress(scene_set.scenes, total=len(scene_set.scenes), desc="checking scenes"):
-        part = scene.split
-        if split is not None:
-            part = TRAIN if scene.name in train else TEST if scene.name in test else None
         try:
-            found = classes_in(scene, scene_set)
+            shown.append(classes_in(scene, scene_set))
         except InputError as error:
-            say(str(error))
-        else:
-            occurs.setdefault(part, Counter()).update(found)
-    parts = [part for part in (TRAIN, TEST) if part in occurs]
-    for part in parts or [None]:
-        where = f"of the scenes to {part}" if part else "of the scenes"
-        counts = occurs.get(part, Counter())
-        for number, name in enumerate(scene_set.classes):
-            if not counts[number]:
-                say(f"{name}: none {where} has this class; use another split or more scenes")
+            report(str(error))
+            bad.append(scene.name)
+            shown.append(set())
+    return bad, shown
+
+
+def absent(scene_set: SceneSet, shown: Sequence[set[int]], split: Split) -> list[str]:
+    """A line for each class that no scene to train, or no scene to test, shows.
+
+    Args:
+        scene_set: the scenes.
+        shown: of :func:`check`.
+        split: which train and which test.
+    """
+    lines = []
+    for part, names in ((TRAIN, set(split.train)), (TEST, set(split.test))):
+        there = set().union(
+            *(x for scene, x in zip(scene_set.scenes, shown, strict=True) if scene.name in names)
+        )
+        lines += [
+            f"{name}: no scene to {part} shows this class; its score says nothing"
+            for number, name in enumerate(scene_set.classes)
+            if number not in there
+        ]
     return lines
 
 

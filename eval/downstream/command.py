@@ -12,16 +12,18 @@ from tyro.conf import UseAppendAction
 
 from fnet_jax.artifacts.files import replace_texts, writable
 from fnet_jax.artifacts.words import counted, one_line
-from fnet_jax.cli.console import complain, finish, say
+from fnet_jax.cli.console import complain, finish, say, warn
 from fnet_jax.cli.flags import FOLDER, PATH, WORD, choice, parse, reads, unset, whole
 from fnet_jax.errors import InputError
 
 if TYPE_CHECKING:
     from eval.downstream.methods import Method
     from eval.downstream.scenes import Scene, SceneSet
+    from eval.downstream.splits import Split
     from eval.downstream.study import Study, Task
     from eval.downstream.table2 import Result
     from eval.downstream.training import Job
+    from fnet_jax.artifacts.progress import Progress
 
 PYTHON = Path(".venv-downstream/bin/python")
 PROTOCOLS = ("paper", "quick")
@@ -161,11 +163,12 @@ def leaks(config: StudyConfig, kind: Kind) -> int:
     """Prints what leaks between the parts of the splits."""
     from eval.downstream import splits
 
-    scenes, bad = _scenes(config, kind)
+    scenes, _, problems = _scenes(config, kind)
     for name in config.split:
-        split = splits.named(name, scenes)
-        say(f"{scenes.title}, split {split.name}: {splits.neighbours(scenes, split)}")
-    return 1 if bad else 0
+        split = splits.named(name, scenes, progress=_bar("scene"))
+        found = splits.neighbours(scenes, split, progress=_bar("scene"))
+        say(f"{scenes.title}, split {split.name}: {found.text}")
+    return 1 if problems else 0
 
 
 def run(config: StudyConfig, kind: Kind) -> int:
@@ -175,13 +178,17 @@ def run(config: StudyConfig, kind: Kind) -> int:
         InputError: the data cannot be used, or a program failed.
     """
     from eval.downstream import methods, splits, table2
+    from eval.downstream.check import absent
     from eval.downstream.study import Study
 
     assert config.out is not None
     begin = time.perf_counter()
     versions = kind.versions(config.python)
-    scenes, bad = _scenes(config, kind)
-    chosen = [splits.named(name, scenes) for name in config.split]
+    scenes, shown, problems = _scenes(config, kind)
+    chosen = [splits.named(name, scenes, progress=_bar("scene")) for name in config.split]
+    for split in chosen:
+        for line in absent(scenes, shown, split):
+            warn(f"split {split.name}: {line}")
     budget = kind.budgets()[config.protocol]
     budget = replace(
         budget, epochs=config.epochs or budget.epochs, batch=config.batch or budget.batch
@@ -201,11 +208,12 @@ def run(config: StudyConfig, kind: Kind) -> int:
             versions=versions,
         )
         study.begin()
-        splits.write(config.out / f"split_{split.name}.json", split)
+        with writable(config.out, remedy="use another --out"):
+            splits.write(config.out / f"split_{split.name}.json", split, scenes)
         seen = _images(config, study, side=None if kind.task == "detect" else budget.side)
         task = kind.made(config, study)
         results += _results(config, study, task, seen)
-    origin = _origin(config, study, seen)
+    origin = _origin(config, study, chosen, seen)
     notes = [f"{name}: {value}" for name, value in origin.items()]
     text = table2.as_markdown(study, results, notes)
     content = table2.as_json(study, results, origin)
@@ -221,41 +229,43 @@ def run(config: StudyConfig, kind: Kind) -> int:
         f"{counted(len(seen), 'method')}, {counted(config.seeds, 'seed')} "
         f"in {time.perf_counter() - begin:.0f} s into {one_line(str(config.out))}"
     )
-    return 1 if bad else 0
+    return 1 if problems else 0
 
 
-def _scenes(config: StudyConfig, kind: Kind) -> "tuple[SceneSet, list[str]]":
-    """The scenes whose files can be used, and the lines about the others.
+def _scenes(config: StudyConfig, kind: Kind) -> "tuple[SceneSet, list[set[int]], int]":
+    """The scenes whose files can be used, the classes that each shows, and how many cannot.
 
     Raises:
         InputError: some cannot, and they are not to be left out.
     """
-    from tqdm import tqdm
-
     from eval.downstream import check, scenes
 
-    found, problems = scenes.find(config.data, kind.task)
-    for problem in problems:
-        complain(problem)
-    progress = partial(tqdm, unit="scene", leave=False, disable=None)
-    bad = check.check(found, report=complain, progress=progress)
-    if (bad or problems) and not config.skip_bad:
+    found, lines = scenes.find(config.data, kind.task)
+    for line in lines:
+        complain(line)
+    bad, shown = check.check(found, report=complain, progress=_bar("scene"))
+    problems = len(bad) + len(lines)
+    if problems and not config.skip_bad:
         raise InputError(
-            f"{config.data}: {counted(len(bad) + len(problems), 'problem')}; mend the files, or "
-            f"use --skip-bad to leave those scenes out"
+            f"{config.data}: {counted(problems, 'problem')}; mend the files, or use --skip-bad to "
+            f"leave those scenes out"
         )
-    sound = tuple(scene for scene in found.scenes if scene.name not in set(bad))
-    return replace(found, scenes=sound), [*problems, *bad]
+    sound = [k for k, scene in enumerate(found.scenes) if scene.name not in set(bad)]
+    kept = replace(found, scenes=tuple(found.scenes[k] for k in sound))
+    return kept, [shown[k] for k in sound], problems
+
+
+def _bar(unit: str) -> "Progress":
+    from tqdm import tqdm
+
+    return partial(tqdm, unit=unit, leave=False, disable=None)
 
 
 def _images(config: StudyConfig, study: "Study", *, side: int | None) -> dict[str, Path]:
     """The folder of images of each method, made where it is not there."""
-    from tqdm import tqdm
-
     from eval.downstream import methods
 
     chosen = config.method or tuple((name, None) for name in methods.OWN)
-    progress = partial(tqdm, unit="image", leave=False, disable=None)
     folders = {}
     for name, folder in chosen:
         folders[name] = methods.export(
@@ -264,7 +274,7 @@ def _images(config: StudyConfig, study: "Study", *, side: int | None) -> dict[st
             study.out / "images",
             data=study.data,
             side=side,
-            progress=progress,
+            progress=_bar("image"),
         )
     return folders
 
@@ -322,10 +332,16 @@ def _draw(
 
     which = f"{study.split.name}{f'_on_{config.fixed}' if config.fixed else ''}"
     task.draw(study.out / f"found_{which}.png", trained)
-    pictures.curves(study.out / f"curves_{which}.png", trained)
+    losses = {
+        name: [task.losses(job) for job in dict.fromkeys(job for job, _ in models)]
+        for name, models in trained.items()
+    }
+    pictures.curves(study.out / f"curves_{which}.png", losses)
 
 
-def _origin(config: StudyConfig, study: "Study", seen: Mapping[str, Path]) -> dict[str, Any]:
+def _origin(
+    config: StudyConfig, study: "Study", splits: "Sequence[Split]", seen: Mapping[str, Path]
+) -> dict[str, Any]:
     """Where the numbers come from, by name."""
     from eval.downstream import methods
     from fnet_jax.artifacts import provenance
@@ -342,11 +358,7 @@ def _origin(config: StudyConfig, study: "Study", seen: Mapping[str, Path]) -> di
         origin[f"images of {name}"] = ", ".join(
             f"{k} {v}" for k, v in made_of.items() if k != "data"
         )
-    for name in ("official", "drives"):
-        if (path := study.out / f"split_{name}.json").exists():
-            origin[f"split {name} (SHA-256)"] = json.loads(path.read_text(encoding="utf-8"))[
-                "sha256"
-            ]
+    origin |= {f"split {split.name} (SHA-256)": split.sha256 for split in splits}
     known = {**provenance.versions("numpy"), **study.versions}
     origin["versions"] = ", ".join(f"{name} {value}" for name, value in known.items())
     return origin

@@ -17,11 +17,11 @@ class Scored(Protocol):
     def images(self) -> int:
         """Number of test images."""
 
-    def values(self, chosen: np.ndarray | None = None) -> np.ndarray:
+    def values(self, counts: np.ndarray | None = None) -> np.ndarray:
         """The score of each class, float64 (classes,); NaN where the truth has none of it.
 
         Args:
-            chosen: indices of test images, with repetitions; None for each once.
+            counts: how often each test image counts, int (images,); None for once.
         """
 
 
@@ -79,12 +79,12 @@ def summary(
     values = np.stack([_mean([with_mean(x.values()) for x in scored[m]]) for m in methods])
     drawn = []
     for _ in range(resamples):
-        chosen = dice.integers(0, images, images)
+        counts = np.bincount(dice.integers(0, images, images), minlength=images)
         row = []
         for method in methods:
             models = scored[method]
             seeds = dice.integers(0, len(models), len(models))
-            found = {s: with_mean(models[s].values(chosen)) for s in set(seeds.tolist())}
+            found = {s: with_mean(models[s].values(counts)) for s in set(seeds.tolist())}
             row.append(_mean([found[s] for s in seeds.tolist()]))
         drawn.append(np.stack(row))
     samples = np.stack(drawn)  # (resamples, methods, classes + 1)

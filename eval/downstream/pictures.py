@@ -2,9 +2,9 @@
 
 import colorsys
 import io
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -13,8 +13,9 @@ from eval.downstream.training import Job
 from fnet_jax import images
 from fnet_jax.artifacts.files import replace_file, writable
 
-SCENES = 6  # in a picture, evenly spread over those with the most classes
+SCENES = 6  # in a picture, evenly spread over those with the most classes or boxes
 STRENGTH = 0.55  # of the colors of classes over an image
+CONFIDENT = 0.25  # score of the boxes that are shown
 TITLE = 16  # pixels of a line of text
 REMEDY = "use another --out"
 
@@ -83,21 +84,65 @@ def write(path: Path, titles: Sequence[str], rows: Sequence[Sequence[np.ndarray]
         out.write(file.getvalue())
 
 
-def curves(path: Path, trained: Mapping[str, Sequence[tuple[Job, Path]]]) -> None:
+def detected(
+    path: Path,
+    truth: Mapping[str, Any],
+    found: Mapping[str, Sequence[Mapping[str, Any]]],
+    seen: Mapping[str, Path],
+) -> None:
+    """Writes a picture with a row for each scene: its true boxes, then those that were found.
+
+    Args:
+        path: of the PNG file.
+        truth: in COCO's form.
+        found: boxes of each method, in COCO's form; those of a score of at least ``CONFIDENT``.
+        seen: folders of the images by method.
+    """
+    by_image: dict[int, list[Mapping[str, Any]]] = {}
+    for box in truth["annotations"]:
+        by_image.setdefault(box["image_id"], []).append(box)
+    names = {x["id"]: Path(x["file_name"]).stem for x in truth["images"]}
+    most = sorted(by_image, key=lambda number: (-len(by_image[number]), number))[:SCENES]
+    palette = colors(len(truth["categories"]) + 1)
+    rows = []
+    for number in sorted(most):
+        first = images.read(next(iter(seen.values())) / f"{names[number]}.png")
+        cells = [framed(first, by_image[number], palette)]
+        for method, folder in seen.items():
+            boxes = [
+                x for x in found[method] if x["image_id"] == number and x["score"] >= CONFIDENT
+            ]
+            cells.append(framed(images.read(folder / f"{names[number]}.png"), boxes, palette))
+        rows.append(cells)
+    write(path, ["truth", *found], rows)
+
+
+def framed(
+    image: np.ndarray, boxes: Sequence[Mapping[str, Any]], palette: np.ndarray
+) -> np.ndarray:
+    """An image (H, W, 3) with frames in the colors of their classes, counted from 1."""
+    picture = Image.fromarray(image)
+    draw = ImageDraw.Draw(picture)
+    for box in boxes:
+        x, y, width, height = box["bbox"]
+        color = tuple(int(level) for level in palette[box["category_id"]])
+        draw.rectangle((x, y, x + width, y + height), outline=color)
+    return np.asarray(picture)
+
+
+def curves(path: Path, losses: Mapping[str, Sequence[Sequence[float]]]) -> None:
     """Writes the loss of each epoch of every model, a color for each method, as PNG."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
-    for number, (method, models) in enumerate(trained.items()):
-        for job, _ in models:
-            lines = (job.folder / "epochs.jsonl").read_text(encoding="utf-8").splitlines()
-            found = [json.loads(line) for line in lines]
+    for number, (method, models) in enumerate(losses.items()):
+        for model, values in enumerate(models):
             axes.plot(
-                [x["epoch"] for x in found],
-                [x["loss"] for x in found],
+                range(1, len(values) + 1),
+                values,
                 color=f"C{number}",
-                label=method if job is models[0][0] else None,
+                label=None if model else method,
                 linewidth=1,
             )
     axes.set(xlabel="epoch", ylabel="training loss", yscale="log")

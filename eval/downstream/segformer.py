@@ -1,7 +1,7 @@
 """The segmenter: SegFormer, trained by :mod:`.programs.segformer` in another environment."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from eval.downstream import iou, pictures, process
 from eval.downstream.training import Budget, Job
 from fnet_jax import images
-from fnet_jax.artifacts.files import replace_text
+from fnet_jax.artifacts.files import read_text, replace_text, writable
 from fnet_jax.artifacts.progress import Report
 from fnet_jax.errors import InputError
 
@@ -44,17 +44,21 @@ class SegFormer:
         Raises:
             InputError: the program fails.
         """
-        job.folder.mkdir(parents=True, exist_ok=True)
-        if not (job.folder / "done.json").exists():
-            more = {"labels": str(self.labels.absolute()), "train": list(job.split.train)}
-            self._run(job, "job.json", more, lambda line: _progress(line, say))
+        with writable(job.folder, remedy="use another --out"):
+            job.folder.mkdir(parents=True, exist_ok=True)
+        with process.alone(job.folder, say=say) as keep:
+            if not (job.folder / "done.json").exists():
+                more = {"labels": str(self.labels.absolute()), "train": list(job.split.train)}
+                for line in self._lines(job, "job.json", more, keep):
+                    _progress(line, say)
         return job.folder / "predictions"
 
     def predict(self, job: Job, images: Path, out: Path) -> Path:
         """Applies the trained model of a job to other images of the test scenes."""
         if not (out / "done.json").exists():
             apply = {"images": str(images.absolute()), "out": str(out.absolute())}
-            self._run(job, "apply.json", {"apply": apply}, lambda line: None)
+            for _ in self._lines(job, "apply.json", {"apply": apply}):
+                pass
             replace_text(out / "done.json", "{}\n")
         return out
 
@@ -74,11 +78,19 @@ class SegFormer:
                 raise InputError(f"{predictions / name}.png: {error}; remove the folder") from error
         return Segmented(np.stack(found))
 
+    def losses(self, job: Job) -> list[float]:
+        """The training loss of each epoch."""
+        lines = read_text(job.folder / "epochs.jsonl").splitlines()
+        return [float(json.loads(line)["loss"]) for line in lines]
+
     def draw(self, path: Path, trained: Mapping[str, Sequence[tuple[Job, Path]]]) -> None:
         """Writes a picture of what the first model of each method found in some scenes."""
         pictures.segmented(path, self.labels, trained)
 
-    def _run(self, job: Job, name: str, more: dict[str, Any], each: Report) -> None:
+    def _lines(
+        self, job: Job, name: str, more: dict[str, Any], keep: Sequence[int] = ()
+    ) -> Iterator[str]:
+        """Runs the program, and gives the lines that it prints."""
         settings = {
             "images": str(job.images.absolute()),
             "test": list(job.split.test),
@@ -94,12 +106,12 @@ class SegFormer:
         }
         replace_text(job.folder / name, json.dumps(settings, indent=1) + "\n")
         offline = {} if self.backbone else {"HF_HUB_OFFLINE": "1"}
-        process.run(
+        return process.lines(
             [job.python.absolute(), PROGRAM, name],
             job.folder,
             what="SegFormer",
             environment=offline,
-            each=each,
+            keep=keep,
         )
 
 
@@ -127,7 +139,8 @@ class Segmented:
         """Number of test images."""
         return len(self.confusions)
 
-    def values(self, chosen: np.ndarray | None = None) -> np.ndarray:
-        """Intersection over union of each class, over all pixels of the chosen images."""
-        found = self.confusions if chosen is None else self.confusions[chosen]
-        return iou.iou(found.sum(axis=0))
+    def values(self, counts: np.ndarray | None = None) -> np.ndarray:
+        """Intersection over union of each class, over all pixels of the images."""
+        if counts is None:
+            return iou.iou(self.confusions.sum(axis=0))
+        return iou.iou(np.tensordot(counts, self.confusions, axes=1))

@@ -32,6 +32,9 @@ class Task(Protocol):
     def scored(self, job: Job, predictions: Path) -> Scored:
         """Holds predictions against the truth."""
 
+    def losses(self, job: Job) -> list[float]:
+        """The training loss of each epoch."""
+
     def draw(self, path: Path, trained: Mapping[str, Sequence[tuple[Job, Path]]]) -> None:
         """Writes a picture of what the first model of each method found in some scenes."""
 

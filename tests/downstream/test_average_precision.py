@@ -1,4 +1,4 @@
-"""mAP@[.5:.95] against hand-made truths, and its intervals over images."""
+"""mAP@[.5:.95] against hand-made truths, and of images that count several times."""
 
 import sys
 
@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from eval.downstream import average_precision, coco
-from eval.downstream.average_precision import THRESHOLDS, evaluate, interval_of, mean_of
+from eval.downstream.average_precision import THRESHOLDS, evaluate
 from eval.downstream.boxes import Boxes
+from eval.downstream.intervals import summary
 from fnet_jax.errors import InputError
 
 CLASSES = ("person", "bicycle", "car")
@@ -59,7 +60,7 @@ def test_nothing_found_is_zero(library):
     found = measured(TRUTH, {})
     np.testing.assert_array_equal(found.ap, [0, np.nan, 0])
     assert found.mean == 0
-    np.testing.assert_array_equal(found.intervals(20), [[0, 0], [np.nan] * 2, [0, 0], [0, 0]])
+    np.testing.assert_array_equal(found.values(np.array([2, 1, 0])), [0, np.nan, 0])
 
 
 def test_what_is_not_in_the_truth_counts_nowhere(library):
@@ -71,7 +72,7 @@ def test_a_truth_without_boxes_has_no_mean(library):
     found = measured({"a": [], "b": []}, {"a": [(0, 0, 0, 9, 9, 0.5)]})
     assert np.isnan(found.ap).all()
     assert np.isnan(found.mean)
-    assert np.isnan(found.intervals(5)).all()
+    assert np.isnan(found.values(np.array([2, 0]))).all()
 
 
 @pytest.mark.parametrize("shift", [5, 12, 20, 30, 33, 40, 60])
@@ -155,38 +156,16 @@ def test_drawn_images_count_as_often_as_they_are_drawn(library, rng):
         np.testing.assert_allclose(own, written.ap, rtol=1e-12)
 
 
-def test_the_interval_is_about_the_value_and_repeats(library, rng):
-    found = measured(*random_case(rng, 40), classes=CLASSES[:2])
-    intervals = found.intervals(100)
-    assert intervals.shape == (3, 2)
-    values = np.append(found.ap, found.mean)
-    assert (intervals[:, 0] < values).all()
-    assert (values < intervals[:, 1]).all()
-    np.testing.assert_array_equal(intervals, found.intervals(100))
-    assert (intervals != found.intervals(100, seed=1)).any()
-
-
-def test_intervals_narrow_with_the_images(library):
-    few, many = (
-        measured(*random_case(np.random.default_rng(0), n), classes=CLASSES[:2]).intervals(200)
-        for n in (10, 160)
-    )
-    widths = [x[-1, 1] - x[-1, 0] for x in (few, many)]
+def test_intervals_hold_the_value_and_narrow_with_the_images(library):
+    widths = []
+    for number in (10, 160):
+        model = measured(*random_case(np.random.default_rng(0), number), classes=CLASSES[:2])
+        found = summary({"A": [model]}, against="A", resamples=200)
+        low, high = found.intervals[0].T
+        assert (low < found.values[0]).all()
+        assert (found.values[0] < high).all()
+        widths.append((high - low)[-1])
     assert widths[1] < widths[0] / 2  # by √16 on average
-
-
-def test_the_same_images_are_drawn_for_every_detector(library, rng):
-    truth, seen = random_case(rng, 20)
-    one, two = measured(truth, seen), measured(truth, perfect(truth))
-    np.testing.assert_array_equal(one.resampled(10), measured(truth, seen).resampled(10))
-    drawn = np.isnan(two.resampled(10))
-    np.testing.assert_array_equal(np.isnan(one.resampled(10)), drawn)
-
-
-def test_what_is_undefined_is_left_out_of_means_and_intervals():
-    values = np.array([[1.0, np.nan], [3.0, np.nan], [np.nan, np.nan]])
-    np.testing.assert_array_equal(mean_of(values), [1, 3, np.nan])
-    np.testing.assert_allclose(interval_of(values), [[1.05, 2.95], [np.nan, np.nan]])
 
 
 def test_predictions_of_another_truth_are_refused():

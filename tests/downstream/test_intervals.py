@@ -14,8 +14,8 @@ class Model:
     def images(self):
         return len(self.scores)
 
-    def values(self, chosen=None):
-        return self.scores[slice(None) if chosen is None else chosen].mean(axis=0)
+    def values(self, counts=None):
+        return np.average(self.scores, axis=0, weights=counts)
 
 
 def test_the_mean_is_over_classes_that_have_a_score():

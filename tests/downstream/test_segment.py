@@ -1,11 +1,11 @@
 """``python -m eval.segment``, with a stand-in for the program that trains."""
 
 import json
-import os
 import shutil
 import sys
 from pathlib import Path
 
+import command
 import numpy as np
 import pytest
 from made_up_sets import CLASSES, msrs
@@ -26,7 +26,8 @@ def study(tmp_path, monkeypatch, small_checkpoint):
 
     def go(*more, out="out"):
         call = [f"--data={data}", f"--out={tmp_path / out}", f"--ckpt={small_checkpoint}"]
-        return main([*call, f"--python={sys.executable}", "--epochs=2", *more])
+        call = [*call, f"--python={sys.executable}", "--epochs=2"]
+        return main(command.flags(call, *more))
 
     return go
 
@@ -115,7 +116,7 @@ def test_bad_files_are_named_before_anything_is_trained(study, tmp_path, capsys)
     wrong = next((tmp_path / "data/train/labels").iterdir())
     images.write(wrong, np.full((32, 40), 77, np.uint8), overwrite=True)
     lost = next((tmp_path / "data/test/labels").iterdir())
-    os.remove(lost)
+    lost.unlink()
     assert study("--method=Mean", "--seeds=1") == 1
     said = capsys.readouterr().err
     assert wrong.name in said
