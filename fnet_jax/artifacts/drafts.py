@@ -127,7 +127,8 @@ def _made(path: Path, make: Callable[[Path], object]) -> int | None:
     """Makes a draft and returns its lock; None where the system has none."""
     while True:
         try:
-            path.parent.mkdir(exist_ok=True)
+            with suppress(FileExistsError):  # Path.mkdir would look again, when it may be gone
+                os.mkdir(path.parent)  # noqa: PTH102
             make(path)
             lock = _locked(path, wait=True)
             if path.exists():

@@ -301,3 +301,27 @@ def test_only_regular_files_are_read(tmp_path):
         with pytest.raises(OSError, match="Not a regular file|Is a directory"):
             read_text(path)
     assert read_text(tmp_path / "text") == "é"
+
+
+def test_the_folder_of_drafts_may_go_while_another_thread_looks_at_it(tmp_path, monkeypatch):
+    """It is there when a thread wants to make it, and removed by another before it is used."""
+    mkdir, times = os.mkdir, []
+
+    def too_late(path, *more, **how):
+        if Path(path).name == drafts.WRITING and not times:
+            times.append(path)
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        mkdir(path, *more, **how)
+
+    monkeypatch.setattr(os, "mkdir", too_late)
+    replace_text(tmp_path / "a.txt", "whole")
+    assert times
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "whole"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_file_in_the_place_of_the_folder_of_drafts_is_an_error(tmp_path):
+    (tmp_path / drafts.WRITING).write_text("mine", encoding="utf-8")
+    with pytest.raises(OSError):  # noqa: PT011 - of which kind, systems differ
+        replace_text(tmp_path / "a.txt", "whole")
+    assert [path.name for path in tmp_path.iterdir()] == [drafts.WRITING]
