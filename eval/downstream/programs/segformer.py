@@ -28,6 +28,7 @@ IGNORED = 255
 SCALES = 0.5, 2.0  # of the images in training
 WARMUP = 0.05  # share of the steps in which the learning rate rises; then it falls to 0
 DECAY = 0.01
+AT_ONCE = 16  # images that a trained model is applied to
 
 
 def main(job: dict[str, Any]) -> None:
@@ -145,11 +146,13 @@ def predict(
     """Writes the class image of each scene."""
     model.eval()
     out.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        scores = logits(model, normal(read(images, name, "RGB")[None], device))
-        found = Image.fromarray(scores[0].argmax(0).to(torch.uint8).cpu().numpy())
-        found.save(out / f".{name}.png.part", "PNG")
-        (out / f".{name}.png.part").replace(out / f"{name}.png")
+    for first in range(0, len(names), AT_ONCE):
+        some = names[first : first + AT_ONCE]
+        batch = np.stack([read(images, name, "RGB") for name in some])
+        classes = logits(model, normal(batch, device)).argmax(1).to(torch.uint8).cpu().numpy()
+        for name, found in zip(some, classes, strict=True):
+            Image.fromarray(found).save(out / f".{name}.png.part", "PNG")
+            (out / f".{name}.png.part").replace(out / f"{name}.png")
 
 
 def normal(images: np.ndarray, device: str) -> torch.Tensor:
