@@ -49,7 +49,7 @@ def check(
             say(str(error))
         else:
             occurs.setdefault(part, Counter()).update(found)
-    parts = [part for part in (TRAIN, TEST) if part in occurs]
+    parts: list[str | None] = [part for part in (TRAIN, TEST) if part in occurs]
     for part in parts or [None]:
         where = f"of the scenes to {part}" if part else "of the scenes"
         counts = occurs.get(part, Counter())

@@ -24,7 +24,7 @@ from fnet_jax.errors import InputError, reason
 from fnet_jax.pairs.layouts import INFRARED, VISIBLE
 from fnet_jax.pairs.match import Pair, by_stem, folded, match
 
-MSRS_CLASSES = (
+MSRS_CLASSES: tuple[str, ...] = (
     "unlabelled",
     "car",
     "person",
@@ -35,7 +35,7 @@ MSRS_CLASSES = (
     "color cone",
     "bump",
 )
-M3FD_CLASSES = ("People", "Car", "Bus", "Lamp", "Motorcycle", "Truck")
+M3FD_CLASSES: tuple[str, ...] = ("People", "Car", "Bus", "Lamp", "Motorcycle", "Truck")
 CLASS_LABELS = "labels|segmentation_labels|segmentation-labels"
 BOXES = "boxes|labels"
 ANNOTATION = "annotation|annotations"
