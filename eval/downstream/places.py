@@ -12,8 +12,10 @@ more than 100, none correlates by more than 0.5, 9 by more than 0.45 and 68 by m
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from PIL import Image
@@ -27,7 +29,7 @@ SAME = 0.5
 WIDTH, HEIGHT = 40, 30
 SHIFTS = (3, 10)  # of rows and columns
 WIDE = 3.0  # standard deviation, in pixels, of the blur that is subtracted
-BLOCK = 64  # scenes that are compared at once
+BLOCK = 64  # scenes that are compared at once, few enough for a cache
 
 
 @dataclass(frozen=True)
@@ -69,27 +71,18 @@ def near(scenes: Sequence[Scene], reach: int, *, progress: Progress = silent) ->
     numbers = [number_of(scenes[k].name) or 0 for k in order]
     shown = progress(order, total=len(order), desc="comparing places")
     small = np.array([thumbnails(scenes[k]) for k in shown], np.float32)
-    small = small.reshape(len(order), 2, HEIGHT, WIDTH)
+    later = [bisect_right(numbers, number + reach) - k - 1 for k, number in enumerate(numbers)]
+    most = max(later, default=0)
     found = []
     for start in range(0, len(order), BLOCK):
-        stop = min(start + BLOCK, len(order))
-        end = stop
-        while end < len(order) and numbers[end] - numbers[stop - 1] <= reach:
-            end += 1
-        alike = similarity(small[start:stop], small[start:end])
-        for i in range(start, stop):
-            for j in _within(numbers, i, end, reach):
+        block = range(start, min(start + BLOCK, len(order)))
+        alike = similarity(small[start : block.stop + most], most)
+        for i in block:
+            for j in range(i + 1, i + 1 + later[i]):
                 apart = numbers[j] - numbers[i]
-                same = not apart or bool(alike[i - start, j - start] > SAME)
+                same = not apart or bool(alike[j - i - 1, i - start] > SAME)
                 found.append(Near(order[i], order[j], apart, same))
     return found
-
-
-def _within(numbers: Sequence[int], i: int, end: int, reach: int) -> Iterator[int]:
-    for j in range(i + 1, end):
-        if numbers[j] - numbers[i] > reach:
-            return
-        yield j
 
 
 def thumbnails(scene: Scene) -> np.ndarray:
@@ -107,25 +100,30 @@ def thumbnails(scene: Scene) -> np.ndarray:
     return np.array(small, np.float32)
 
 
-def similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """How much each of some scenes resembles each of others.
+def similarity(small: np.ndarray, most: int) -> np.ndarray:
+    """How much each scene resembles each of the next ones.
 
     Args:
-        first: thumbnails (M, 2, 30, 40).
-        second: thumbnails (N, 2, 30, 40).
+        small: thumbnails (N, 2, 30, 40).
+        most: number of next scenes.
 
     Returns:
-        float32 (M, N) in [-1, 1]: the largest correlation over all shifts, of visible or infrared,
-        whichever is less; 0 of images without any structure.
+        float32 (most, N) in [-1, 1], of scene n and scene n + 1 + row: the largest correlation over
+        all shifts, of visible or infrared, whichever is less; 0 of images without any structure,
+        and -1 where there is no such scene.
     """
     rows, columns = SHIFTS
-    best = np.full((2, len(first), len(second)), -1, np.float32)
-    for down in range(-rows, rows + 1):
-        for right in range(-columns, columns + 1):
-            for channel in range(2):
-                one = _unit(_moved(first[:, channel], down, right))
-                other = _unit(_moved(second[:, channel], -down, -right))
-                np.maximum(best[channel], one @ other.T, out=best[channel])
+    count = len(small)
+    best = np.full((2, most, count), -1, np.float32)
+    shifts = product(range(-rows, rows + 1), range(-columns, columns + 1), range(2))
+    for down, right, channel in shifts:
+        one = _unit(_moved(small[:, channel], down, right))
+        other = _unit(_moved(small[:, channel], -down, -right))
+        for row in range(min(most, count - 1)):
+            # Not by a product of matrices, whose many threads would wait for each other.
+            found = np.einsum("nk,nk->n", one[: count - 1 - row], other[row + 1 :])
+            place = best[channel, row, : len(found)]
+            np.maximum(place, found, out=place)
     return best.min(axis=0)
 
 

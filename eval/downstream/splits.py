@@ -245,7 +245,14 @@ def neighbours(scenes: SceneSet, split: Split, *, progress: Progress = silent) -
         InputError: an image cannot be read.
     """
     train, test = set(split.train), set(split.test)
-    used = [scene for scene in scenes.scenes if scene.name in train | test]
+    sides = [{places.number_of(name) for name in names} - {None} for names in (train, test)]
+
+    def at_the_border(name: str) -> bool:
+        number = places.number_of(name)
+        other = sides[1] if name in train else sides[0] if name in test else set()
+        return number is not None and not other.isdisjoint({number - 1, number, number + 1})
+
+    used = [scene for scene in scenes.scenes if at_the_border(scene.name)]  # others cost time
     pairs: list[tuple[str, bool]] = []  # the scene that tests, and whether it is the same place
     for pair in places.near(used, 1, progress=progress):
         first, second = used[pair.first].name, used[pair.second].name
