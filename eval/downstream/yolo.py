@@ -11,6 +11,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+import matplotlib
+
 from eval.downstream import coco, process, yolo_files
 from eval.downstream.training import Budget, Job
 from fnet_jax.artifacts import provenance
@@ -39,6 +41,7 @@ SEEN = {"conf": 0.001, "iou": 0.7, "max_det": 300}  # ultralytics' own for measu
 JOB, DONE, PREDICTIONS = "job.json", "done.json", "predictions.json"
 FINISHED = "nothing to resume"  # is said of a training that has all its epochs
 SMALLER = "Reducing to batch="  # where the memory of a GPU does not suffice
+FONTS = ("Arial.ttf", "Arial.Unicode.ttf")
 WHAT = "ultralytics"
 
 
@@ -276,9 +279,17 @@ def _call(job: Job, mode: str, values: dict[str, Any]) -> list[str]:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Variables that keep a program to its folder and from the network."""
+    """Variables that keep a program to its folder and from the network.
+
+    It asks github.com for fonts that it does not find, offline or not, though nothing is drawn.
+    """
     home = folder.absolute() / "config"
-    home.mkdir(exist_ok=True)
+    (home / "Ultralytics").mkdir(parents=True, exist_ok=True)
+    for name in FONTS:
+        if not (home / "Ultralytics" / name).exists():
+            font = Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"
+            with replace_file(home / "Ultralytics" / name) as file:
+                file.write(font.read_bytes())
     return {
         "YOLO_CONFIG_DIR": str(home),
         "YOLO_OFFLINE": "true",
