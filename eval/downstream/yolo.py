@@ -5,11 +5,12 @@ Ultralytics is under the AGPL-3.0. It lives in an environment of its own (``make
 
 import json
 import shutil
-import zipfile
 from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
+
+import matplotlib
 
 from eval.downstream import coco, process, yolo_files
 from eval.downstream.training import Budget, Job
@@ -39,6 +40,7 @@ SEEN = {"conf": 0.001, "iou": 0.7, "max_det": 300}  # ultralytics' own for measu
 JOB, DONE, PREDICTIONS = "job.json", "done.json", "predictions.json"
 FINISHED = "nothing to resume"  # is said of a training that has all its epochs
 SMALLER = "Reducing to batch="  # where the memory of a GPU does not suffice
+FONTS = ("Arial.ttf", "Arial.Unicode.ttf")
 WHAT = "ultralytics"
 
 
@@ -51,8 +53,9 @@ def train(job: Job, *, say: Report = lambda line: None, progress: Progress = sil
     """Trains a detector as far as it has not been, and lets it find boxes in the test scenes.
 
     The folder of the job gets ``predictions.json`` in COCO's form (:func:`.coco.numbers` of the
-    test scenes), ``done.json`` with the versions and how often the training went on after a stop,
-    and ``run/results.csv`` with the losses. The weights that predict are those of the last epoch.
+    test scenes), ``done.json`` with the versions and the number of starts (1 if it was never
+    stopped), and ``run/results.csv`` (:func:`.yolo_files.losses`). The weights that predict are
+    those of the last epoch.
 
     Args:
         job: what it is trained on.
@@ -115,18 +118,6 @@ def predict(job: Job, images: Path, out: Path) -> Path:
     return out / PREDICTIONS
 
 
-def losses(folder: Path) -> dict[str, list[float]]:
-    """Columns of a job's ``results.csv``, such as ``epoch`` and ``train/box_loss``.
-
-    An epoch that was trained twice, as the program was stopped before it kept its weights, counts
-    as it was at last.
-    """
-    head, *lines = read_text(folder / "run" / "results.csv").splitlines()
-    names = [name.strip() for name in head.split(",")]
-    rows = {int(line.split(",")[0]): [float(x) for x in line.split(",")] for line in lines}
-    return {name: [rows[epoch][i] for epoch in sorted(rows)] for i, name in enumerate(names)}
-
-
 def _settings(job: Job) -> dict[str, Any]:
     """All that a training depends on but the versions, as JSON values."""
     scenes = {scene.name: scene for scene in job.scenes.scenes}
@@ -176,13 +167,13 @@ def _begun(folder: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
 def _learn(job: Job, keep: Sequence[int], say: Report, progress: Progress) -> None:
     """Trains all epochs that have not been."""
     last, kept = job.folder / "run/weights/last.pt", job.folder / "kept.pt"
-    if not _whole(last) and kept.exists():  # stopped while the program wrote it
+    if not yolo_files.whole(last) and kept.exists():  # stopped while the program wrote it
         with replace_file(last) as file:
             file.write(kept.read_bytes())
     data = {"data": job.folder.absolute() / "data" / yolo_files.DATA}
     values: dict[str, Any]
-    if _whole(last):
-        say(f"{job.folder}: goes on after epoch {_epochs(job.folder)}")
+    if yolo_files.whole(last):
+        say(f"{job.folder}: goes on after epoch {yolo_files.epochs(job.folder)}")
         values = {"model": last.absolute(), **data, "resume": True}
     else:
         shutil.rmtree(job.folder / "run", ignore_errors=True)  # without weights to go on from
@@ -193,7 +184,7 @@ def _learn(job: Job, keep: Sequence[int], say: Report, progress: Progress) -> No
     with closing(_steps(job, values, keep)) as done:  # whatever becomes of who shows them
         for _ in progress(done, total=job.budget.epochs, desc=title):
             pass
-    if not _whole(last):
+    if not yolo_files.whole(last):
         raise InputError(f"{last}: was not written; see {job.folder / process.LOG}")
 
 
@@ -219,9 +210,9 @@ def _steps(job: Job, values: dict[str, Any], keep: Sequence[int]) -> Generator[i
                 )
             with suppress(FileNotFoundError):
                 now = last.stat().st_mtime_ns
-                if now != written and _kept(last, kept):
+                if now != written and yolo_files.keep_copy(last, kept):
                     written = now
-            while told < _epochs(job.folder):
+            while told < yolo_files.epochs(job.folder):
                 told += 1
                 yield told
     except InputError:
@@ -229,7 +220,7 @@ def _steps(job: Job, values: dict[str, Any], keep: Sequence[int]) -> Generator[i
             raise
     finally:
         lines.close()
-    yield from range(told + 1, _epochs(job.folder) + 1)
+    yield from range(told + 1, yolo_files.epochs(job.folder) + 1)
 
 
 def _find(job: Job, data: Path, keep: Sequence[int] = ()) -> list[coco.Entry]:
@@ -276,9 +267,17 @@ def _call(job: Job, mode: str, values: dict[str, Any]) -> list[str]:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Variables that keep a program to its folder and from the network."""
+    """Variables that keep a program to its folder and from the network.
+
+    It asks github.com for fonts that it does not find, offline or not, though nothing is drawn.
+    """
     home = folder.absolute() / "config"
-    home.mkdir(exist_ok=True)
+    (home / "Ultralytics").mkdir(parents=True, exist_ok=True)
+    for name in FONTS:
+        if not (home / "Ultralytics" / name).exists():
+            font = Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"
+            with replace_file(home / "Ultralytics" / name) as file:
+                file.write(font.read_bytes())
     return {
         "YOLO_CONFIG_DIR": str(home),
         "YOLO_OFFLINE": "true",
@@ -293,29 +292,6 @@ def _environment(folder: Path) -> dict[str, str]:
         "COMET_MODE": "disabled",
         "ULTRALYTICS_API_KEY": "",
     }
-
-
-def _epochs(folder: Path) -> int:
-    """Number of epochs that ``results.csv`` has."""
-    try:
-        return int(read_text(folder / "run" / "results.csv").splitlines()[-1].split(",")[0])
-    except (OSError, ValueError, IndexError):  # no line of an epoch yet
-        return 0
-
-
-def _whole(weights: Path) -> bool:
-    """Whether a file of weights, a zip archive, has its end."""
-    return weights.is_file() and zipfile.is_zipfile(weights)
-
-
-def _kept(weights: Path, copy: Path) -> bool:
-    """Copies a file of weights, unless it is still being written."""
-    new = copy.with_suffix(".new")
-    shutil.copyfile(weights, new)
-    if not _whole(new):
-        return False
-    new.replace(copy)
-    return True
 
 
 def _listed(tools: dict[str, str]) -> str:

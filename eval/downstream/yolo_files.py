@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from fnet_jax.artifacts.files import read_text
 from fnet_jax.errors import InputError, reason
 
 DATA = "data.yaml"
+RESULTS = Path("run/results.csv")  # of a training, in its folder
 
 
 def write(
@@ -111,6 +113,41 @@ def predictions(path: Path, scenes: SceneSet, names: Sequence[str]) -> list[Entr
     if problem:
         raise InputError(f"{path}: {problem}; run make downstream")
     return found
+
+
+def losses(folder: Path) -> dict[str, list[float]]:
+    """Columns of a job's ``results.csv``, such as ``epoch`` and ``train/box_loss``.
+
+    An epoch that was trained twice, as the program was stopped before it kept its weights, counts
+    as it was at last.
+    """
+    head, *lines = read_text(folder / RESULTS).splitlines()
+    names = [name.strip() for name in head.split(",")]
+    rows = {int(line.split(",")[0]): [float(x) for x in line.split(",")] for line in lines}
+    return {name: [rows[epoch][i] for epoch in sorted(rows)] for i, name in enumerate(names)}
+
+
+def epochs(folder: Path) -> int:
+    """Number of epochs that ``results.csv`` has."""
+    try:
+        return int(read_text(folder / RESULTS).splitlines()[-1].split(",")[0])
+    except (OSError, ValueError, IndexError):  # no line of an epoch yet
+        return 0
+
+
+def whole(weights: Path) -> bool:
+    """Whether a file of weights, a zip archive, has its end."""
+    return weights.is_file() and zipfile.is_zipfile(weights)
+
+
+def keep_copy(weights: Path, copy: Path) -> bool:
+    """Copies a file of weights, unless it is still being written."""
+    new = copy.with_suffix(".new")
+    shutil.copyfile(weights, new)
+    if not whole(new):
+        return False
+    new.replace(copy)
+    return True
 
 
 def _link(image: Path, target: Path) -> None:

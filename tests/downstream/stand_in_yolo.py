@@ -123,7 +123,8 @@ def main():
     with (HERE / "calls.txt").open("a", encoding="utf-8") as file:
         file.write(json.dumps(sys.argv[1:]) + "\n")
     assert os.environ["YOLO_OFFLINE"] == "true"
-    assert Path(os.environ["YOLO_CONFIG_DIR"]).is_dir()
+    for font in ("Arial.ttf", "Arial.Unicode.ttf"):  # else it asks the network for them
+        assert (Path(os.environ["YOLO_CONFIG_DIR"]) / "Ultralytics" / font).stat().st_size
     assert not os.environ["PYTHONPATH"]
     task, mode, *rest = sys.argv[1:]
     assert task == "detect"
