@@ -47,9 +47,9 @@ class Detector:
 
     def losses(self, job: "Job") -> list[float]:
         """The sum of the losses of each epoch."""
-        from eval.downstream import yolo
+        from eval.downstream import yolo_files
 
-        columns = yolo.losses(job.folder)
+        columns = yolo_files.losses(job.folder)
         parts = [values for name, values in columns.items() if name.startswith("train/")]
         return [sum(values) for values in zip(*parts, strict=True)]
 
