@@ -1,13 +1,13 @@
 """``python -m eval.detect``: what fused images are worth to a detector."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.downstream.command import Kind, StudyConfig
 from eval.downstream.command import main as run
-from fnet_jax.artifacts.progress import Report
+from fnet_jax.artifacts.progress import Item, Report
 
 if TYPE_CHECKING:
     from eval.downstream.intervals import Scored
@@ -27,7 +27,12 @@ class Detector:
         """Trains a model, or goes on, and gives the boxes that it finds in the test scenes."""
         from eval.downstream import yolo
 
-        yolo.train(job, say=say)
+        def progress(items: Iterable[Item], /, *, total: int, desc: str) -> Iterator[Item]:
+            for item in items:
+                say(f"epoch {item} of {total}")
+                yield item
+
+        yolo.train(job, say=say, progress=progress)
         return job.folder / yolo.PREDICTIONS
 
     def predict(self, job: "Job", images: Path, out: Path) -> Path:

@@ -12,6 +12,7 @@ import numpy as np
 from eval.downstream.intervals import Summary
 from eval.downstream.study import Study
 from fnet_jax.artifacts import markdown
+from fnet_jax.artifacts.words import counted
 
 MEASURES = {"detect": "AP@[.5:.95]", "segment": "IoU"}
 SAME = {  # the paper's names of classes by ours, of a task
@@ -106,13 +107,14 @@ def differences(study: Study, result: Result) -> str:
 def as_markdown(study: Study, results: Sequence[Result], notes: Sequence[str]) -> str:
     """The whole report."""
     seeds = min(min(result.summary.seeds) for result in results)
-    budget = study.budget
+    budget, split = study.budget, study.split
+    train, test = (counted(len(names), "scene") for names in (split.train, split.test))
     parts = [
         f"# {MEASURES[study.scenes.task]} on {study.scenes.title}",
-        f"{len(study.split.train):,} scenes train and {len(study.split.test):,} test (split "
-        f"*{study.split.name}*). Each model: {budget.epochs} epochs of batches of {budget.batch}, "
-        f"learning rate {budget.rate:g}, from random weights or those named below; "
-        f"{seeds} {'seed' if seeds == 1 else 'seeds'}. In brackets: 95 % intervals by the "
+        f"{train} to train, {test} to test (split *{split.name}*). Each model: "
+        f"{counted(budget.epochs, 'epoch')} of "
+        f"batches of {budget.batch}, learning rate {budget.rate:g}, from random weights or those "
+        f"named below; {counted(seeds, 'seed')}. In brackets: 95 % intervals by the "
         f"bootstrap over test images{' and seeds' if seeds > 1 else ''}. **Bold**: the best of a "
         f"column; among differences, those whose interval does not hold 0.",
     ]
