@@ -10,6 +10,14 @@ from train.run.stopping import Stopping
 BOTH = [signal.SIGINT, signal.SIGTERM]
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c():
+    """Ctrl-C interrupts, also where the tests were started with it ignored, as by ``nohup``."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", BOTH)
 def test_before_the_first_step_a_signal_interrupts(number):
     with Stopping() as stopping:
