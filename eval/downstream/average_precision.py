@@ -115,6 +115,29 @@ class Evaluation:
             return self.ap
         return np.array([matches.average_precision(counts) for matches in self.matches])
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The precision, and the matches of each class, by name."""
+        found: dict[str, np.ndarray] = {"precision": self.precision}
+        for k, matches in enumerate(self.matches):
+            found[f"images{k}"], found[f"boxes{k}"] = matches.images, matches.boxes
+            found |= {f"hits{k}_{t}": hits for t, hits in enumerate(matches.hits)}
+        return found
+
+
+def restored(classes: Sequence[str], arrays: Mapping[str, np.ndarray]) -> Evaluation:
+    """An evaluation from its arrays; raises KeyError or ValueError where they are of another."""
+    if arrays["precision"].shape != (len(THRESHOLDS), len(RECALLS), len(classes)):
+        raise ValueError("it is of other classes")
+    matches = (
+        Matches(
+            arrays[f"images{k}"],
+            tuple(arrays[f"hits{k}_{t}"] for t in range(len(THRESHOLDS))),
+            arrays[f"boxes{k}"],
+        )
+        for k in range(len(classes))
+    )
+    return Evaluation(tuple(classes), arrays["precision"], tuple(matches))
+
 
 def evaluate(truth: Mapping[str, Any], predictions: Sequence[coco.Entry]) -> Evaluation:
     """Measures what a detector found.

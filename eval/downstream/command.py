@@ -311,7 +311,7 @@ def _results(
         models = [job for job, _ in trained[config.fixed]]
         trained = studies.apply_to_all(task, models, seen)
         title = f"Trained on {config.fixed} alone (split {study.split.name})"
-    scored = studies.score_all(task, trained)
+    scored = studies.score_all(task, trained, fixed=bool(config.fixed))
     against = methods.VISIBLE if methods.VISIBLE in scored else next(iter(scored))
     _draw(config, study, task, trained)
     each = {
@@ -330,11 +330,16 @@ def _draw(
     """Pictures of what was found, and of the trainings."""
     from eval.downstream import pictures
 
-    which = f"{study.split.name}{f'_on_{config.fixed}' if config.fixed else ''}"
-    task.draw(study.out / f"found_{which}.png", trained)
+    which = f"{study.split.name}{f'_trained_on_{config.fixed}' if config.fixed else ''}"
+    first = [models[0] for models in trained.values()]
+    if all(found != job.folder and found.exists() for job, found in first):
+        task.draw(study.out / f"found_{which}.png", trained)
+    else:
+        say("no picture is drawn: of some models only the scores are here")
+    kept = {config.fixed: trained[config.fixed]} if config.fixed else trained
     losses = {
-        name: [task.losses(job) for job in dict.fromkeys(job for job, _ in models)]
-        for name, models in trained.items()
+        name: [task.losses(job) for job, _ in models if (job.folder / "done.json").exists()]
+        for name, models in kept.items()
     }
     pictures.curves(study.out / f"curves_{which}.png", losses)
 

@@ -10,6 +10,8 @@ from eval.downstream.command import main as run
 from fnet_jax.artifacts.progress import Item, Report
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from eval.downstream.intervals import Scored
     from eval.downstream.study import Study, Task
     from eval.downstream.training import Job
@@ -49,6 +51,15 @@ class Detector:
 
         truth = coco.truth(job.scenes, job.split.test)
         return average_precision.evaluate(truth, coco.read_predictions(predictions, truth))
+
+    def restored(self, job: "Job", arrays: "Mapping[str, np.ndarray]") -> "Scored":
+        """The same from its arrays; raises KeyError or ValueError."""
+        from eval.downstream import average_precision
+
+        found = average_precision.restored(job.scenes.classes, arrays)
+        if found.images != len(job.split.test):
+            raise ValueError("it is of other scenes")
+        return found
 
     def losses(self, job: "Job") -> list[float]:
         """The sum of the losses of each epoch."""

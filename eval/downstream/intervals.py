@@ -24,6 +24,9 @@ class Scored(Protocol):
             counts: how often each test image counts, int (images,); None for once.
         """
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All that :meth:`values` needs, by name, to be kept in a file."""
+
 
 @dataclass(frozen=True)
 class Summary:

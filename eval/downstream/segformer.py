@@ -78,6 +78,13 @@ class SegFormer:
                 raise InputError(f"{predictions / name}.png: {error}; remove the folder") from error
         return Segmented(np.stack(found))
 
+    def restored(self, job: Job, arrays: Mapping[str, np.ndarray]) -> "Segmented":
+        """The same from what :meth:`Segmented.arrays` gave; raises KeyError or ValueError."""
+        count = len(job.scenes.classes)
+        if arrays["confusions"].shape != (len(job.split.test), count, count):
+            raise ValueError("it is of other scenes or classes")
+        return Segmented(arrays["confusions"])
+
     def losses(self, job: Job) -> list[float]:
         """The training loss of each epoch."""
         lines = read_text(job.folder / "epochs.jsonl").splitlines()
@@ -144,3 +151,7 @@ class Segmented:
         if counts is None:
             return iou.iou(self.confusions.sum(axis=0))
         return iou.iou(np.tensordot(counts, self.confusions, axes=1))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The matrices, by name."""
+        return {"confusions": self.confusions}

@@ -1,22 +1,32 @@
 """A study: one model for each method and seed, all with one budget; resumable after any kill."""
 
+import io
 import json
 import threading
+import zipfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy as np
 
 from eval.downstream.intervals import Scored
 from eval.downstream.scenes import SceneSet
 from eval.downstream.splits import Split
 from eval.downstream.training import Budget, Job
-from fnet_jax.artifacts.files import read_text, replace_text, writable
+from fnet_jax.artifacts.files import (
+    read_bytes,
+    read_text,
+    replace_file,
+    replace_text,
+    writable,
+)
 from fnet_jax.artifacts.progress import Report
 from fnet_jax.errors import InputError
 
-MADE_OF = "study.json"
+MADE_OF, SCORES = "study.json", "scores.npz"
 REMEDY = "use another --out"
 
 
@@ -31,6 +41,9 @@ class Task(Protocol):
 
     def scored(self, job: Job, predictions: Path) -> Scored:
         """Holds predictions against the truth."""
+
+    def restored(self, job: Job, arrays: Mapping[str, np.ndarray]) -> Scored:
+        """The same from the arrays that it gave; raises KeyError or ValueError."""
 
     def losses(self, job: Job) -> list[float]:
         """The training loss of each epoch."""
@@ -112,7 +125,8 @@ def train_all(
         say: is called with lines about how far each is.
 
     Returns:
-        The jobs of each method with the predictions of their models, in order of the seeds.
+        The jobs of each method with the predictions of their models, in order of the seeds. Of
+        models whose scores are there (:func:`score_all`), the predictions need not be.
 
     Raises:
         InputError: a program failed; the others of its time are finished first.
@@ -131,6 +145,8 @@ def train_all(
             with lock:
                 say(f"{name}, seed {job.seed}: {line}")
 
+        if _scores(job, None).exists() and not (job.folder / "done.json").exists():
+            return job.folder
         return task.train(job, told)
 
     with ThreadPoolExecutor(at_once) as pool:
@@ -146,13 +162,45 @@ def train_all(
 
 
 def score_all(
-    task: Task, trained: Mapping[str, Sequence[tuple[Job, Path]]]
+    task: Task, trained: Mapping[str, Sequence[tuple[Job, Path]]], *, fixed: bool = False
 ) -> dict[str, list[Scored]]:
-    """The scores of all models."""
+    """The scores of all models, each kept in a small file of its own beside the model.
+
+    Such files are enough to continue a study on another machine: what they score is not trained or
+    predicted again.
+
+    Args:
+        task: what was trained.
+        trained: jobs and predictions, by method.
+        fixed: whether these are the models of one method on the images of each.
+
+    Raises:
+        InputError: a file of scores is damaged or of other scenes.
+    """
     return {
-        name: [task.scored(job, predictions) for job, predictions in models]
+        name: [_scored(task, job, found, name if fixed else None) for job, found in models]
         for name, models in trained.items()
     }
+
+
+def _scores(job: Job, on: str | None) -> Path:
+    return job.folder / (SCORES if on is None else f"scores on {on}.npz")
+
+
+def _scored(task: Task, job: Job, predictions: Path, on: str | None) -> Scored:
+    path = _scores(job, on)
+    if path.exists():
+        try:
+            with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as kept:
+                return task.restored(job, dict(kept))
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path}: damaged or of another study ({error}); remove it") from error
+    found, file = task.scored(job, predictions), io.BytesIO()
+    arrays: dict[str, Any] = dict(found.arrays())
+    np.savez_compressed(file, **arrays)
+    with writable(path, remedy=REMEDY), replace_file(path) as out:
+        out.write(file.getvalue())
+    return found
 
 
 def apply_to_all(
@@ -163,3 +211,10 @@ def apply_to_all(
         name: [(job, task.predict(job, folder, job.folder / "on" / name)) for job in models]
         for name, folder in methods.items()
     }
+
+
+def _applied(task: Task, job: Job, images: Path, name: str) -> Path:
+    out = job.folder / "on" / name
+    if _scores(job, name).exists() and not out.exists():
+        return job.folder
+    return task.predict(job, images, out)
