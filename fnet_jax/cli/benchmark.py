@@ -3,13 +3,13 @@
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fnet_jax.artifacts.words import counted
-from fnet_jax.cli.console import complain, finish, say
+from fnet_jax.cli.console import complain, finish, say, warn
 from fnet_jax.cli.flags import (
     FILE,
     FOLDER,
@@ -143,7 +143,8 @@ def verify(config: BenchmarkConfig) -> int:
     before = verify.read(config.verify)
     with scratch() as folder:
         names = tuple(name for name in config.sets if name in before["sets"])
-        run, found, origin, failures = _computed(config, folder, names, measure=False)
+        asked = config if config.range else replace(config, range=verify.rule(before))
+        run, found, origin, failures = _computed(asked, folder, names, measure=False)
         lines, holds = verify.compare(before, table1.report(run, found, origin))
     for line in lines:
         say(line)
@@ -158,6 +159,7 @@ def _computed(
     from tqdm import tqdm
 
     from fnet_jax.fusing.fuser import Fuser
+    from fnet_jax.images.range_rules import text_of
     from fnet_jax.networks.fnet import FNet
     from fnet_jax.paper.protocols import locate
     from fnet_jax.paper.run import Run, made_with, run_sets
@@ -175,11 +177,14 @@ def _computed(
     keep_programs()
     ckpt = config.ckpt or checkpoints.PRETRAINED
     network, params, meta = checkpoints.load(ckpt, FNet)
-    run = Run.resumed(out, made_with(network, params), note=say)
+    made = made_with(network, params)
+    if config.range:
+        made["range"] = text_of(config.range)
+    run = Run.resumed(out, made, note=say)
     run.save()
     fuser = Fuser(network, params)
     progress = partial(tqdm, unit="pair", disable=None)
-    about: dict[str, Any] = {"report": report, "note": say, "progress": progress}
+    about: dict[str, Any] = {"report": report, "note": say, "warn": warn, "progress": progress}
     run_sets(run, fuser, found, workers=config.workers, rule=config.range, **about)
     if not any(run.pairs[name] for name in found):
         raise InputError(f"{config.data}: no pair could be fused; see the lines above")

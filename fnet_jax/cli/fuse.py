@@ -90,9 +90,9 @@ class FuseConfig(Sources):
         str | None, choice(("png", "jpg", "bmp", "tif"), "FORMAT"), unset("that of I1")
     ] = None
     # Which values of images of more than 8 bits or of floats are black and white: type (all of
-    # the stored bits; floats 0 to 1), LOW,HIGH (in the unit of the file, such as 15,40 for °C),
-    # folder (one range for all images of the job), or image (each by itself, which invents hot
-    # spots).
+    # the stored bits; floats 0 to 1), LOW,HIGH (in the unit of each file: °C of I2's temperatures,
+    # such as 15,40, but the values as stored of I1), folder (one range for all images of a side of
+    # the job, and for each unit), or image (each by itself, which invents hot spots).
     range: Annotated[Rule | None, RANGE, RANGE_UNSET] = None
     # Also write the temperatures of I2, where its file gives them, as float32 TIFF in °C: NAME
     # .celsius.tif beside the fused image, pixel on pixel.

@@ -74,7 +74,9 @@ class Loader:
         pairs = list(pairs)
         ones = [pair.i1 for pair in pairs if pair.i1 != pair.i2]
         twos = [pair.i2 for pair in pairs]
-        rules = rules_of(ones, twos, rule, report=report, progress=progress)
+        rules = rules_of(
+            ones, twos, rule, report=report, progress=progress, max_pixels=self.max_pixels
+        )
         return dataclasses.replace(self, rules=rules)
 
     def size(self, pair: Pair) -> Size:

@@ -23,7 +23,7 @@ from fnet_jax.images.color import grey as luma
 from fnet_jax.images.frame import MAX_PIXELS, Frame, logger
 from fnet_jax.images.radiometric import Radiometric
 from fnet_jax.images.range_rules import TYPE, Rule
-from fnet_jax.images.ranges import ranged
+from fnet_jax.images.ranges import misses, ranged
 from fnet_jax.images.stored import Stored, Unsuitable
 from fnet_jax.images.strips import by_strips
 
@@ -129,7 +129,10 @@ def open(
 def _celsius(path: Path, frame: Frame) -> Frame | None:
     """The temperatures of a TIFF file; None where it holds none, or is no TIFF."""
     with _opened(path) as (file, form):
-        return kelvin.celsius(frame, *tiff.camera(file)) if form is tiff else None
+        if form is not tiff:
+            return None
+        camera, xmp, description = tiff.said(file)
+    return kelvin.celsius(frame, camera, xmp, says=f"{path.stem} {description}")
 
 
 def thermal_camera(path: Path, *, max_pixels: int | None = MAX_PIXELS) -> Radiometric | None:
@@ -207,6 +210,8 @@ def as_array(path: Path, frame: Frame, *, grey: bool = False, rule: Rule = TYPE)
         array = ranged(frame, rule)
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
+    if line := misses(frame, rule):
+        logger.warning("%s: %s", path, line)
     if not grey or array.ndim == 2:
         return array
     if array.dtype == np.uint8:
@@ -214,13 +219,15 @@ def as_array(path: Path, frame: Frame, *, grey: bool = False, rule: Rule = TYPE)
     return by_strips(lambda part: from_unit(luma(part), part.dtype), array)
 
 
-def is_deep_file(path: Path, *, part: str | None = None) -> bool:
+def is_deep_file(
+    path: Path, *, part: str | None = None, max_pixels: int | None = MAX_PIXELS
+) -> bool:
     """Whether a file has more than 8 bits, or floats, by its headers; False where it is damaged."""
     try:
         with _opened(path, thermal=part != "picture") as (file, form):
             if form not in (None, jpeg):
                 return hasattr(form, "deep") and form.deep(file)
-        return part != "picture" and thermal_camera(path) is not None
+        return part != "picture" and thermal_camera(path, max_pixels=max_pixels) is not None
     except InputError:  # which is said where the file is read
         return False
 

@@ -77,7 +77,8 @@ def full_range(frame: Frame) -> np.ndarray:
         low, high = float(pixels.min()), float(pixels.max())
         if not np.isfinite([low, high]).all():
             raise ValueError("holds NaN or infinity; replace those values")
-        if low < frame.black - ROUNDING or high > frame.white + ROUNDING:
+        rounding = ROUNDING * max(1.0, frame.white - frame.black)
+        if low < frame.black - rounding or high > frame.white + rounding:
             raise ValueError(
                 f"holds floats from {low:g} to {high:g}; scale them to {frame.black:g}…"
                 f"{frame.white:g}"
@@ -85,7 +86,9 @@ def full_range(frame: Frame) -> np.ndarray:
         if frame.unit == LEVELS:
             return pixels
         black, span = frame.black, max(frame.white - frame.black, np.finfo(np.float32).tiny)
-        return by_strips(lambda part: ((part - black) / span).astype(np.float32), pixels)
+        return by_strips(
+            lambda part: np.clip((part - black) / span, 0, 1).astype(np.float32), pixels
+        )
     white = int(frame.white)
     if pixels.max(initial=0) > white:
         raise ValueError(f"holds {pixels.max()}, more than its white {white}")

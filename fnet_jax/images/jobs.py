@@ -6,7 +6,7 @@ from pathlib import Path
 from fnet_jax.artifacts.progress import Progress, Report, silent
 from fnet_jax.errors import InputError
 from fnet_jax.images import files
-from fnet_jax.images.frame import Frame
+from fnet_jax.images.frame import MAX_PIXELS, Frame
 from fnet_jax.images.range_rules import TYPE, Rule
 from fnet_jax.images.ranges import range_of_job
 
@@ -22,6 +22,7 @@ def rules_of(
     *,
     report: Report,
     progress: Progress = silent,
+    max_pixels: int | None = MAX_PIXELS,
 ) -> Rules:
     """The rules for both sides of a job.
 
@@ -31,23 +32,24 @@ def rules_of(
         rule: what was asked for; None for the default; what was chosen before is kept.
         report: gets a line about each side whose range was chosen.
         progress: shows how many files have been looked at.
+        max_pixels: as for :func:`fnet_jax.images.files.open`.
     """
     if isinstance(rule, tuple):
         return rule
     one, two = (
-        range_of_job(_deep(paths, part, progress), rule, report=report)
+        range_of_job(_deep(paths, part, progress, max_pixels), rule, report=report)
         for paths, part in ((ones, "picture"), (twos, None))
     )
     return one, two
 
 
 def _deep(
-    paths: Sequence[Path], part: str | None, progress: Progress
+    paths: Sequence[Path], part: str | None, progress: Progress, max_pixels: int | None
 ) -> Iterator[tuple[Path, Frame]]:
     """The deep ones of some files; damaged ones are left out."""
     for path in progress(paths, total=len(paths), desc="looking at ranges"):
-        if files.is_deep_file(path, part=part):
+        if files.is_deep_file(path, part=part, max_pixels=max_pixels):
             try:
-                yield path, files.open(path, part=part)
+                yield path, files.open(path, part=part, max_pixels=max_pixels)
             except InputError:  # which is said where the file is read
                 continue

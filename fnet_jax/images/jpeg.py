@@ -72,7 +72,7 @@ def decode(file: BinaryIO, *, grey: bool) -> Stored:
         pixels=pixels,
         white=255,
         orientation=turned,
-        icc=None if image.mode == "L" and grey else icc,
+        icc=icc,
         channels=channels,
         metadata=exifs.kept(exif, resolution),
     )

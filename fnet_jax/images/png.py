@@ -22,6 +22,10 @@ PICTURE = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 SAID = (b"eXIf", b"iCCP", b"iTXt", b"tEXt", b"zTXt", b"pHYs", b"sRGB")
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by color type
 RGB, PALETTE, GREY_ALPHA, RGBA = 2, 3, 4, 6
+ADAM7 = (  # first column and row, and steps, of the passes of an interlaced picture
+    *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)),
+    *((0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)),
+)
 LARGEST_SAID = 1 << 24  # bytes of a text or profile that are looked at
 XMP, RAW_EXIF = b"XML:com.adobe.xmp", b"Raw profile type "
 METERS_PER_INCH = 0.0254
@@ -80,6 +84,8 @@ def decode(file: BinaryIO, *, grey: bool) -> Stored:
             raise ValueError(f"the unknown critical part {kind.decode('latin-1')!r}")
     _, _, bits, color = _header(header)
     channels, alpha = _pixels(picture, bits, color, transparent)
+    if not channels[-1].any() and not _is_complete(file, header):
+        raise ValueError("it has too few pixels")
     exif, xmp = _exif_and_xmp(said)
     return Stored(
         pixels=channels,
@@ -182,6 +188,23 @@ def _opened(picture: io.BytesIO, ends: str | None = None) -> Image.Image:
         image.tile = [tile._replace(args=f"{image.mode};16{ends}")]
     image.load()
     return image
+
+
+def _is_complete(file: BinaryIO, header: bytes) -> bool:
+    """Whether there are all bytes of pixels; Pillow leaves what is missing black."""
+    width, height, bits, color = _header(header)
+    passes = ADAM7 if header[12] else ((0, 0, 1, 1),)
+    expected = 0
+    for x, y, dx, dy in passes:
+        columns, rows = -(-(width - x) // dx), -(-(height - y) // dy)
+        if columns > 0 and rows > 0:
+            expected += rows * (1 + (columns * CHANNELS[color] * bits + 7) // 8)
+    file.seek(0)
+    inflate, found = zlib.decompressobj(), 0
+    for kind, length in _chunks(file):
+        if kind == b"IDAT":
+            found += len(inflate.decompress(_content(file, kind, length)))
+    return found + len(inflate.flush()) >= expected
 
 
 def _exif_and_xmp(said: dict[bytes, list[bytes]]) -> tuple[Image.Exif, bytes | None]:

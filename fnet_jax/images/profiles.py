@@ -22,12 +22,13 @@ def is_srgb(icc: bytes | None) -> bool:
         return True
     ramp = np.linspace(0, 255, 9).round().astype(np.uint8)
     colors = np.stack(np.meshgrid(ramp, ramp, ramp), axis=-1).reshape(27, 27, 3)
-    try:
-        transform = _transform(icc, "RGB")
-    except (OSError, ImageCms.PyCMSError, ValueError):
-        return True  # damaged, or of another kind of picture: nothing can be done with it
-    found = transform.apply(Image.fromarray(colors))
-    return int(np.abs(np.asarray(found).astype(int) - colors).max()) <= CLOSE
+    greys = np.arange(256, dtype=np.uint8)[None]
+    for mode, given in (("RGB", colors), ("L", greys)):
+        if convert := to_srgb(mode, icc):
+            found = np.asarray(convert(Image.fromarray(given))).astype(int)
+            expected = given if given.ndim == 3 else given[..., None]
+            return int(np.abs(found - expected).max()) <= CLOSE
+    return True  # damaged, or of another kind of picture: nothing can be done with it
 
 
 def to_srgb(mode: str, icc: bytes) -> Callable[[Image.Image], Image.Image] | None:

@@ -17,20 +17,21 @@ counts of thermal cameras do, or where their values have a unit.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 TYPE, FOLDER, IMAGE = "type", "folder", "image"
 
 
 @dataclass(frozen=True)
 class Range:
-    """The values that are black and white, in the unit of the file."""
+    """The values that are black and white, in the unit of the file; ``unit`` is for people."""
 
     low: float
     high: float
+    unit: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        return f"{self.low:g}…{self.high:g}"
+        return f"{self.low:g}…{self.high:g}{self.unit and ' '}{self.unit}"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,11 @@ class ByUnit:
 
 Rule = str | Range | ByUnit
 """``"type"``, ``"folder"``, ``"image"``, a :class:`Range`, or a rule for each unit."""
+
+
+def text_of(rule: "Rule") -> str:
+    """The text that :func:`rule_of` takes for the same rule."""
+    return f"{rule.low!r},{rule.high!r}" if isinstance(rule, Range) else str(rule)
 
 
 def rule_of(text: str) -> Rule:

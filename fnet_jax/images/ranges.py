@@ -11,6 +11,7 @@ from fnet_jax.images.range_rules import FOLDER, TYPE, ByUnit, Range, Rule
 
 SMALL = 0.25  # part of a range that is too little of it to be seen
 PERCENTILES = 0.1, 99.9  # that a few broken pixels do not move
+GOLDEN = (5**0.5 - 1) / 2
 SAMPLES = 16_384  # values of an image that are looked at, evenly spread
 
 
@@ -46,19 +47,24 @@ def within(frame: Frame, black_and_white: Range) -> np.ndarray:
 
 
 def samples(frame: Frame) -> np.ndarray:
-    """Values of an image, at most ``SAMPLES``, evenly spread; those that are finite."""
+    """Values of an image, at most ``SAMPLES``, evenly spread; those that are finite.
+
+    Steps of the golden section meet every row and column, whatever the width.
+    """
     values = frame.pixels.reshape(-1)
-    values = values[:: max(1, values.size // SAMPLES)].astype(np.float64)
+    if values.size > SAMPLES:
+        values = values[(np.arange(SAMPLES) * GOLDEN % 1 * values.size).astype(np.int64)]
+    values = values.astype(np.float64)
     return values[np.isfinite(values)]
 
 
-def robust(values: Iterable[np.ndarray]) -> Range:
+def robust(values: Iterable[np.ndarray], *, unit: str = "") -> Range:
     """The range of the percentiles of all values; wider by one where they are all equal."""
     pooled = np.concatenate([*values, np.empty(0)])
     if not pooled.size:
-        return Range(0.0, 1.0)
+        return Range(0.0, 1.0, unit)
     low, high = map(float, np.percentile(pooled, PERCENTILES))
-    return Range(low, high) if high > low else Range(low, low + 1)
+    return Range(low, high if high > low else low + 1, unit)
 
 
 def range_of_job(
@@ -77,8 +83,8 @@ def range_of_job(
     Returns:
         ``"type"``, ``"image"``, a range, or one of them for each unit.
     """
-    if rule not in (None, FOLDER, TYPE):
-        return rule
+    if rule is not None and rule not in (FOLDER, TYPE):
+        return rule if any(True for _ in frames) else TYPE
     looks: dict[str, list[_Look]] = {}
     for path, frame in frames:
         looks.setdefault(frame.unit, []).append(_look(path, frame))
@@ -119,14 +125,13 @@ def _chosen(
     measured = not bounded or any(look.outside for look in looks)
     if rule is None and not measured and max(look.filled for look in looks) >= SMALL:
         return TYPE
-    found = robust(look.values for look in looks)
+    found = robust((look.values for look in looks), unit="" if unit == LEVELS else unit)
     if rule != FOLDER:
         others = f" and {len(looks) - 1} more" if len(looks) > 1 else ""
         what = "holds measured values" if measured else "fills a small part of its range"
-        span = f"{found}" if unit == LEVELS else f"{found} {unit}"
         another = "type or LOW,HIGH" if bounded else "LOW,HIGH"
         report(
-            f"{looks[0].path}{others}: {what}; {span} becomes black to white (--range folder; "
+            f"{looks[0].path}{others}: {what}; {found} becomes black to white (--range folder; "
             f"use --range {another} for another)"
         )
     return found
@@ -146,3 +151,16 @@ def ranged(frame: Frame, rule: Rule) -> np.ndarray:
     if rule == TYPE or not is_deep(frame):
         return full_range(frame)
     return within(frame, rule if isinstance(rule, Range) else robust([samples(frame)]))
+
+
+def misses(frame: Frame, rule: Rule) -> str | None:
+    """What to say of a deep image that lies outside the range of a job; None of others."""
+    if isinstance(rule, ByUnit):
+        rule = rule.of(frame.unit)
+    if not isinstance(rule, Range) or not is_deep(frame):
+        return None
+    own = robust([samples(frame)])
+    if own.high > rule.low and own.low < rule.high:
+        return None
+    unit = "" if frame.unit == LEVELS else f" {frame.unit}"
+    return f"its values ({own}{unit}) lie outside the range {rule}: it is read as one level"

@@ -51,14 +51,19 @@ def deep(file: BinaryIO) -> bool:
         return max(_bits(page)) > 8
 
 
-def camera(file: BinaryIO) -> tuple[str, bytes]:
-    """What it says of its camera (maker, model, software, description), and its XMP."""
+def said(file: BinaryIO) -> tuple[str, str, str]:
+    """What it says of its camera (maker, model, software), its XMP, and its description."""
     with _opened(file) as tif:
         page, _ = _page(tif)
-        said = (_value(page, tag) for tag in (271, 272, 305, 270))
-        xmp = _value(page, 700)
-        names = " ".join(text for text in said if isinstance(text, str))
-        return names, xmp if isinstance(xmp, bytes) else b""
+        camera, xmp, description = (
+            " ".join(
+                value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+                for tag in tags
+                if isinstance(value := _value(page, tag), str | bytes)
+            )
+            for tags in ((271, 272, 305), (700,), (270,))
+        )
+        return camera, xmp, description
 
 
 def decode(file: BinaryIO, *, grey: bool) -> Stored:

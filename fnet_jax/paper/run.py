@@ -203,6 +203,7 @@ def run_sets(
     rule: Rule | None = None,
     report: Report,
     note: Report = print,
+    warn: Report = print,
     progress: Progress = silent,
 ) -> None:
     """Fuses and scores all sets that were found, and reports their bad files.
@@ -215,14 +216,15 @@ def run_sets(
         rule: which values of deep images are black and white, chosen for each set; None for the
             default.
         report: is called for each file that failed.
-        note: is called with a line about what was decided.
+        note: is called with a line if fused images are replaced.
+        warn: is called with a line about each side whose range was chosen.
         progress: shows how far the work is.
     """
     for name, found in located.items():
         for problem in found.problems:
             report(problem)
         ones, twos = ([getattr(p, i) for p in found.pairs.values()] for i in ("i1", "i2"))
-        run.rules[name] = rules_of(ones, twos, rule, report=note)
+        run.rules[name] = rules_of(ones, twos, rule, report=warn)
         run.fuse(fuser, name, found.pairs, report=report, note=note, progress=progress)
         run.score(name, found.pairs, workers=workers, report=report, progress=progress)
 

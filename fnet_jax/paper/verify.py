@@ -8,6 +8,7 @@ from typing import Any
 
 from fnet_jax.artifacts.files import read_text
 from fnet_jax.errors import InputError, first_line, reason
+from fnet_jax.images.range_rules import Rule, rule_of
 from fnet_jax.paper.protocols import PROTOCOLS
 from fnet_jax.paper.table1 import FORMAT
 
@@ -36,6 +37,19 @@ def read(path: Path) -> dict[str, Any]:
             f"{path}: not a report of this benchmark ({what}); use the report.json of its --out"
         ) from error
     return content
+
+
+def rule(report: Mapping[str, Any]) -> Rule | None:
+    """The rule of black and white that a report was asked for; None for the default.
+
+    Raises:
+        InputError: it has one that cannot be.
+    """
+    text = report["made_with"].get("range")
+    try:
+        return None if text is None else rule_of(text)
+    except (ValueError, AttributeError) as error:
+        raise InputError(f"the report's range {text!r} is none ({error}); use --range") from error
 
 
 def _refuse(constant: str) -> None:

@@ -1,4 +1,5 @@
 import os
+import struct
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -210,3 +211,35 @@ def test_threads_read_at_once_and_nothing_else_is_silenced(tmp_path, rng, capfd)
     assert all((image == levels).all() for image in good)
     assert (limit, libtiff) == (Image.MAX_IMAGE_PIXELS, TiffImagePlugin.READ_LIBTIFF)
     assert capfd.readouterr().err == "".join(f"line {i}\n" for i in range(300))
+
+
+def grey_profile(gamma):
+    """An ICC profile of a grey picture."""
+    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
+    white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
+    text = b"grey\0"
+    name = b"desc" + bytes(4) + struct.pack(">I", len(text)) + text + bytes(79)
+    bodies = [(b"desc", name + bytes(-len(name) % 4)), (b"wtpt", white), (b"kTRC", curve)]
+    place, table, content = 128 + 4 + 12 * len(bodies), b"", b""
+    for kind, body in bodies:
+        table += kind + struct.pack(">2I", place + len(content), len(body))
+        content += body
+    head = struct.pack(
+        ">I4sI4s4s4s", place + len(content), bytes(4), 0x02100000, b"mntr", b"GRAY", b"XYZ "
+    )
+    head = (head + bytes(12) + b"acsp").ljust(68, b"\0") + struct.pack(">3i", 63190, 65536, 54061)
+    return head.ljust(128, b"\0") + struct.pack(">I", len(bodies)) + table + content
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
+@pytest.mark.parametrize("grey", [False, True])
+def test_profiles_of_grey_pictures_are_applied(tmp_path, suffix, grey):
+    levels = np.full((16, 16), 64, np.uint8)
+    found = []
+    for gamma in (1.0, 2.2):
+        path = tmp_path / f"{gamma}.{suffix}"
+        Image.fromarray(levels).save(path, icc_profile=grey_profile(gamma))
+        found.append(int(images.read(path, grey=grey)[8, 8]))
+    # Linear light of 64 / 255 is level 137 of sRGB; a gamma of 2.2 is near sRGB's own curve.
+    assert abs(found[0] - 137) <= 2
+    assert abs(found[1] - 64) <= 3

@@ -36,6 +36,8 @@ def opened(path):
     ("scale", "said"),
     [
         (25, {"make": "DJI", "model": "XT2"}),
+        (100, {"make": "DJI", "model": "XT2"}),
+        (25, {"model": "FLIR Duo R"}),
         (25, {"xmp": XMP.format("", "<d:cameraModel>Vue Pro R</d:cameraModel>")}),
         (25, {"xmp": XMP.format("", "<FLIR:TlinearGain>0.04</FLIR:TlinearGain>")}),
         (100, {"xmp": XMP.format('Camera:TlinearGain="0.01"', "")}),
@@ -59,6 +61,10 @@ def test_counts_of_kelvin_are_temperatures(tmp_path, scale, said):
     [
         (counts(SCENE, 25), {}),  # raw counts of 14 bits look the same
         (counts(SCENE, 25), {"make": "Canon"}),
+        (counts(SCENE, 25), {"make": "FLIR", "model": "Vue Pro"}),  # which writes counts
+        (counts(SCENE, 25), {"make": "DJI", "model": "FC6360"}),  # a multispectral camera
+        (counts(SCENE, 25), {"xmp": XMP.format('xmlns:drone-dji="FLIR"', "")}),
+        (counts(SCENE * 6 - 60, 100), {"make": "DJI", "model": "FC6360"}),  # near-infrared
         (np.uint16(SCENE * 700), {}),  # a 16-bit picture
         (counts(SCENE, 100) * (SCENE > 15).astype(np.uint16), {}),  # its background is 0
         (counts(np.linspace(-40, 190, 600).reshape(20, 30), 100), {}),  # too wide for a scene
@@ -66,9 +72,7 @@ def test_counts_of_kelvin_are_temperatures(tmp_path, scale, said):
         (np.stack([counts(SCENE, 100)] * 3, axis=2), {}),
         (np.uint8(SCENE), {"make": "FLIR"}),
         (SCENE.astype(np.float32) / 40, {}),  # levels
-        (SCENE.astype(np.float32) * 6, {}),  # 0…255
-        (np.rint(SCENE).astype(np.float32), {}),  # whole numbers
-        (np.where(SCENE > 20, SCENE, 0).astype(np.float32), {}),  # a scan: its background is 0
+        (SCENE.astype(np.float32), {}),  # of what, nothing says
         (np.where(SCENE > 37.9, np.nan, SCENE).astype(np.float32), {}),
     ],
 )
@@ -95,10 +99,32 @@ def test_a_gain_that_gives_no_temperatures_is_said(tmp_path, gain):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
-def test_floats_of_a_scene_are_celsius(tmp_path, dtype):
-    frame, _ = opened(written(tmp_path / "a.tif", SCENE.astype(dtype)))
+def test_floats_that_are_called_temperatures_are_celsius(tmp_path, dtype):
+    frame, _ = opened(written(tmp_path / "a.celsius.tif", SCENE.astype(dtype)))
     assert frame.unit == "°C"
     assert np.array_equal(frame.pixels, SCENE.astype(dtype).astype(np.float32))
+    for values in (SCENE / 40, SCENE * 100):  # levels; what no camera measures
+        frame, _ = opened(written(tmp_path / "b.celsius.tif", values.astype(dtype)))
+        assert frame.unit == "levels"
+
+
+@pytest.mark.parametrize("value", [0, 65535])
+def test_a_broken_pixel_changes_nothing(tmp_path, value):
+    whole, broken = counts(SCENE, 100), counts(SCENE, 100)
+    whole, broken = (np.tile(x, (4, 4)) for x in (whole, broken))
+    broken[7, 9] = value
+    frames = []
+    for name, values in (("whole.tif", whole), ("broken.tif", broken)):
+        path = written(tmp_path / name, values, make="FLIR", model="Boson")
+        frames.append((path, images.open(path)))
+    assert {frame.unit for _, frame in frames} == {"°C"}
+    rule = range_of_job(frames, None, report=lambda line: None)
+    one, two = (ranged(frame, rule) for _, frame in frames)
+    assert (one != two).sum() == 1
+    for _, frame in frames:
+        full = ranged(frame, "type")
+        assert full.min() >= 0
+        assert full.max() <= 1
 
 
 def test_type_is_the_stored_range_also_of_temperatures(tmp_path):
@@ -111,7 +137,7 @@ def test_type_is_the_stored_range_also_of_temperatures(tmp_path):
 def test_temperatures_without_a_stored_range_share_one(tmp_path):
     """Under ``type`` too: each by its own least and greatest would invent hot spots."""
     frames = []
-    for name, scene in (("cold.tif", SCENE - 10), ("hot.tif", SCENE + 50)):
+    for name, scene in (("cold.celsius.tif", SCENE - 10), ("hot.celsius.tif", SCENE + 50)):
         path = written(tmp_path / name, scene.astype(np.float32))
         frames.append((path, images.open(path)))
     lines = []

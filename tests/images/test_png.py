@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from made_up_png import CHANNELS, encoded, said
+from made_up_png import CHANNELS, chunk, encoded, said
 from PIL import Image, ImageCms
 
 from fnet_jax import images
@@ -157,3 +157,22 @@ def test_an_image_after_its_end_is_ignored(tmp_path, rng):
     np.testing.assert_array_equal(images.read(tmp_path / "a.png"), samples[..., 0])
     stored = Image.open(io.BytesIO(content))
     np.testing.assert_array_equal(stored, samples[..., 0])  # the encoder of this test is sound
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize(("bits", "color"), [(1, 0), (8, 0), (8, 2), (16, 6)])
+def test_a_picture_with_too_few_rows_is_refused(tmp_path, rng, bits, color, interlaced):
+    """All its checksums are right; a whole one whose last row is black is read."""
+    samples = rng.integers(1, 1 << bits, (9, 11, CHANNELS[color]))
+    samples[-1] = 0
+    whole = encoded(samples, bits, color, interlaced=interlaced)
+    path = tmp_path / "a.png"
+    path.write_bytes(whole)
+    assert not images.read(path)[-1].any()
+    start = whole.index(b"IDAT") - 4
+    length = int.from_bytes(whole[start : start + 4], "big")
+    rows = zlib.decompress(whole[start + 8 : start + 8 + length])
+    short = chunk(b"IDAT", zlib.compress(rows[: len(rows) // 3]))
+    path.write_bytes(whole[:start] + short + whole[start + 12 + length :])
+    with pytest.raises(InputError, match=r"a\.png: damaged"):
+        images.read(path)

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fnet_jax import images
 from fnet_jax.images import ranges
 from fnet_jax.images.frame import CELSIUS, Frame
-from fnet_jax.images.range_rules import Range, rule_of
-from fnet_jax.images.ranges import range_of_job, ranged
+from fnet_jax.images.range_rules import Range, rule_of, text_of
+from fnet_jax.images.ranges import range_of_job, ranged, robust, samples
 
 
 def levels(rng, low, high, shape=(30, 40)):
@@ -107,3 +108,38 @@ def test_values_that_are_not_numbers_are_refused():
     with pytest.raises(ValueError, match="NaN"):
         ranged(frame, Range(0, 1))
     assert len(ranges.samples(frame)) == 1
+
+
+@pytest.mark.parametrize(
+    "shape", [(512, 640), (1024, 1280), (2048, 2048), (8192, 600), (600, 8192)]
+)
+def test_samples_meet_all_rows_and_columns(shape):
+    """A ramp along rows or columns has its range found, whatever the width."""
+    height, width = shape
+    for ramp in (np.linspace(1000, 5000, width)[None], np.linspace(1000, 5000, height)[:, None]):
+        image = np.broadcast_to(ramp, shape).astype(np.uint16)
+        (found,) = (robust([samples(Frame(image, 0, 65535))]),)
+        # A thousandth of 4,000 is left out at each end; 16,384 samples, and steps of a pixel.
+        assert abs(found.low - 1004) < 12
+        assert abs(found.high - 4996) < 12
+
+
+def test_a_rule_for_deep_images_is_none_where_there_are_none():
+    assert range_of_job([], Range(1, 2), report=pytest.fail) == "type"
+    assert range_of_job([], "image", report=pytest.fail) == "type"
+
+
+def test_an_image_outside_the_range_is_named(tmp_path, caplog):
+    path = tmp_path / "a.png"
+    images.write(path, np.linspace(30000, 40000, 600).reshape(20, 30).astype(np.uint16))
+    images.read(path, rule=Range(20, 35))
+    assert "a.png: its values" in caplog.text
+    assert "outside the range 20…35" in caplog.text
+    caplog.clear()
+    images.read(path, rule=Range(20, 35000))
+    assert not caplog.text
+
+
+def test_a_rule_as_text_is_read_as_the_same():
+    for rule in ("type", "folder", "image", Range(-5.25, 40.1)):
+        assert rule_of(text_of(rule)) == rule

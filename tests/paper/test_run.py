@@ -216,7 +216,7 @@ def test_deep_images_of_a_set_share_a_range(fuser, tmp_path, rng):
 
     def go(rule=None):
         run = Run.resumed(tmp_path / "out", MADE_WITH)
-        run_sets(run, fuser, locate(tmp_path), rule=rule, note=said.append, **about)
+        run_sets(run, fuser, locate(tmp_path), rule=rule, warn=said.append, **about)
         return run
 
     run = go()

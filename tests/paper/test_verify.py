@@ -6,6 +6,7 @@ import json
 import pytest
 
 from fnet_jax.errors import InputError
+from fnet_jax.images.range_rules import Range, text_of
 from fnet_jax.paper import verify
 
 REPORT = {
@@ -114,3 +115,11 @@ def test_other_versions_are_reported_but_do_not_count():
     lines, holds = verify.compare(REPORT, now)
     assert lines == ["jax was 1, is 2", "TNO: 3 of 3 means hold"]
     assert holds
+
+
+def test_the_rule_of_a_report_is_used_again():
+    asked = {"made_with": {"range": text_of(Range(20, 35.5))}}
+    assert verify.rule(asked) == Range(20, 35.5)
+    assert verify.rule({"made_with": {}}) is None
+    with pytest.raises(InputError, match="use --range"):
+        verify.rule({"made_with": {"range": "35,20"}})

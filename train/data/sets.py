@@ -255,7 +255,7 @@ def prepare(
                     rules=rules,
                     progress=progress,
                 )
-            builder.write()
+                builder.write()  # reads again what has been read, and said, before
             for path in Path(builder.data_path).iterdir():
                 path.rename(new / path.name)
             shutil.rmtree(new / WORK)
