@@ -1,6 +1,8 @@
 """Looks at all scenes before anything is trained on them."""
 
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -12,12 +14,17 @@ from fnet_jax.errors import InputError
 
 
 def check(
-    scene_set: SceneSet, *, report: Report, progress: Progress = silent
+    scene_set: SceneSet,
+    *,
+    one_size: bool = False,
+    report: Report,
+    progress: Progress = silent,
 ) -> tuple[list[str], list[set[int]]]:
     """Reads all truths and the headers of all images.
 
     Args:
         scene_set: the scenes.
+        one_size: whether scenes of another size than the most are bad.
         report: gets a line for each bad scene, with what is wrong with it first.
         progress: shows how many scenes have been looked at.
 
@@ -27,14 +34,34 @@ def check(
     """
     bad: list[str] = []
     shown: list[set[int]] = []
+    usual = _usual_size(scene_set) if one_size else None
     for scene in progress(scene_set.scenes, total=len(scene_set.scenes), desc="checking scenes"):
         try:
-            shown.append(classes_in(scene, scene_set))
+            found = classes_in(scene, scene_set)
+            if usual and size(scene) != usual:
+                raise InputError(
+                    f"{scene.visible}: is {_shown(size(scene))}, and most are {_shown(usual)}; "
+                    f"scale it, as all images must have one size here"
+                )
+            shown.append(found)
         except InputError as error:
             report(str(error))
             bad.append(scene.name)
             shown.append(set())
     return bad, shown
+
+
+def _usual_size(scene_set: SceneSet) -> tuple[int, int] | None:
+    """The size that most scenes have; None where no scene can be read."""
+    sizes: Counter[tuple[int, int]] = Counter()
+    for scene in scene_set.scenes:
+        with suppress(InputError):  # which is said where the scene is looked at
+            sizes[size(scene)] += 1
+    return sizes.most_common(1)[0][0] if sizes else None
+
+
+def _shown(extent: tuple[int, int]) -> str:
+    return f"{extent[1]}×{extent[0]}"
 
 
 def absent(scene_set: SceneSet, shown: Sequence[set[int]], split: Split) -> list[str]:

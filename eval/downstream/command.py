@@ -1,6 +1,8 @@
 """What ``eval.detect`` and ``eval.segment`` do: train on each kind of image, compare, report."""
 
+import itertools
 import json
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,8 +27,10 @@ if TYPE_CHECKING:
     from eval.downstream.training import Job
     from fnet_jax.artifacts.progress import Progress
 
+RANDOM = "random weights"
 PYTHON = Path(".venv-downstream/bin/python")
 PROTOCOLS = ("paper", "quick")
+DEFAULT = ("Visible", "Infrared", "Mean", "FNet")
 SPLITS = ("official", "drives")
 MOST_AT_ONCE = 64
 
@@ -37,9 +41,10 @@ form of the paper's Table II with 95 % intervals.
 
 --data is a folder of {sets}. --method is Visible, Infrared, Mean (the plain
 average), FNet (fused on the way, with --ckpt or the shipped weights), or
-NAME=FOLDER of anybody's fused images; without any, the first four are compared.
+NAME=FOLDER of anybody's fused images; without any, these four are compared.
 
---out gets the images, the trained models, report.md, report.json and pictures.
+--out gets the images, the trained models, report.md, report.json and pictures;
+with --fixed, reports of their own.
 What is trained is not trained again: the same command continues after any stop.
 
 {program} runs as a program of its own in an environment of its own:
@@ -116,11 +121,13 @@ class StudyConfig:
         """Raises InputError unless there is something to do."""
         if self.out is None and not self.leaks:
             raise InputError("use --out FOLDER (or --leaks)")
-        names = [name for name, _ in self.method]
-        if len(set(names)) < len(names):
+        names = [name for name, _ in self.method] or [*DEFAULT]
+        if len({name.casefold() for name in names}) < len(names):
             raise InputError("--method: a name is given twice; use different names")
-        if self.fixed and names and self.fixed not in names:
+        if self.fixed and self.fixed not in names:
             raise InputError(f"--fixed {self.fixed}: not one of the methods {', '.join(names)}")
+        if len(set(self.split)) < len(self.split):
+            raise InputError("--split: one is given twice; give each once")
 
 
 @dataclass(frozen=True)
@@ -136,6 +143,7 @@ class Kind:
         budgets: gives the budgets by protocol.
         versions: asks an interpreter for the versions of the program.
         made: gives the task for a study, from the configuration.
+        one_size: whether the program needs all images to have one size.
     """
 
     task: str
@@ -146,6 +154,7 @@ class Kind:
     budgets: Callable[[], Mapping[str, Any]]
     versions: Callable[[Path], dict[str, str]]
     made: "Callable[[StudyConfig, Study], Task]"
+    one_size: bool = False
 
 
 def main(argv: Sequence[str] | None, kind: Kind) -> int:
@@ -163,7 +172,7 @@ def leaks(config: StudyConfig, kind: Kind) -> int:
     """Prints what leaks between the parts of the splits."""
     from eval.downstream import splits
 
-    scenes, _, problems = _scenes(config, kind)
+    scenes, _, problems, _ = _scenes(config, kind)
     for name in config.split:
         split = splits.named(name, scenes, progress=_bar("scene"))
         found = splits.neighbours(scenes, split, progress=_bar("scene"))
@@ -183,9 +192,17 @@ def run(config: StudyConfig, kind: Kind) -> int:
 
     assert config.out is not None
     begin = time.perf_counter()
+    if config.backbone and kind.task == "detect":
+        raise InputError("--backbone: the detector starts from random weights; leave it out")
     versions = kind.versions(config.python)
-    scenes, shown, problems = _scenes(config, kind)
-    chosen = [splits.named(name, scenes, progress=_bar("scene")) for name in config.split]
+    scenes, shown, problems, left_out = _scenes(config, kind)
+    chosen = [
+        splits.named(name, scenes, without=left_out, progress=_bar("scene"))
+        for name in config.split
+    ]
+    for one, two in itertools.combinations(chosen, 2):
+        if one.name == two.name:
+            raise InputError(f"two splits are called {one.name}; rename one in its file")
     for split in chosen:
         for line in absent(scenes, shown, split):
             warn(f"split {split.name}: {line}")
@@ -206,6 +223,7 @@ def run(config: StudyConfig, kind: Kind) -> int:
             python=config.python.absolute(),
             data=data,
             versions=versions,
+            start=config.backbone or RANDOM,
         )
         study.begin()
         with writable(config.out, remedy="use another --out"):
@@ -217,13 +235,10 @@ def run(config: StudyConfig, kind: Kind) -> int:
     notes = [f"{name}: {value}" for name, value in origin.items()]
     text = table2.as_markdown(study, results, notes)
     content = table2.as_json(study, results, origin)
+    name = f"report_trained_on_{config.fixed}" if config.fixed else "report"
+    texts = {".md": text, ".json": json.dumps(content, indent=1, allow_nan=False) + "\n"}
     with writable(config.out, remedy="use another --out"):
-        replace_texts(
-            {
-                config.out / "report.md": text,
-                config.out / "report.json": json.dumps(content, indent=1, allow_nan=False) + "\n",
-            }
-        )
+        replace_texts({config.out / f"{name}{suffix}": x for suffix, x in texts.items()})
     say(text)
     say(
         f"{counted(len(seen), 'method')}, {counted(config.seeds, 'seed')} "
@@ -232,8 +247,12 @@ def run(config: StudyConfig, kind: Kind) -> int:
     return 1 if problems else 0
 
 
-def _scenes(config: StudyConfig, kind: Kind) -> "tuple[SceneSet, list[set[int]], int]":
-    """The scenes whose files can be used, the classes that each shows, and how many cannot.
+def _scenes(
+    config: StudyConfig, kind: Kind
+) -> "tuple[SceneSet, list[set[int]], int, tuple[str, ...]]":
+    """The scenes whose files can be used, the classes that each shows, and what is wrong.
+
+    That is the number of problems, and the names of the scenes that are left out.
 
     Raises:
         InputError: some cannot, and they are not to be left out.
@@ -243,7 +262,7 @@ def _scenes(config: StudyConfig, kind: Kind) -> "tuple[SceneSet, list[set[int]],
     found, lines = scenes.find(config.data, kind.task)
     for line in lines:
         complain(line)
-    bad, shown = check.check(found, report=complain, progress=_bar("scene"))
+    bad, shown = check.check(found, one_size=kind.one_size, report=complain, progress=_bar("scene"))
     problems = len(bad) + len(lines)
     if problems and not config.skip_bad:
         raise InputError(
@@ -252,7 +271,7 @@ def _scenes(config: StudyConfig, kind: Kind) -> "tuple[SceneSet, list[set[int]],
         )
     sound = [k for k, scene in enumerate(found.scenes) if scene.name not in set(bad)]
     kept = replace(found, scenes=tuple(found.scenes[k] for k in sound))
-    return kept, [shown[k] for k in sound], problems
+    return kept, [shown[k] for k in sound], problems, tuple(bad)
 
 
 def _bar(unit: str) -> "Progress":
@@ -265,7 +284,7 @@ def _images(config: StudyConfig, study: "Study", *, side: int | None) -> dict[st
     """The folder of images of each method, made where it is not there."""
     from eval.downstream import methods
 
-    chosen = config.method or tuple((name, None) for name in methods.OWN)
+    chosen = config.method or tuple((name, None) for name in DEFAULT)
     folders = {}
     for name, folder in chosen:
         folders[name] = methods.export(
@@ -288,6 +307,8 @@ def _made(
         return methods.of_folder(name, folder, scenes)
     if name != methods.FNET:
         return methods.of_source(name)
+    # JAX would keep three quarters of a GPU, which the programs need.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     from fnet_jax.fusing.fuser import Fuser
     from fnet_jax.runtime.compilation import keep_programs
     from fnet_jax.weights import checkpoints
@@ -318,7 +339,8 @@ def _results(
         name: [intervals.with_mean(model.values()).tolist() for model in models]
         for name, models in scored.items()
     }
-    return [Result(title, intervals.summary(scored, against=against), each)]
+    found = intervals.summary(scored, against=against, same_models=bool(config.fixed))
+    return [Result(title, study.split, found, each, retrained=not config.fixed)]
 
 
 def _draw(
@@ -355,7 +377,7 @@ def _origin(
         "date": provenance.today(),
         "data (SHA-256)": study.data,
         "protocol": f"{study.budget}",
-        "start": config.backbone or "random weights",
+        "start": study.start,
         "seeds": ", ".join(map(str, study.seeds)),
     }
     for name, folder in seen.items():

@@ -62,6 +62,7 @@ def summary(
     scored: Mapping[str, Sequence[Scored]],
     *,
     against: str,
+    same_models: bool = False,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Summary:
@@ -73,6 +74,8 @@ def summary(
     Args:
         scored: the models of each method, one for each seed.
         against: a method of ``scored``.
+        same_models: whether the models of all methods are the same ones, on other images: then the
+            same seeds are drawn for all.
         resamples: how often they are drawn.
         seed: of the draws.
     """
@@ -83,10 +86,11 @@ def summary(
     drawn = []
     for _ in range(resamples):
         counts = np.bincount(dice.integers(0, images, images), minlength=images)
-        row = []
+        row, seeds = [], np.empty(0, int)
         for method in methods:
             models = scored[method]
-            seeds = dice.integers(0, len(models), len(models))
+            if not (same_models and len(seeds)):
+                seeds = dice.integers(0, len(models), len(models))
             found = {s: with_mean(models[s].values(counts)) for s in set(seeds.tolist())}
             row.append(_mean([found[s] for s in seeds.tolist()]))
         drawn.append(np.stack(row))

@@ -18,6 +18,7 @@ from fnet_jax.artifacts.files import read_text, replace_text, sha256, writable
 from fnet_jax.artifacts.progress import Progress, silent
 from fnet_jax.errors import InputError
 from fnet_jax.images.levels import to_8_bits
+from fnet_jax.pairs.match import folded
 from fnet_jax.runtime.cores import cores
 
 if TYPE_CHECKING:
@@ -96,15 +97,15 @@ def of_folder(name: str, folder: Path, scenes: Sequence[Scene]) -> Method:
     """
     files: dict[str, list[Path]] = {}
     for path in images.find(folder):
-        files.setdefault(path.stem.casefold(), []).append(path)
+        files.setdefault(folded(path.stem), []).append(path)
     for scene in scenes:
-        found = files.get(scene.name.casefold(), [])
+        found = files.get(folded(scene.name), [])
         if len(found) != 1:
             what = "two images" if found else "no image"
             raise InputError(f"{folder}: has {what} of {scene.name}; give one for every scene")
 
     def see(scene: Scene) -> np.ndarray:
-        (path,) = files[scene.name.casefold()]
+        (path,) = files[folded(scene.name)]
         image = three_channels(to_8_bits(images.read(path)))
         height, width = images.size(scene.visible)
         if image.shape[:2] != (height, width):
@@ -114,7 +115,7 @@ def of_folder(name: str, folder: Path, scenes: Sequence[Scene]) -> Method:
             )
         return image
 
-    origin = provenance.fingerprint((s.name, files[s.name.casefold()][0]) for s in scenes)
+    origin = provenance.fingerprint((s.name, files[folded(s.name)][0]) for s in scenes)
     return Method(name, see, {"kind": "folder", "images": origin})
 
 
@@ -154,7 +155,7 @@ def export(
     with writable(out, remedy="use another --out"):
         out.mkdir(parents=True, exist_ok=True)
         if record.exists():
-            if json.loads(read_text(record)) != made_of:
+            if read_text(record) != json.dumps(made_of, indent=1) + "\n":
                 raise InputError(
                     f"{out}: has images of other sources or weights; use another --out, or "
                     f"another name: NAME=FOLDER"

@@ -94,7 +94,7 @@ def detected(
 
     Args:
         path: of the PNG file.
-        truth: in COCO's form.
+        truth: in COCO's form; without any box nothing is written.
         found: boxes of each method, in COCO's form; those of a score of at least ``CONFIDENT``.
         seen: folders of the images by method.
     """
@@ -103,6 +103,8 @@ def detected(
         by_image.setdefault(box["image_id"], []).append(box)
     names = {x["id"]: Path(x["file_name"]).stem for x in truth["images"]}
     most = sorted(by_image, key=lambda number: (-len(by_image[number]), number))[:SCENES]
+    if not most:
+        return
     palette = colors(len(truth["categories"]) + 1)
     rows = []
     for number in sorted(most):
@@ -146,7 +148,8 @@ def curves(path: Path, losses: Mapping[str, Sequence[Sequence[float]]]) -> None:
                 linewidth=1,
             )
     axes.set(xlabel="epoch", ylabel="training loss", yscale="log")
-    axes.legend(frameon=False)
+    if any(losses.values()):
+        axes.legend(frameon=False)
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=120)
     with writable(path, remedy=REMEDY), replace_file(path) as out:

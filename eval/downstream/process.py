@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fnet_jax.artifacts.progress import Report
 from fnet_jax.artifacts.words import one_line
+from fnet_jax.cli import program
 from fnet_jax.errors import InputError
 
 try:
@@ -86,6 +87,7 @@ def lines(
                 f"{call[0]}: cannot be started ({error.strerror}); run make downstream, or name "
                 f"another interpreter with --python"
             ) from error
+        program.children.add(process)
         try:
             assert process.stdout is not None
             for line in process.stdout:
@@ -99,6 +101,7 @@ def lines(
             if process.poll() is None:
                 process.kill()
                 process.wait()
+            program.children.discard(process)
     if status:
         said = one_line(" | ".join(last)) or "it said nothing"
         raise InputError(f"{folder / LOG}: {what} failed with status {status}: {said}")

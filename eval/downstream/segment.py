@@ -27,6 +27,7 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "python -m eval.segme
         budgets=_budgets,
         versions=_versions,
         made=_made,
+        one_size=True,
     )
     return run(argv, kind)
 

@@ -5,7 +5,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from fnet_jax.errors import InputError, first_line, reason
 SHIPPED = Path(__file__).with_name("splits")
 M3FD_TEST = 400  # scenes of 4,200, as the paper has
 REACH = 12  # numbers between two scenes of MSRS that may show the same place
+NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,40}")
 LEAST = 20  # scenes of a drive
 
 
@@ -71,7 +74,7 @@ class Leaks:
         )
 
 
-def of_file(path: Path, scenes: SceneSet) -> Split:
+def of_file(path: Path, scenes: SceneSet, *, without: Collection[str] = ()) -> Split:
     """Reads a split that :func:`write` wrote.
 
     Scenes of the folder that it does not name are in neither part.
@@ -79,6 +82,7 @@ def of_file(path: Path, scenes: SceneSet) -> Split:
     Args:
         path: JSON with ``name``, ``set``, ``sha256``, ``train`` and ``test``.
         scenes: of which it is.
+        without: names of scenes that are left out of it.
 
     Raises:
         InputError: the file cannot be read, is of another form or set, its names are not those of
@@ -98,6 +102,11 @@ def of_file(path: Path, scenes: SceneSet) -> Split:
             f"{path}: its names have the checksum {split.sha256[:12]}…, not {checksum[:12]}… as "
             f"written; they were changed since, so get or write the split again"
         )
+    if not NAME.fullmatch(split.name):
+        raise InputError(f"{path}: its name {split.name!r} is none; use letters, digits, _ and -")
+    if without:
+        kept = ([x for x in names if x not in without] for names in (split.train, split.test))
+        split = _split(split.name, *kept)
     unknown = {*split.train, *split.test} - {scene.name for scene in scenes.scenes}
     if unknown:
         raise InputError(
@@ -123,21 +132,33 @@ def write(path: Path, split: Split, scenes: SceneSet) -> None:
     replace_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
-def named(name: str, scenes: SceneSet, *, progress: Progress = silent) -> Split:
+def named(
+    name: str,
+    scenes: SceneSet,
+    *,
+    without: Collection[str] = (),
+    progress: Progress = silent,
+) -> Split:
     """The split that a user names.
 
     Args:
-        name: ``"official"`` (by :func:`by_hash` for sets without one), ``"drives"``, or a file.
+        name: ``"official"`` (by :func:`by_hash` for sets without one), ``"drives"`` (the shipped
+            one of MSRS, :func:`by_drives` of others), or a file.
         scenes: the set.
+        without: names of scenes that are left out of it.
         progress: shows how many scenes have been compared.
 
     Raises:
         InputError: the set has no such split, or the file cannot be used.
     """
     if name == "drives":
+        shipped = SHIPPED / f"{scenes.title.lower()}_drives.json"
+        if shipped.exists():
+            with suppress(InputError):  # of another part of the set
+                return of_file(shipped, scenes, without=without)
         return by_drives(scenes, progress=progress)
     if name != "official":
-        return of_file(Path(name).expanduser(), scenes)
+        return of_file(Path(name).expanduser(), scenes, without=without)
     marked = any(scene.split for scene in scenes.scenes)
     return official(scenes) if marked else by_hash(scenes)
 

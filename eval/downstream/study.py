@@ -5,7 +5,7 @@ import json
 import threading
 import zipfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from eval.downstream.intervals import Scored
+from eval.downstream.methods import RECORD
 from eval.downstream.scenes import SceneSet
 from eval.downstream.splits import Split
 from eval.downstream.training import Budget, Job
@@ -65,6 +66,7 @@ class Study:
         python: interpreter of the environment that holds the programs.
         data: fingerprint of the images and the truth.
         versions: of the programs.
+        start: from which weights.
     """
 
     out: Path
@@ -75,6 +77,7 @@ class Study:
     python: Path
     data: str
     versions: Mapping[str, str]
+    start: str = "random weights"
 
     def job(self, images: Path, method: str, seed: int) -> Job:
         """The training of a method with a seed."""
@@ -94,6 +97,7 @@ class Study:
             "data": self.data,
             "budget": asdict(self.budget),
             "versions": dict(self.versions),
+            "start": self.start,
         }
         path = self.out / MADE_OF
         with writable(self.out, remedy=REMEDY):
@@ -136,7 +140,7 @@ def train_all(
         for seed in study.seeds
         for name, folder in methods.items()
     ]
-    lock = threading.Lock()
+    lock, failed = threading.Lock(), threading.Event()
 
     def train(item: tuple[str, Job]) -> Path:
         name, job = item
@@ -145,16 +149,24 @@ def train_all(
             with lock:
                 say(f"{name}, seed {job.seed}: {line}")
 
-        if _scores(job, None).exists() and not (job.folder / "done.json").exists():
-            return job.folder
-        return task.train(job, told)
+        if failed.is_set():
+            raise CancelledError
+        try:
+            _bind(job, job.images, None)
+            if _scores(job, None).exists() and not (job.folder / "done.json").exists():
+                return job.folder
+            return task.train(job, told)
+        except BaseException:
+            failed.set()
+            raise
 
     with ThreadPoolExecutor(at_once) as pool:
         work = [pool.submit(train, item) for item in jobs]
-        try:
-            found = [future.result() for future in work]
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        wait(work)
+    for future in work:
+        if (error := future.exception()) and not isinstance(error, CancelledError):
+            raise error
+    found = [future.result() for future in work]
     trained: dict[str, list[tuple[Job, Path]]] = {name: [] for name in methods}
     for (name, job), predictions in zip(jobs, found, strict=True):
         trained[name].append((job, predictions))
@@ -183,6 +195,23 @@ def score_all(
     }
 
 
+def _bind(job: Job, seen: Path, on: str | None) -> None:
+    """Records which images a model was trained on, or is applied to.
+
+    Raises:
+        InputError: they are others than before.
+    """
+    made_of = read_text(seen / RECORD)
+    path = job.folder / ("images.json" if on is None else f"images on {on}.json")
+    with writable(path, remedy=REMEDY):
+        job.folder.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            replace_text(path, made_of)
+            return
+    if read_text(path) != made_of:
+        raise InputError(f"{job.folder}: is of other images than {seen}; remove that folder")
+
+
 def _scores(job: Job, on: str | None) -> Path:
     return job.folder / (SCORES if on is None else f"scores on {on}.npz")
 
@@ -208,13 +237,14 @@ def apply_to_all(
 ) -> dict[str, list[tuple[Job, Path]]]:
     """Applies the models of one method to the images of all: what a deployed one would see."""
     return {
-        name: [(job, task.predict(job, folder, job.folder / "on" / name)) for job in models]
+        name: [(job, _applied(task, job, folder, name)) for job in models]
         for name, folder in methods.items()
     }
 
 
 def _applied(task: Task, job: Job, images: Path, name: str) -> Path:
     out = job.folder / "on" / name
+    _bind(job, images, name)
     if _scores(job, name).exists() and not out.exists():
         return job.folder
     return task.predict(job, images, out)

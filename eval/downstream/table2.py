@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from eval.downstream.intervals import Summary
+from eval.downstream.splits import Split
 from eval.downstream.study import Study
 from fnet_jax.artifacts import markdown
 from fnet_jax.artifacts.words import counted
@@ -44,13 +45,17 @@ class Result:
 
     Attributes:
         title: of the table.
+        split: which scenes trained and which tested.
         summary: the scores.
         each: score of every model, by method, in order of the seeds: its classes and their mean.
+        retrained: whether each method has models of its own, as in the paper.
     """
 
     title: str
+    split: Split
     summary: Summary
     each: Mapping[str, Sequence[Sequence[float]]]
+    retrained: bool = True
 
 
 def paper(task: str, classes: Sequence[str]) -> dict[str, list[float]] | None:
@@ -70,7 +75,7 @@ def paper(task: str, classes: Sequence[str]) -> dict[str, list[float]] | None:
 def table(study: Study, result: Result) -> str:
     """A table in Markdown: a row for each method, with the paper's below where there is one."""
     found, classes = result.summary, study.scenes.classes
-    printed = paper(study.scenes.task, classes) or {}
+    printed = (paper(study.scenes.task, classes) if result.retrained else None) or {}
     best = _best(found.values)
     rows = []
     for i, method in enumerate(found.methods):
@@ -107,20 +112,22 @@ def differences(study: Study, result: Result) -> str:
 def as_markdown(study: Study, results: Sequence[Result], notes: Sequence[str]) -> str:
     """The whole report."""
     seeds = min(min(result.summary.seeds) for result in results)
-    budget, split = study.budget, study.split
-    train, test = (counted(len(names), "scene") for names in (split.train, split.test))
+    budget = study.budget
     parts = [
         f"# {MEASURES[study.scenes.task]} on {study.scenes.title}",
-        f"{train} to train, {test} to test (split *{split.name}*). Each model: "
-        f"{counted(budget.epochs, 'epoch')} of "
-        f"batches of {budget.batch}, learning rate {budget.rate:g}, from random weights or those "
-        f"named below; {counted(seeds, 'seed')}. In brackets: 95 % intervals by the "
+        f"Each model: {counted(budget.epochs, 'epoch')} of "
+        f"batches of {budget.batch}, learning rate {budget.rate:g}, from {study.start}; "
+        f"{counted(seeds, 'seed')}. In brackets: 95 % intervals by the "
         f"bootstrap over test images{' and seeds' if seeds > 1 else ''}. **Bold**: the best of a "
         f"column; among differences, those whose interval does not hold 0.",
     ]
     for result in results:
-        parts += [f"## {result.title}", table(study, result), differences(study, result)]
-    if paper(study.scenes.task, study.scenes.classes):
+        train, test = (
+            counted(len(names), "scene") for names in (result.split.train, result.split.test)
+        )
+        about = f"{train} to train, {test} to test (split *{result.split.name}*)."
+        parts += [f"## {result.title}", about, table(study, result), differences(study, result)]
+    if paper(study.scenes.task, study.scenes.classes) and results[0].retrained:
         parts.append(
             "*The paper* is Table II of arXiv:2411.04519, of its own sets, splits and budget; of "
             "the same classes."
@@ -135,11 +142,11 @@ def as_json(study: Study, results: Sequence[Result], origin: Mapping[str, Any]) 
         "task": study.scenes.task,
         "set": study.scenes.title,
         "classes": [*study.scenes.classes, "Average"],
-        "split": {"name": study.split.name, "sha256": study.split.sha256},
         "origin": dict(origin),
         "results": [
             {
                 "title": result.title,
+                "split": {"name": result.split.name, "sha256": result.split.sha256},
                 "against": result.summary.against,
                 "methods": {
                     method: {

@@ -56,7 +56,8 @@ def test_the_whole_way(study, tmp_path, capsys):
 def test_one_model_on_the_images_of_all(study, tmp_path):
     assert study("--method=Visible", "--method=Mean", "--fixed=Mean", "--seeds=1") == 0
     assert len(list(tmp_path.glob("out/runs/*/*/seed0/done.json"))) == 1
-    found = json.loads((tmp_path / "out/report.json").read_text(encoding="utf-8"))
+    path = tmp_path / "out/report_trained_on_Mean.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
     assert list(found["results"][0]["methods"]) == ["Visible", "Mean"]
 
 
@@ -104,3 +105,16 @@ def test_scores_are_enough_to_continue_elsewhere(study, tmp_path, capsys):
     path.write_bytes(path.read_bytes()[:-20])
     assert study("--method=Visible", "--seeds=1") == 1
     assert "scores.npz: damaged or of another study" in capsys.readouterr().err
+
+
+def test_a_backbone_is_not_for_the_detector(study, capsys):
+    assert study("--backbone=x") == 1
+    assert "starts from random weights" in capsys.readouterr().err
+
+
+def test_without_any_box_there_is_a_report_all_the_same(study, tmp_path):
+    for path in (tmp_path / "data/test/boxes").glob("*.txt"):
+        text(path, "")
+    assert study("--method=Visible", "--seeds=1") == 0
+    found = json.loads((tmp_path / "out/report.json").read_text(encoding="utf-8"))
+    assert found["results"][0]["methods"]["Visible"]["mean"] == [None] * 4

@@ -55,3 +55,14 @@ def test_a_class_that_the_truth_lacks_has_no_score():
     assert np.isnan(found.values[0, 1])
     assert np.isnan(found.intervals[0, 1]).all()
     assert found.values[0, 2] == pytest.approx(0.5)
+
+
+def test_of_the_same_models_the_same_seeds_are_drawn(rng):
+    """Two models that differ much, each a little worse on the other images."""
+    scores = rng.random((50, 2)) * 0.01
+    one = [Model(scores), Model(scores + 0.1)]
+    two = [Model(scores - 0.02), Model(scores + 0.08)]
+    apart = summary({"A": one, "B": two}, against="A", resamples=200)
+    same = summary({"A": one, "B": two}, against="A", same_models=True, resamples=200)
+    np.testing.assert_allclose(same.differences[1], -0.02, atol=1e-12)
+    assert np.ptp(apart.differences[1, 0]) > 0.1

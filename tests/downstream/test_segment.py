@@ -32,8 +32,8 @@ def study(tmp_path, monkeypatch, small_checkpoint):
     return go
 
 
-def report(tmp_path):
-    return json.loads((tmp_path / "out/report.json").read_text(encoding="utf-8"))
+def report(tmp_path, name="report"):
+    return json.loads((tmp_path / f"out/{name}.json").read_text(encoding="utf-8"))
 
 
 def test_the_whole_way(study, tmp_path, capsys):
@@ -59,7 +59,7 @@ def test_the_whole_way(study, tmp_path, capsys):
         assert word in text
     for name in ("found_official.png", "curves_official.png"):
         assert images.read(tmp_path / "out" / name).size
-    assert found["split"]["sha256"] in text
+    assert result["split"]["sha256"] in text
 
 
 def test_what_is_trained_is_kept(study, tmp_path, capsys):
@@ -94,7 +94,7 @@ def test_one_model_on_the_images_of_all(study, tmp_path):
     flags = [f"--method={name}" for name in ("Visible", "Infrared", "Mean")]
     assert study(*flags, "--fixed=Visible", "--seeds=1") == 0
     assert len(list(tmp_path.glob("out/runs/*/*/seed0/done.json"))) == 1
-    (result,) = report(tmp_path)["results"]
+    (result,) = report(tmp_path, "report_trained_on_Visible")["results"]
     scores = {name: x["mean"][-1] for name, x in result["methods"].items()}
     assert scores["Visible"] > scores["Infrared"]
     assert "Trained on Visible alone" in result["title"]
@@ -132,6 +132,8 @@ def test_help_and_wrong_flags(capsys):
         ["--data=x"],
         ["--data=x", "--out=y", "--method=Foo"],
         ["--data=x", "--out=y", "--split=z"],
+        ["--data=x", "--out=y", "--fixed=visible"],
+        ["--data=x", "--out=y", "--method=Mean", "--method=mean=z"],
     ):
         with pytest.raises(SystemExit) as stopped:
             main(wrong)
@@ -167,3 +169,67 @@ def test_scores_are_enough_to_continue_elsewhere(study, tmp_path, capsys):
     path.write_bytes(path.read_bytes()[:-20])
     assert study("--method=Visible", "--seeds=1") == 1
     assert "scores.npz: damaged or of another study" in capsys.readouterr().err
+
+
+def test_another_start_is_another_study(study, tmp_path, capsys):
+    assert study("--method=Visible", "--seeds=1") == 0
+    assert study("--method=Visible", "--seeds=1", "--backbone=some/weights") == 1
+    assert "has a study with another start" in capsys.readouterr().err
+
+
+def test_scores_are_not_those_of_other_images(study, tmp_path, capsys, rng):
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+
+    def fused():
+        for path in tmp_path.glob("data/*/vi/*.png"):
+            image = rng.integers(0, 256, (32, 40, 3)).astype(np.uint8)
+            images.write(theirs / path.name, image, overwrite=True)
+
+    flags = [f"--method=U2={theirs}", "--method=Visible", "--seeds=1"]
+    fused()
+    assert study(*flags) == 0
+    assert study(*flags, "--fixed=Visible") == 0
+    fused()
+    assert study(*flags) == 1
+    assert "U2: has images of other sources" in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "out/images/U2")
+    for more in ([], ["--fixed=Visible"]):
+        assert study(*flags, *more) == 1
+        assert "is of other images than" in capsys.readouterr().err
+
+
+def test_after_a_failure_nothing_else_is_begun(study, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FNET_STOP_AFTER", "1")
+    assert study("--method=Visible", "--method=Infrared", "--method=Mean", "--seeds=2") == 1
+    assert len(list(tmp_path.glob("out/runs/*/*/*/job.json"))) == 1
+    assert "status 1: " in capsys.readouterr().err
+
+
+def test_images_of_another_size_are_named_before_anything_is_trained(study, tmp_path, capsys):
+    odd = sorted(tmp_path.glob("data/test/vi/*.png"))[0].name
+    for kind in ("vi", "ir", "labels"):
+        path = tmp_path / "data/test" / kind / odd
+        images.write(path, images.read(path)[:24], overwrite=True)
+    assert study("--method=Visible") == 1
+    assert f"{odd}: is 40×24, and most are 40×32" in capsys.readouterr().err
+    assert not (tmp_path / "out/runs").exists()
+    assert study("--method=Visible", "--skip-bad", "--seeds=1") == 1
+    assert report(tmp_path)["results"]
+
+
+def test_splits_have_names_of_their_own(study, tmp_path, capsys):
+    assert study("--method=Visible", "--seeds=1") == 0
+    split = json.loads((tmp_path / "out/split_official.json").read_text(encoding="utf-8"))
+    path = tmp_path / "b.json"
+    path.write_text(json.dumps(split), encoding="utf-8")
+    assert study("--method=Visible", "--split", "official", str(path)) == 1
+    assert "two splits are called official" in capsys.readouterr().err
+    path.write_text(json.dumps(split | {"name": "../x"}), encoding="utf-8")
+    assert study("--method=Visible", "--split", str(path)) == 1
+    assert "its name '../x' is none" in capsys.readouterr().err
+    path.write_text(json.dumps(split | {"name": "again"}), encoding="utf-8")
+    assert study("--method=Visible", "--seeds=1", "--split", "official", str(path)) == 0
+    one, two = report(tmp_path)["results"]
+    assert one["methods"] == two["methods"]
+    assert [x["split"]["name"] for x in (one, two)] == ["official", "again"]

@@ -31,6 +31,7 @@ def result(values, halves=0.1):
     around = np.stack([values - halves, values + halves], axis=-1)
     return table2.Result(
         "title",
+        Split("official", ("a",), ("b",)),
         Summary(
             methods=("Visible", "FNet"),
             values=values,

@@ -3,9 +3,9 @@
 It needs PyTorch, transformers, NumPy and Pillow, and nothing of this project, so that they can live
 in an environment of their own. The job names images and labels (NAME.png), the scenes that train
 and test, classes, budget, seed and folder. The model starts from random weights, or from those of
-``weights``. After each epoch the whole state is saved, and the same call goes on from there with
-the same result. A line of JSON on standard output states each epoch. At the end ``predictions/``
-has the class images of the test scenes, and ``done.json`` what they were made with.
+``weights``. After each epoch the whole state is saved, and the same call goes on from there, on a
+CPU with the same result. A line of JSON on standard output states each epoch. At the end
+``predictions/`` has the class images of the test scenes, and ``done.json`` what made them.
 
 With ``apply``, a trained model is only applied to other images.
 """
@@ -106,8 +106,8 @@ def train(
             "seconds": round(time.perf_counter() - begin, 1),
         }
         lines = [*lines, json.dumps(line)]
-        save(folder, model, optimizer, epoch + 1, lines)
         replace(folder / "epochs.jsonl", ("\n".join(lines) + "\n").encode())
+        save(folder, model, optimizer, epoch + 1, lines)
         print(lines[-1], flush=True)
 
 
