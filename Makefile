@@ -10,7 +10,7 @@ RUN = $(VENV)/bin/python
 REQUIREMENTS := $(if $(shell nvidia-smi -L 2>/dev/null),requirements.txt,requirements-cpu.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help fuse paired import weighed test lint clean
+.PHONY: help fuse paired import weighed downstream test lint clean
 
 help:
 	@echo "make fuse                                       fuse the samples that are shipped, into OUT=fused"
@@ -18,7 +18,8 @@ help:
 	@echo "                                                more options in ARGS, such as ARGS='--color grey -v'"
 	@echo "make import WEIGHTS=FNet.pth                    make ckpt/ of the authors' weights"
 	@echo "make test                                       check the code"
-	@echo "make clean                                      remove the virtual environment"
+	@echo "make downstream                                 set up the programs of eval.detect and eval.segment"
+	@echo "make clean                                      remove the virtual environments"
 
 fuse: paired $(VENV)/ready
 	$(RUN) -m eval.fuse $(if $(CKPT),--ckpt "$(CKPT)") $(IMAGES) --out "$(OUT)" $(ARGS)
@@ -38,6 +39,14 @@ import: weighed $(VENV)/ready
 weighed:
 	@test -f "$(WEIGHTS)" || { echo "make import needs a file: make import WEIGHTS=FNet.pth"; exit 2; }
 
+# The programs that eval.detect and eval.segment call live apart: they are large, and one is AGPL.
+downstream: $(VENV)-downstream/ready
+
+$(VENV)-downstream/ready: requirements-downstream.txt
+	$(PYTHON) -m venv $(VENV)-downstream
+	$(VENV)-downstream/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-downstream.txt
+	@touch $@
+
 test: lint
 	$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile
 
@@ -56,4 +65,4 @@ $(VENV)/ready: requirements.txt requirements-cpu.txt requirements-dev.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VENV)-downstream

@@ -13,7 +13,13 @@ from pathlib import Path
 
 FILE = Path(__file__).with_suffix(".json")
 DOORS = ("fnet_jax", "fnet_jax.images", "fnet_jax.lzsc", "fnet_jax.metrics", "fnet_jax.synthetic")
-COMMANDS = ("fnet_jax.cli", "train", "eval", "eval.ablation")  # packages whose …Config are flags
+COMMANDS = (
+    "fnet_jax.cli",
+    "train",
+    "eval",
+    "eval.ablation",
+    "eval.downstream",
+)  # packages whose …Config are flags
 
 
 UNPRINTED = type("Unprinted", (), {"__repr__": lambda self: "…"})()  # not a simple value

@@ -64,7 +64,8 @@ def test_the_map_has_every_room_and_no_other():
     named = set(re.findall(r"^\| `([\w/]+/)`", PAGE, re.M))
     assert {room for room in rooms if room.startswith("fnet_jax/")} <= named
     assert all((ROOT / room).is_dir() for room in named)
-    assert set(re.findall(r"`((?:data|run|ablation)/)`", PAGE)) == {"data/", "run/", "ablation/"}
+    inner = {"data/", "run/", "ablation/", "downstream/"}
+    assert set(re.findall(r"`((?:data|run|ablation|downstream)/)`", PAGE)) == inner
 
 
 def test_files_named_on_the_page_exist():

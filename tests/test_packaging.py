@@ -15,6 +15,7 @@ from command import ROOT
 
 from benchmarks.behaviour import BehaviourConfig
 from eval.ablation.run import AblateConfig
+from eval.downstream.command import StudyConfig
 from fnet_jax import images
 from fnet_jax.cli import benchmark, explain, flags, fuse, import_official, score
 from fnet_jax.cli.main import main
@@ -30,7 +31,8 @@ from train.data.prepare import PrepareConfig
 from train.run.recipe import RecipeConfig
 from train.run.validate import ValidateConfig
 
-README, EXPLAIN = ((ROOT / name).read_text() for name in ("README.md", "docs/explain.md"))
+PAGES = ("README.md", "docs/explain.md", "docs/downstream.md")
+README, EXPLAIN, DOWNSTREAM = ((ROOT / name).read_text(encoding="utf-8") for name in PAGES)
 
 
 def shipped_files():
@@ -164,17 +166,19 @@ def test_commands_of_the_readme_are_understood():
         "benchmarks.behaviour": BehaviourConfig,
         "eval.ablate": AblateConfig,
         "eval.benchmark": benchmark.BenchmarkConfig,
+        "eval.detect": StudyConfig,
         "eval.explain": explain.ExplainConfig,
         "eval.fuse": fuse.FuseConfig,
         "eval.import_official": import_official.ImportConfig,
         "eval.score": score.ScoreConfig,
+        "eval.segment": StudyConfig,
         "train.prepare": PrepareConfig,
         "train.recipe": RecipeConfig,
         "train.validate": ValidateConfig,
         "train.stage1": TrainConfig,
         "train.stage2": TrainConfig,
     }
-    blocks = re.findall(r"```sh\n(.*?)```", README + EXPLAIN, re.S)
+    blocks = re.findall(r"```sh\n(.*?)```", README + EXPLAIN + DOWNSTREAM, re.S)
     found = re.findall(r"^(python -m|fnet) (\S+) (.*)", "".join(blocks), re.M)
     lines = [
         (name if program != "fnet" else f"eval.{name.replace('-', '_')}", arguments)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 STATUS = 130  # of a program that was interrupted
 
+children: "set[Any]" = set()  # programs that end with this one; have kill()
 _line = "stopped; nothing was changed"
 _status: int | None = None  # of a command that has returned
 _ending = threading.Lock()  # held by the thread that ends the process
@@ -131,7 +132,7 @@ def _clean_up() -> None:
 
 def _children() -> "Iterable[Any]":
     module = sys.modules.get("multiprocessing.process")
-    return getattr(module, "active_children", list)()
+    return [*children, *getattr(module, "active_children", list)()]
 
 
 def _leave() -> None:

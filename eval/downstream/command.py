@@ -1,0 +1,391 @@
+"""What ``eval.detect`` and ``eval.segment`` do: train on each kind of image, compare, report."""
+
+import itertools
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro.conf import UseAppendAction
+
+from fnet_jax.artifacts.files import replace_texts, writable
+from fnet_jax.artifacts.words import counted, one_line
+from fnet_jax.cli.console import complain, finish, say, warn
+from fnet_jax.cli.flags import FOLDER, PATH, WORD, choice, parse, reads, unset, whole
+from fnet_jax.errors import InputError
+
+if TYPE_CHECKING:
+    from eval.downstream.methods import Method
+    from eval.downstream.scenes import Scene, SceneSet
+    from eval.downstream.splits import Split
+    from eval.downstream.study import Study, Task
+    from eval.downstream.table2 import Result
+    from eval.downstream.training import Job
+    from fnet_jax.artifacts.progress import Progress
+
+RANDOM = "random weights"
+PYTHON = Path(".venv-downstream/bin/python")
+PROTOCOLS = ("paper", "quick")
+DEFAULT = ("Visible", "Infrared", "Mean", "FNet")
+SPLITS = ("official", "drives")
+MOST_AT_ONCE = 64
+
+DESCRIPTION = """\
+Ask what fused images are worth to {what}: train one model on each kind of
+image, with the same budget, start and normalization, test it, and print the
+form of the paper's Table II with 95 % intervals.
+
+--data is a folder of {sets}. --method is Visible, Infrared, Mean (the plain
+average), FNet (fused on the way, with --ckpt or the shipped weights), or
+NAME=FOLDER of anybody's fused images; without any, these four are compared.
+
+--out gets the images, the trained models, report.md, report.json and pictures;
+with --fixed, reports of their own.
+What is trained is not trained again: the same command continues after any stop.
+
+{program} runs as a program of its own in an environment of its own:
+make downstream sets it up in .venv-downstream.
+"""
+
+EXAMPLES = """\
+examples:
+  {prog} --data MSRS/ --out study/
+  {prog} --data MSRS/ --out study/ --seeds 3 --split official drives
+  {prog} --data MSRS/ --out study/ --method Visible --method FNet \\
+      --method U2Fusion=u2fusion/ --protocol paper
+  {prog} --data MSRS/ --out study/ --fixed Visible
+  {prog} --data MSRS/ --leaks
+
+exit status: 0 if everything was trained and scored, 1 if anything failed, 2 if
+an option is wrong, 130 after Ctrl-C
+"""
+
+
+def _method(text: str) -> tuple[str, Path | None]:
+    from eval.downstream.methods import parsed
+
+    return parsed(text)
+
+
+def _of_split(text: str) -> str:
+    if text not in SPLITS and not text.lower().endswith(".json"):
+        raise ValueError(f"{text!r} is neither official, drives nor a .json file")
+    return text
+
+
+METHOD = reads(_method, "NAME|NAME=FOLDER")
+SPLIT = reads(_of_split, "official|drives|FILE")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyConfig:
+    """What the command does; each field is a flag."""
+
+    # Folder of the set: images of both kinds, and their truth.
+    data: Annotated[Path, FOLDER]
+    # Folder for the study.
+    out: Annotated[Path | None, FOLDER, unset()] = None
+    # A kind of image; may be given several times.
+    method: UseAppendAction[tuple[Annotated[tuple[str, Path | None], METHOD], ...]] = ()
+    # Checkpoint of FNet, or the workdir of a training.
+    ckpt: Annotated[Path | None, FOLDER, unset("the shipped weights")] = None
+    # Budget of each model: the paper's, or one for two CPU cores.
+    protocol: Annotated[str, choice(PROTOCOLS, "PROTOCOL")] = "quick"
+    # Another number of epochs than the protocol's.
+    epochs: Annotated[int | None, whole(1), unset("the protocol's")] = None
+    # Another number of images per step than the protocol's.
+    batch: Annotated[int | None, whole(1), unset("the protocol's")] = None
+    # Models of each method.
+    seeds: Annotated[int, whole(1)] = 2
+    # Which scenes train and which test: the set's own split, one that keeps drives together, or
+    # a file that another study has written. Of several, each gives a table.
+    split: tuple[Annotated[str, SPLIT], ...] = ("official",)
+    # Train on one method only, and test its models on the images of all.
+    fixed: Annotated[str | None, WORD, unset()] = None
+    # Interpreter of the environment with the training programs.
+    python: Annotated[Path, PATH] = PYTHON
+    # Weights to start from, a folder or a name that transformers knows; not for detection.
+    backbone: Annotated[str | None, WORD, unset("random weights")] = None
+    # Trainings that run at a time, which share the cores or the GPU.
+    at_once: Annotated[int, whole(1, MOST_AT_ONCE)] = 1
+    # Leave out the scenes whose files cannot be used.
+    skip_bad: bool = False
+    # Report which test scenes have neighbors in training, and stop.
+    leaks: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises InputError unless there is something to do."""
+        if self.out is None and not self.leaks:
+            raise InputError("use --out FOLDER (or --leaks)")
+        names = [name for name, _ in self.method] or [*DEFAULT]
+        if len({name.casefold() for name in names}) < len(names):
+            raise InputError("--method: a name is given twice; use different names")
+        if self.fixed and self.fixed not in names:
+            raise InputError(f"--fixed {self.fixed}: not one of the methods {', '.join(names)}")
+        if len(set(self.split)) < len(self.split):
+            raise InputError("--split: one is given twice; give each once")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What differs between the two commands.
+
+    Attributes:
+        task: ``"detect"`` or ``"segment"``.
+        prog: the command's name.
+        what: of the description.
+        sets: of the description.
+        program: the program that trains.
+        budgets: gives the budgets by protocol.
+        versions: asks an interpreter for the versions of the program.
+        made: gives the task for a study, from the configuration.
+        one_size: whether the program needs all images to have one size.
+    """
+
+    task: str
+    prog: str
+    what: str
+    sets: str
+    program: str
+    budgets: Callable[[], Mapping[str, Any]]
+    versions: Callable[[Path], dict[str, str]]
+    made: "Callable[[StudyConfig, Study], Task]"
+    one_size: bool = False
+
+
+def main(argv: Sequence[str] | None, kind: Kind) -> int:
+    """Runs a command; returns its exit status."""
+    description = DESCRIPTION.format(what=kind.what, sets=kind.sets, program=kind.program)
+    config = parse(StudyConfig, argv, prog=kind.prog, description=description, examples=EXAMPLES)
+    if config.leaks:
+        return finish(lambda: leaks(config, kind), stopped="nothing was trained")
+    return finish(
+        lambda: run(config, kind), stopped="what was trained is kept; run the same command again"
+    )
+
+
+def leaks(config: StudyConfig, kind: Kind) -> int:
+    """Prints what leaks between the parts of the splits."""
+    from eval.downstream import splits
+
+    scenes, _, problems, _ = _scenes(config, kind)
+    for name in config.split:
+        split = splits.named(name, scenes, progress=_bar("scene"))
+        found = splits.neighbours(scenes, split, progress=_bar("scene"))
+        say(f"{scenes.title}, split {split.name}: {found.text}")
+    return 1 if problems else 0
+
+
+def run(config: StudyConfig, kind: Kind) -> int:
+    """Trains, scores and reports.
+
+    Raises:
+        InputError: the data cannot be used, or a program failed.
+    """
+    from eval.downstream import methods, splits, table2
+    from eval.downstream.check import absent
+    from eval.downstream.study import Study
+
+    assert config.out is not None
+    begin = time.perf_counter()
+    if config.backbone and kind.task == "detect":
+        raise InputError("--backbone: the detector starts from random weights; leave it out")
+    versions = kind.versions(config.python)
+    scenes, shown, problems, left_out = _scenes(config, kind)
+    chosen = [
+        splits.named(name, scenes, without=left_out, progress=_bar("scene"))
+        for name in config.split
+    ]
+    for one, two in itertools.combinations(chosen, 2):
+        if one.name == two.name:
+            raise InputError(f"two splits are called {one.name}; rename one in its file")
+    for split in chosen:
+        for line in absent(scenes, shown, split):
+            warn(f"split {split.name}: {line}")
+    budget = kind.budgets()[config.protocol]
+    budget = replace(
+        budget, epochs=config.epochs or budget.epochs, batch=config.batch or budget.batch
+    )
+    data = methods.fingerprint(scenes.scenes)
+    results: list[Result] = []
+    seen: dict[str, Path] = {}
+    for split in chosen:
+        study = Study(
+            out=config.out,
+            scenes=scenes,
+            split=split,
+            budget=budget,
+            seeds=tuple(range(config.seeds)),
+            python=config.python.absolute(),
+            data=data,
+            versions=versions,
+            start=config.backbone or RANDOM,
+        )
+        study.begin()
+        with writable(config.out, remedy="use another --out"):
+            splits.write(config.out / f"split_{split.name}.json", split, scenes)
+        seen = _images(config, study, side=None if kind.task == "detect" else budget.side)
+        task = kind.made(config, study)
+        results += _results(config, study, task, seen)
+    origin = _origin(config, study, chosen, seen)
+    notes = [f"{name}: {value}" for name, value in origin.items()]
+    text = table2.as_markdown(study, results, notes)
+    content = table2.as_json(study, results, origin)
+    name = f"report_trained_on_{config.fixed}" if config.fixed else "report"
+    texts = {".md": text, ".json": json.dumps(content, indent=1, allow_nan=False) + "\n"}
+    with writable(config.out, remedy="use another --out"):
+        replace_texts({config.out / f"{name}{suffix}": x for suffix, x in texts.items()})
+    say(text)
+    say(
+        f"{counted(len(seen), 'method')}, {counted(config.seeds, 'seed')} "
+        f"in {time.perf_counter() - begin:.0f} s into {one_line(str(config.out))}"
+    )
+    return 1 if problems else 0
+
+
+def _scenes(
+    config: StudyConfig, kind: Kind
+) -> "tuple[SceneSet, list[set[int]], int, tuple[str, ...]]":
+    """The scenes whose files can be used, the classes that each shows, and what is wrong.
+
+    That is the number of problems, and the names of the scenes that are left out.
+
+    Raises:
+        InputError: some cannot, and they are not to be left out.
+    """
+    from eval.downstream import check, scenes
+
+    found, lines = scenes.find(config.data, kind.task)
+    for line in lines:
+        complain(line)
+    bad, shown = check.check(found, one_size=kind.one_size, report=complain, progress=_bar("scene"))
+    problems = len(bad) + len(lines)
+    if problems and not config.skip_bad:
+        raise InputError(
+            f"{config.data}: {counted(problems, 'problem')}; mend the files, or use --skip-bad to "
+            f"leave those scenes out"
+        )
+    sound = [k for k, scene in enumerate(found.scenes) if scene.name not in set(bad)]
+    kept = replace(found, scenes=tuple(found.scenes[k] for k in sound))
+    return kept, [shown[k] for k in sound], problems, tuple(bad)
+
+
+def _bar(unit: str) -> "Progress":
+    from tqdm import tqdm
+
+    return partial(tqdm, unit=unit, leave=False, disable=None)
+
+
+def _images(config: StudyConfig, study: "Study", *, side: int | None) -> dict[str, Path]:
+    """The folder of images of each method, made where it is not there."""
+    from eval.downstream import methods
+
+    chosen = config.method or tuple((name, None) for name in DEFAULT)
+    folders = {}
+    for name, folder in chosen:
+        folders[name] = methods.export(
+            _made(config, name, folder, study.scenes.scenes),
+            study.scenes.scenes,
+            study.out / "images",
+            data=study.data,
+            side=side,
+            progress=_bar("image"),
+        )
+    return folders
+
+
+def _made(
+    config: StudyConfig, name: str, folder: Path | None, scenes: "Sequence[Scene]"
+) -> "Method":
+    from eval.downstream import methods
+
+    if folder is not None:
+        return methods.of_folder(name, folder, scenes)
+    if name != methods.FNET:
+        return methods.of_source(name)
+    # JAX would keep three quarters of a GPU, which the programs need.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    from fnet_jax.fusing.fuser import Fuser
+    from fnet_jax.runtime.compilation import keep_programs
+    from fnet_jax.weights import checkpoints
+
+    keep_programs()
+    return methods.of_fuser(name, Fuser.from_checkpoint(config.ckpt or checkpoints.PRETRAINED))
+
+
+def _results(
+    config: StudyConfig, study: "Study", task: "Task", seen: Mapping[str, Path]
+) -> "list[Result]":
+    """Trains and scores one split."""
+    from eval.downstream import intervals, methods
+    from eval.downstream import study as studies
+    from eval.downstream.table2 import Result
+
+    trained_on = {config.fixed: seen[config.fixed]} if config.fixed else seen
+    trained = studies.train_all(study, task, trained_on, at_once=config.at_once, say=say)
+    title = f"Trained and tested on each (split {study.split.name})"
+    if config.fixed:
+        models = [job for job, _ in trained[config.fixed]]
+        trained = studies.apply_to_all(task, models, seen)
+        title = f"Trained on {config.fixed} alone (split {study.split.name})"
+    scored = studies.score_all(task, trained, fixed=bool(config.fixed))
+    against = methods.VISIBLE if methods.VISIBLE in scored else next(iter(scored))
+    _draw(config, study, task, trained)
+    each = {
+        name: [intervals.with_mean(model.values()).tolist() for model in models]
+        for name, models in scored.items()
+    }
+    found = intervals.summary(scored, against=against, same_models=bool(config.fixed))
+    return [Result(title, study.split, found, each, retrained=not config.fixed)]
+
+
+def _draw(
+    config: StudyConfig,
+    study: "Study",
+    task: "Task",
+    trained: "Mapping[str, Sequence[tuple[Job, Path]]]",
+) -> None:
+    """Pictures of what was found, and of the trainings."""
+    from eval.downstream import pictures
+
+    which = f"{study.split.name}{f'_trained_on_{config.fixed}' if config.fixed else ''}"
+    first = [models[0] for models in trained.values()]
+    if all(found != job.folder and found.exists() for job, found in first):
+        task.draw(study.out / f"found_{which}.png", trained)
+    else:
+        say("no picture is drawn: of some models only the scores are here")
+    kept = {config.fixed: trained[config.fixed]} if config.fixed else trained
+    losses = {
+        name: [task.losses(job) for job, _ in models if (job.folder / "done.json").exists()]
+        for name, models in kept.items()
+    }
+    pictures.curves(study.out / f"curves_{which}.png", losses)
+
+
+def _origin(
+    config: StudyConfig, study: "Study", splits: "Sequence[Split]", seen: Mapping[str, Path]
+) -> dict[str, Any]:
+    """Where the numbers come from, by name."""
+    from eval.downstream import methods
+    from fnet_jax.artifacts import provenance
+
+    origin: dict[str, Any] = {
+        "date": provenance.today(),
+        "data (SHA-256)": study.data,
+        "protocol": f"{study.budget}",
+        "start": study.start,
+        "seeds": ", ".join(map(str, study.seeds)),
+    }
+    for name, folder in seen.items():
+        made_of = json.loads((folder / methods.RECORD).read_text(encoding="utf-8"))
+        origin[f"images of {name}"] = ", ".join(
+            f"{k} {v}" for k, v in made_of.items() if k != "data"
+        )
+    origin |= {f"split {split.name} (SHA-256)": split.sha256 for split in splits}
+    known = {**provenance.versions("numpy"), **study.versions}
+    origin["versions"] = ", ".join(f"{name} {value}" for name, value in known.items())
+    return origin

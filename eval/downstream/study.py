@@ -1,0 +1,250 @@
+"""A study: one model for each method and seed, all with one budget; resumable after any kill."""
+
+import io
+import json
+import threading
+import zipfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from eval.downstream.intervals import Scored
+from eval.downstream.methods import RECORD
+from eval.downstream.scenes import SceneSet
+from eval.downstream.splits import Split
+from eval.downstream.training import Budget, Job
+from fnet_jax.artifacts.files import (
+    read_bytes,
+    read_text,
+    replace_file,
+    replace_text,
+    writable,
+)
+from fnet_jax.artifacts.progress import Report
+from fnet_jax.errors import InputError
+
+MADE_OF, SCORES = "study.json", "scores.npz"
+REMEDY = "use another --out"
+
+
+class Task(Protocol):
+    """What is trained: a detector or a segmenter."""
+
+    def train(self, job: Job, say: Report) -> Path:
+        """Trains a model, or goes on, and gives its predictions for the test scenes."""
+
+    def predict(self, job: Job, images: Path, out: Path) -> Path:
+        """Applies a trained model to other images of the test scenes."""
+
+    def scored(self, job: Job, predictions: Path) -> Scored:
+        """Holds predictions against the truth."""
+
+    def restored(self, job: Job, arrays: Mapping[str, np.ndarray]) -> Scored:
+        """The same from the arrays that it gave; raises KeyError or ValueError."""
+
+    def losses(self, job: Job) -> list[float]:
+        """The training loss of each epoch."""
+
+    def draw(self, path: Path, trained: Mapping[str, Sequence[tuple[Job, Path]]]) -> None:
+        """Writes a picture of what the first model of each method found in some scenes."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What all models of a study share.
+
+    Attributes:
+        out: folder of the study.
+        scenes: with the truth.
+        split: which train and which test.
+        budget: of each model.
+        seeds: one model of each method for each of them.
+        python: interpreter of the environment that holds the programs.
+        data: fingerprint of the images and the truth.
+        versions: of the programs.
+        start: from which weights.
+    """
+
+    out: Path
+    scenes: SceneSet
+    split: Split
+    budget: Budget
+    seeds: tuple[int, ...]
+    python: Path
+    data: str
+    versions: Mapping[str, str]
+    start: str = "random weights"
+
+    def job(self, images: Path, method: str, seed: int) -> Job:
+        """The training of a method with a seed."""
+        split = f"{self.split.name}-{self.split.sha256[:8]}"
+        folder = self.out / "runs" / split / method / f"seed{seed}"
+        return Job(images, self.scenes, self.split, self.budget, seed, folder, self.python)
+
+    def begin(self) -> None:
+        """Records what the study is made of.
+
+        Raises:
+            InputError: the folder has a study of other data, budgets, splits or programs.
+        """
+        made_of = {
+            "set": self.scenes.title,
+            "task": self.scenes.task,
+            "data": self.data,
+            "budget": asdict(self.budget),
+            "versions": dict(self.versions),
+            "start": self.start,
+        }
+        path = self.out / MADE_OF
+        with writable(self.out, remedy=REMEDY):
+            self.out.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                replace_text(path, json.dumps(made_of, indent=1) + "\n")
+                return
+            try:
+                before = json.loads(read_text(path))
+            except ValueError as error:
+                raise InputError(f"{path}: damaged ({error}); {REMEDY}") from error
+        changed = [name for name, value in made_of.items() if before.get(name) != value]
+        if changed:
+            raise InputError(
+                f"{self.out}: has a study with another {' and '.join(changed)}; {REMEDY}"
+            )
+
+
+def train_all(
+    study: Study, task: Task, methods: Mapping[str, Path], *, at_once: int = 1, say: Report
+) -> dict[str, list[tuple[Job, Path]]]:
+    """Trains the models that are not trained yet, seed by seed.
+
+    Args:
+        study: what they share.
+        task: what is trained.
+        methods: folders of images, by name.
+        at_once: number of programs that run at a time.
+        say: is called with lines about how far each is.
+
+    Returns:
+        The jobs of each method with the predictions of their models, in order of the seeds. Of
+        models whose scores are there (:func:`score_all`), the predictions need not be.
+
+    Raises:
+        InputError: a program failed; the others of its time are finished first.
+    """
+    jobs = [
+        (name, study.job(folder, name, seed))
+        for seed in study.seeds
+        for name, folder in methods.items()
+    ]
+    lock, failed = threading.Lock(), threading.Event()
+
+    def train(item: tuple[str, Job]) -> Path:
+        name, job = item
+
+        def told(line: str) -> None:
+            with lock:
+                say(f"{name}, seed {job.seed}: {line}")
+
+        if failed.is_set():
+            raise CancelledError
+        try:
+            _bind(job, job.images, None)
+            if _scores(job, None).exists() and not (job.folder / "done.json").exists():
+                return job.folder
+            return task.train(job, told)
+        except BaseException:
+            failed.set()
+            raise
+
+    with ThreadPoolExecutor(at_once) as pool:
+        work = [pool.submit(train, item) for item in jobs]
+        wait(work)
+    for future in work:
+        if (error := future.exception()) and not isinstance(error, CancelledError):
+            raise error
+    found = [future.result() for future in work]
+    trained: dict[str, list[tuple[Job, Path]]] = {name: [] for name in methods}
+    for (name, job), predictions in zip(jobs, found, strict=True):
+        trained[name].append((job, predictions))
+    return trained
+
+
+def score_all(
+    task: Task, trained: Mapping[str, Sequence[tuple[Job, Path]]], *, fixed: bool = False
+) -> dict[str, list[Scored]]:
+    """The scores of all models, each kept in a small file of its own beside the model.
+
+    Such files are enough to continue a study on another machine: what they score is not trained or
+    predicted again.
+
+    Args:
+        task: what was trained.
+        trained: jobs and predictions, by method.
+        fixed: whether these are the models of one method on the images of each.
+
+    Raises:
+        InputError: a file of scores is damaged or of other scenes.
+    """
+    return {
+        name: [_scored(task, job, found, name if fixed else None) for job, found in models]
+        for name, models in trained.items()
+    }
+
+
+def _bind(job: Job, seen: Path, on: str | None) -> None:
+    """Records which images a model was trained on, or is applied to.
+
+    Raises:
+        InputError: they are others than before.
+    """
+    made_of = read_text(seen / RECORD)
+    path = job.folder / ("images.json" if on is None else f"images on {on}.json")
+    with writable(path, remedy=REMEDY):
+        job.folder.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            replace_text(path, made_of)
+            return
+    if read_text(path) != made_of:
+        raise InputError(f"{job.folder}: is of other images than {seen}; remove that folder")
+
+
+def _scores(job: Job, on: str | None) -> Path:
+    return job.folder / (SCORES if on is None else f"scores on {on}.npz")
+
+
+def _scored(task: Task, job: Job, predictions: Path, on: str | None) -> Scored:
+    path = _scores(job, on)
+    if path.exists():
+        try:
+            with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as kept:
+                return task.restored(job, dict(kept))
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path}: damaged or of another study ({error}); remove it") from error
+    found, file = task.scored(job, predictions), io.BytesIO()
+    arrays: dict[str, Any] = dict(found.arrays())
+    np.savez_compressed(file, **arrays)
+    with writable(path, remedy=REMEDY), replace_file(path) as out:
+        out.write(file.getvalue())
+    return found
+
+
+def apply_to_all(
+    task: Task, models: Sequence[Job], methods: Mapping[str, Path]
+) -> dict[str, list[tuple[Job, Path]]]:
+    """Applies the models of one method to the images of all: what a deployed one would see."""
+    return {
+        name: [(job, _applied(task, job, folder, name)) for job in models]
+        for name, folder in methods.items()
+    }
+
+
+def _applied(task: Task, job: Job, images: Path, name: str) -> Path:
+    out = job.folder / "on" / name
+    _bind(job, images, name)
+    if _scores(job, name).exists() and not out.exists():
+        return job.folder
+    return task.predict(job, images, out)

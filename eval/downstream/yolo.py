@@ -1,0 +1,302 @@
+"""The detector: YOLOv5 by ultralytics, called as a program of its own and never imported.
+
+Ultralytics is under the AGPL-3.0. It lives in an environment of its own (``make downstream``).
+"""
+
+import json
+import shutil
+from collections.abc import Generator, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+from eval.downstream import coco, process, yolo_files
+from eval.downstream.training import Budget, Job
+from fnet_jax.artifacts import provenance
+from fnet_jax.artifacts.drafts import scratch
+from fnet_jax.artifacts.files import read_text, replace_file, replace_folder, replace_text, writable
+from fnet_jax.artifacts.progress import Progress, Report, silent
+from fnet_jax.errors import InputError
+
+MODEL = "yolov5n.yaml"  # its smallest, with random weights
+PACKAGES = ("ultralytics", "torch", "torchvision")
+BUDGETS = {
+    "paper": Budget("paper", 100, 16, 1e-2, 640),
+    "quick": Budget("quick", 12, 16, 1e-2, 320),
+}
+FIXED = {  # what does not come from the budget
+    "optimizer": "SGD",
+    "pretrained": False,
+    "deterministic": True,
+    "amp": False,  # whose check would fetch weights
+    "workers": 2,  # they draw the augmentations: a number of its own would make other images
+    "patience": 0,  # every training has all its epochs
+    "val": False,  # no test image has a say in which weights are kept
+}
+SEEN = {"conf": 0.001, "iou": 0.7, "max_det": 300}  # ultralytics' own for measuring
+
+JOB, DONE, PREDICTIONS = "job.json", "done.json", "predictions.json"
+FINISHED = "nothing to resume"  # is said of a training that has all its epochs
+SMALLER = "Reducing to batch="  # where the memory of a GPU does not suffice
+FONTS = ("Arial.ttf", "Arial.Unicode.ttf")
+WHAT = "ultralytics"
+
+
+def versions(python: Path) -> dict[str, str]:
+    """Versions of the detector's packages, by name; raises InputError where one is missing."""
+    return process.versions(python, PACKAGES)
+
+
+def train(job: Job, *, say: Report = lambda line: None, progress: Progress = silent) -> None:
+    """Trains a detector as far as it has not been, and lets it find boxes in the test scenes.
+
+    The folder of the job gets ``predictions.json`` in COCO's form (:func:`.coco.numbers` of the
+    test scenes), ``done.json`` with the versions and the number of starts (1 if it was never
+    stopped), and ``run/results.csv`` (:func:`.yolo_files.losses`). The weights that predict are
+    those of the last epoch.
+
+    Args:
+        job: what it is trained on.
+        say: is called with a line for what takes long or is unexpected.
+        progress: shows the epochs.
+
+    Raises:
+        InputError: the data cannot be used, the folder has another training, or the program is
+            missing or fails.
+    """
+    folder = job.folder
+    with writable(folder, remedy="use another --out"):
+        folder.mkdir(parents=True, exist_ok=True)
+        with process.alone(folder, say=say) as keep:
+            settings = _settings(job)
+            begun = _begun(folder, settings)
+            if (folder / DONE).exists():
+                return
+            tools = versions(job.python)
+            if begun is None:
+                begun = {**settings, "versions": tools, "starts": 0}
+            if begun["versions"] != tools:
+                raise InputError(
+                    f"{folder}: was begun with {_listed(begun['versions'])}, and here is "
+                    f"{_listed(tools)}; use the same, or remove the folder"
+                )
+            begun["starts"] += 1
+            replace_text(folder / JOB, _text(begun))
+            parts = {"train": job.split.train, "val": job.split.test}
+            with replace_folder(folder / "data") as new:
+                yolo_files.write(new, job.scenes, parts, job.images, target=folder / "data")
+            _learn(job, keep, say, progress)
+            found = _find(job, folder / "data", keep)
+            coco.write(folder / PREDICTIONS, found)
+            replace_text(folder / DONE, _text({"versions": tools, "starts": begun["starts"]}))
+
+
+def predict(job: Job, images: Path, out: Path) -> Path:
+    """Lets a trained detector find boxes in other images of the test scenes.
+
+    Args:
+        job: that has been trained.
+        images: folder with NAME.png.
+        out: folder for what is found.
+
+    Returns:
+        ``predictions.json`` in it, in COCO's form.
+
+    Raises:
+        InputError: the job is not done, an image cannot be used, or the program fails.
+    """
+    if not (job.folder / DONE).exists():
+        raise InputError(f"{job.folder}: no training has been finished here; train it first")
+    with writable(out, remedy="use another --out"):
+        out.mkdir(parents=True, exist_ok=True)
+        with scratch(out) as place:
+            parts = {"train": (), "val": job.split.test}
+            yolo_files.write(place, job.scenes, parts, images, target=place)
+            coco.write(out / PREDICTIONS, _find(job, place))
+    return out / PREDICTIONS
+
+
+def _settings(job: Job) -> dict[str, Any]:
+    """All that a training depends on but the versions, as JSON values."""
+    scenes = {scene.name: scene for scene in job.scenes.scenes}
+    names = (*job.split.train, *job.split.test)
+    missing = [name for name in names if name not in scenes]
+    if missing:
+        raise InputError(
+            f"{missing[0]}: no scene of {job.scenes.title} has this name; check --split"
+        )
+    images = [(name, job.images / f"{name}.png") for name in names]
+    for _, path in images:
+        if not path.is_file():
+            raise InputError(f"{path}: is missing; give an image of every scene")
+    return {
+        "model": MODEL,
+        **FIXED,
+        "epochs": job.budget.epochs,
+        "batch": job.budget.batch,
+        "lr0": job.budget.rate,
+        "imgsz": job.budget.side or 640,
+        "seed": job.seed,
+        "classes": list(job.scenes.classes),
+        "split": job.split.sha256,
+        "images": provenance.fingerprint(images),
+        "truth": provenance.fingerprint((name, scenes[name].truth) for name in names),
+    }
+
+
+def _begun(folder: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
+    """What a folder says of its training; None if there is none. Raises InputError if another's."""
+    if not (folder / JOB).exists():
+        return None
+    try:
+        begun = json.loads(read_text(folder / JOB))
+        other = [name for name, value in settings.items() if begun[name] != value]
+        _ = begun["versions"], begun["starts"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{folder / JOB}: is damaged; remove the folder") from error
+    if other:
+        raise InputError(
+            f"{folder}: has a training with other {', '.join(other)}; use another --out, or remove "
+            f"the folder"
+        )
+    return begun
+
+
+def _learn(job: Job, keep: Sequence[int], say: Report, progress: Progress) -> None:
+    """Trains all epochs that have not been."""
+    last, kept = job.folder / "run/weights/last.pt", job.folder / "kept.pt"
+    if not yolo_files.whole(last) and kept.exists():  # stopped while the program wrote it
+        with replace_file(last) as file:
+            file.write(kept.read_bytes())
+    data = {"data": job.folder.absolute() / "data" / yolo_files.DATA}
+    values: dict[str, Any]
+    if yolo_files.whole(last):
+        say(f"{job.folder}: goes on after epoch {yolo_files.epochs(job.folder)}")
+        values = {"model": last.absolute(), **data, "resume": True}
+    else:
+        shutil.rmtree(job.folder / "run", ignore_errors=True)  # without weights to go on from
+        settings = _settings(job)
+        names = ("model", *FIXED, "epochs", "batch", "lr0", "imgsz", "seed")
+        values = {name: settings[name] for name in names} | data | _where(job.folder, "run")
+    title = f"epochs of {job.folder.name}"
+    with closing(_steps(job, values, keep)) as done:  # whatever becomes of who shows them
+        for _ in progress(done, total=job.budget.epochs, desc=title):
+            pass
+    if not yolo_files.whole(last):
+        raise InputError(f"{last}: was not written; see {job.folder / process.LOG}")
+
+
+def _steps(job: Job, values: dict[str, Any], keep: Sequence[int]) -> Generator[int, None, None]:
+    """Runs a training and gives the number of each epoch when it is done."""
+    last, kept = job.folder / "run/weights/last.pt", job.folder / "kept.pt"
+    told, written, finished = 0, 0, False
+    lines = process.lines(
+        _call(job, "train", values),
+        job.folder,
+        what=WHAT,
+        environment=_environment(job.folder),
+        keep=keep,
+    )
+    try:
+        for line in lines:
+            finished |= FINISHED in line
+            if SMALLER in line:
+                raise InputError(
+                    f"{job.folder / process.LOG}: {job.budget.batch} images of "
+                    f"{job.budget.side} pixels need more memory than there is, and fewer would be "
+                    f"another budget; use a larger GPU"
+                )
+            with suppress(FileNotFoundError):
+                now = last.stat().st_mtime_ns
+                if now != written and yolo_files.keep_copy(last, kept):
+                    written = now
+            while told < yolo_files.epochs(job.folder):
+                told += 1
+                yield told
+    except InputError:
+        if not finished:
+            raise
+    finally:
+        lines.close()
+    yield from range(told + 1, yolo_files.epochs(job.folder) + 1)
+
+
+def _find(job: Job, data: Path, keep: Sequence[int] = ()) -> list[coco.Entry]:
+    """What the trained model finds in the part ``val`` of a folder of data."""
+    with scratch(job.folder) as place:
+        values = {
+            "model": (job.folder / "run/weights/last.pt").absolute(),
+            "data": data.absolute() / yolo_files.DATA,
+            "split": "val",
+            "save_json": True,
+            "batch": job.budget.batch,
+            "imgsz": job.budget.side or 640,
+            **SEEN,
+            **_where(place, "found"),
+        }
+        lines = process.lines(
+            _call(job, "val", values),
+            job.folder,
+            what=WHAT,
+            environment=_environment(job.folder),
+            keep=keep,
+        )
+        for _ in lines:
+            pass
+        return yolo_files.predictions(
+            place / "found" / "predictions.json", job.scenes, job.split.test
+        )
+
+
+def _where(folder: Path, name: str) -> dict[str, Any]:
+    return {"project": folder.absolute(), "name": name, "exist_ok": True, "plots": False}
+
+
+def _call(job: Job, mode: str, values: dict[str, Any]) -> list[str]:
+    """The command line of ultralytics' own script, beside the interpreter."""
+    folder = job.python.absolute().parent
+    script = next((p for p in (folder / "yolo", folder / "yolo.exe") if p.is_file()), None)
+    if script is None:
+        raise InputError(
+            f"{folder}: has no program yolo beside the interpreter; run make downstream, or name "
+            f"another interpreter with --python"
+        )
+    return [str(script), "detect", mode, *(f"{name}={value}" for name, value in values.items())]
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Variables that keep a program to its folder and from the network.
+
+    It asks github.com for fonts that it does not find, offline or not, though nothing is drawn.
+    """
+    home = folder.absolute() / "config"
+    (home / "Ultralytics").mkdir(parents=True, exist_ok=True)
+    for name in FONTS:
+        if not (home / "Ultralytics" / name).exists():
+            font = Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"
+            with replace_file(home / "Ultralytics" / name) as file:
+                file.write(font.read_bytes())
+    return {
+        "YOLO_CONFIG_DIR": str(home),
+        "YOLO_OFFLINE": "true",
+        "YOLO_AUTOINSTALL": "false",
+        "MPLCONFIGDIR": str(home),
+        "MPLBACKEND": "agg",
+        "TORCH_HOME": str(home),
+        "PYTHONPATH": "",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8",
+        "WANDB_MODE": "disabled",
+        "COMET_MODE": "disabled",
+        "ULTRALYTICS_API_KEY": "",
+    }
+
+
+def _listed(tools: dict[str, str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in tools.items())
+
+
+def _text(content: Any) -> str:
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
