@@ -189,8 +189,9 @@ def test_paths_are_expanded(monkeypatch):
 def specs_in(kind):
     """How flags of paths are read, somewhere in the type of a field."""
     metadata = getattr(kind, "__metadata__", ())
-    if metadata and Path in (kind.__origin__, *get_args(kind.__origin__)):
-        yield next(spec for spec in metadata if isinstance(spec, PrimitiveConstructorSpec))
+    parts = (kind.__origin__, *get_args(kind.__origin__)) if metadata else ()
+    if any(part is Path or Path in get_args(part) for part in parts):
+        yield from (spec for spec in metadata if isinstance(spec, PrimitiveConstructorSpec))
     for part in get_args(kind):
         yield from specs_in(part)
 

@@ -3,6 +3,7 @@
 import os
 
 import jax
+import numpy as np
 import pytest
 from made_up_files import drawn
 
@@ -38,8 +39,23 @@ def test_what_is_finished_is_skipped(folder, small_network):
     assert [path.name for path in images.find(folder / "out")] == ["0.png", "1.png", "2.png"]
 
 
+def deep(folder):
+    """Makes the infrared images 16-bit ones, to which the rules of ranges apply."""
+    for path in (folder / "ir").iterdir():
+        counts = 20_000 + images.read(path).astype(np.uint16)
+        images.write(path, counts, overwrite=True)
+
+
+def test_a_rule_of_deep_images_changes_nothing_of_others(folder, small_network):
+    run(folder, small_network)
+    written, there, failed = run(folder, small_network, rule="image")
+    assert (written, len(there), failed) == ([], 3, [])
+
+
 @pytest.mark.parametrize("change", ["weights", "color", "range", "source", "foreign"])
 def test_what_was_made_otherwise_is_not_taken_for_finished(folder, rng, small_network, change):
+    if change == "range":
+        deep(folder)
     run(folder, small_network)
     network, params = small_network
     options = {}
