@@ -15,7 +15,7 @@ from command import ROOT
 
 from benchmarks.behaviour import BehaviourConfig
 from eval.ablation.run import AblateConfig
-from eval.downstream.command import StudyConfig
+from eval.downstream.config import StudyConfig
 from fnet_jax import images
 from fnet_jax.cli import benchmark, explain, flags, fuse, import_official, score
 from fnet_jax.cli.main import main

@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from tyro.conf import UseAppendAction
-
+from eval.downstream import FNET, OWN, VISIBLE
+from eval.downstream.config import DESCRIPTION, EXAMPLES, RANDOM, StudyConfig
 from fnet_jax.artifacts.files import replace_texts, writable
 from fnet_jax.artifacts.words import counted, one_line
 from fnet_jax.cli.console import complain, finish, say, warn
-from fnet_jax.cli.flags import FOLDER, PATH, WORD, choice, parse, reads, unset, whole
+from fnet_jax.cli.flags import parse
 from fnet_jax.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,108 +26,6 @@ if TYPE_CHECKING:
     from eval.downstream.table2 import Result
     from eval.downstream.training import Job
     from fnet_jax.artifacts.progress import Progress
-
-RANDOM = "random weights"
-PYTHON = Path(".venv-downstream/bin/python")
-PROTOCOLS = ("paper", "quick")
-DEFAULT = ("Visible", "Infrared", "Mean", "FNet")
-SPLITS = ("official", "drives")
-MOST_AT_ONCE = 64
-
-DESCRIPTION = """\
-Ask what fused images are worth to {what}: train one model on each kind of
-image, with the same budget, start and normalization, test it, and print the
-form of the paper's Table II with 95 % intervals.
-
---data is a folder of {sets}. --method is Visible, Infrared, Mean (the plain
-average), FNet (fused on the way, with --ckpt or the shipped weights), or
-NAME=FOLDER of anybody's fused images; without any, these four are compared.
-
---out gets the images, the trained models, report.md, report.json and pictures;
-with --fixed, reports of their own.
-What is trained is not trained again: the same command continues after any stop.
-
-{program} runs as a program of its own in an environment of its own:
-make downstream sets it up in .venv-downstream.
-"""
-
-EXAMPLES = """\
-examples:
-  {prog} --data MSRS/ --out study/
-  {prog} --data MSRS/ --out study/ --seeds 3 --split official drives
-  {prog} --data MSRS/ --out study/ --method Visible --method FNet \\
-      --method U2Fusion=u2fusion/ --protocol paper
-  {prog} --data MSRS/ --out study/ --fixed Visible
-  {prog} --data MSRS/ --leaks
-
-exit status: 0 if everything was trained and scored, 1 if anything failed, 2 if
-an option is wrong, 130 after Ctrl-C
-"""
-
-
-def _method(text: str) -> tuple[str, Path | None]:
-    from eval.downstream.methods import parsed
-
-    return parsed(text)
-
-
-def _of_split(text: str) -> str:
-    if text not in SPLITS and not text.lower().endswith(".json"):
-        raise ValueError(f"{text!r} is neither official, drives nor a .json file")
-    return text
-
-
-METHOD = reads(_method, "NAME|NAME=FOLDER")
-SPLIT = reads(_of_split, "official|drives|FILE")
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudyConfig:
-    """What the command does; each field is a flag."""
-
-    # Folder of the set: images of both kinds, and their truth.
-    data: Annotated[Path, FOLDER]
-    # Folder for the study.
-    out: Annotated[Path | None, FOLDER, unset()] = None
-    # A kind of image; may be given several times.
-    method: UseAppendAction[tuple[Annotated[tuple[str, Path | None], METHOD], ...]] = ()
-    # Checkpoint of FNet, or the workdir of a training.
-    ckpt: Annotated[Path | None, FOLDER, unset("the shipped weights")] = None
-    # Budget of each model: the paper's, or one for two CPU cores.
-    protocol: Annotated[str, choice(PROTOCOLS, "PROTOCOL")] = "quick"
-    # Another number of epochs than the protocol's.
-    epochs: Annotated[int | None, whole(1), unset("the protocol's")] = None
-    # Another number of images per step than the protocol's.
-    batch: Annotated[int | None, whole(1), unset("the protocol's")] = None
-    # Models of each method.
-    seeds: Annotated[int, whole(1)] = 2
-    # Which scenes train and which test: the set's own split, one that keeps drives together, or
-    # a file that another study has written. Of several, each gives a table.
-    split: tuple[Annotated[str, SPLIT], ...] = ("official",)
-    # Train on one method only, and test its models on the images of all.
-    fixed: Annotated[str | None, WORD, unset()] = None
-    # Interpreter of the environment with the training programs.
-    python: Annotated[Path, PATH] = PYTHON
-    # Weights to start from, a folder or a name that transformers knows; not for detection.
-    backbone: Annotated[str | None, WORD, unset("random weights")] = None
-    # Trainings that run at a time, which share the cores or the GPU.
-    at_once: Annotated[int, whole(1, MOST_AT_ONCE)] = 1
-    # Leave out the scenes whose files cannot be used.
-    skip_bad: bool = False
-    # Report which test scenes have neighbors in training, and stop.
-    leaks: bool = False
-
-    def __post_init__(self) -> None:
-        """Raises InputError unless there is something to do."""
-        if self.out is None and not self.leaks:
-            raise InputError("use --out FOLDER (or --leaks)")
-        names = [name for name, _ in self.method] or [*DEFAULT]
-        if len({name.casefold() for name in names}) < len(names):
-            raise InputError("--method: a name is given twice; use different names")
-        if self.fixed and self.fixed not in names:
-            raise InputError(f"--fixed {self.fixed}: not one of the methods {', '.join(names)}")
-        if len(set(self.split)) < len(self.split):
-            raise InputError("--split: one is given twice; give each once")
 
 
 @dataclass(frozen=True)
@@ -211,10 +109,8 @@ def run(config: StudyConfig, kind: Kind) -> int:
         budget, epochs=config.epochs or budget.epochs, batch=config.batch or budget.batch
     )
     data = methods.fingerprint(scenes.scenes)
-    results: list[Result] = []
-    seen: dict[str, Path] = {}
-    for split in chosen:
-        study = Study(
+    studies = [
+        Study(
             out=config.out,
             scenes=scenes,
             split=split,
@@ -225,12 +121,16 @@ def run(config: StudyConfig, kind: Kind) -> int:
             versions=versions,
             start=config.backbone or RANDOM,
         )
-        study.begin()
-        with writable(config.out, remedy="use another --out"):
+        for split in chosen
+    ]
+    study = studies[0]  # they differ in the split alone
+    study.begin()
+    with writable(config.out, remedy="use another --out"):
+        for split in chosen:
             splits.write(config.out / f"split_{split.name}.json", split, scenes)
-        seen = _images(config, study, side=None if kind.task == "detect" else budget.side)
-        task = kind.made(config, study)
-        results += _results(config, study, task, seen)
+    seen = _images(config, study, side=None if kind.task == "detect" else budget.side)
+    task = kind.made(config, study)
+    results = [_result(config, one, task, seen) for one in studies]
     origin = _origin(config, study, chosen, seen)
     notes = [f"{name}: {value}" for name, value in origin.items()]
     text = table2.as_markdown(study, results, notes)
@@ -284,7 +184,7 @@ def _images(config: StudyConfig, study: "Study", *, side: int | None) -> dict[st
     """The folder of images of each method, made where it is not there."""
     from eval.downstream import methods
 
-    chosen = config.method or tuple((name, None) for name in DEFAULT)
+    chosen = config.method or tuple((name, None) for name in OWN)
     folders = {}
     for name, folder in chosen:
         folders[name] = methods.export(
@@ -305,7 +205,7 @@ def _made(
 
     if folder is not None:
         return methods.of_folder(name, folder, scenes)
-    if name != methods.FNET:
+    if name != FNET:
         return methods.of_source(name)
     # JAX would keep three quarters of a GPU, which the programs need.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
@@ -317,11 +217,11 @@ def _made(
     return methods.of_fuser(name, Fuser.from_checkpoint(config.ckpt or checkpoints.PRETRAINED))
 
 
-def _results(
+def _result(
     config: StudyConfig, study: "Study", task: "Task", seen: Mapping[str, Path]
-) -> "list[Result]":
+) -> "Result":
     """Trains and scores one split."""
-    from eval.downstream import intervals, methods
+    from eval.downstream import intervals
     from eval.downstream import study as studies
     from eval.downstream.table2 import Result
 
@@ -333,14 +233,14 @@ def _results(
         trained = studies.apply_to_all(task, models, seen)
         title = f"Trained on {config.fixed} alone (split {study.split.name})"
     scored = studies.score_all(task, trained, fixed=bool(config.fixed))
-    against = methods.VISIBLE if methods.VISIBLE in scored else next(iter(scored))
+    against = VISIBLE if VISIBLE in scored else next(iter(scored))
     _draw(config, study, task, trained)
     each = {
         name: [intervals.with_mean(model.values()).tolist() for model in models]
         for name, models in scored.items()
     }
     found = intervals.summary(scored, against=against, same_models=bool(config.fixed))
-    return [Result(title, study.split, found, each, retrained=not config.fixed)]
+    return Result(title, study.split, found, each, retrained=not config.fixed)
 
 
 def _draw(
@@ -376,7 +276,7 @@ def _origin(
     origin: dict[str, Any] = {
         "date": provenance.today(),
         "data (SHA-256)": study.data,
-        "protocol": f"{study.budget}",
+        "protocol": study.budget.text,
         "start": study.start,
         "seeds": ", ".join(map(str, study.seeds)),
     }

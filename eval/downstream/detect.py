@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eval.downstream.command import Kind, StudyConfig
+from eval.downstream.command import Kind
 from eval.downstream.command import main as run
+from eval.downstream.config import StudyConfig
 from fnet_jax.artifacts.progress import Item, Report
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from eval.downstream import FNET, INFRARED, OWN, VISIBLE
 from eval.downstream.export import scaled
 from eval.downstream.scenes import Scene, sources
 from fnet_jax import images
@@ -24,8 +25,6 @@ from fnet_jax.runtime.cores import cores
 if TYPE_CHECKING:
     from fnet_jax.fusing.fuser import Fuser
 
-VISIBLE, INFRARED, MEAN, FNET = "Visible", "Infrared", "Mean", "FNet"
-OWN = (VISIBLE, INFRARED, MEAN, FNET)
 RECORD = "images.json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,63}")
 
@@ -102,7 +101,7 @@ def of_folder(name: str, folder: Path, scenes: Sequence[Scene]) -> Method:
         found = files.get(folded(scene.name), [])
         if len(found) != 1:
             what = "two images" if found else "no image"
-            raise InputError(f"{folder}: has {what} of {scene.name}; give one for every scene")
+            raise InputError(f"{folder}: has {what} of {scene.name}; every scene needs one")
 
     def see(scene: Scene) -> np.ndarray:
         (path,) = files[folded(scene.name)]

@@ -5,8 +5,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eval.downstream.command import Kind, StudyConfig
+from eval.downstream.command import Kind
 from eval.downstream.command import main as run
+from eval.downstream.config import StudyConfig
 
 if TYPE_CHECKING:
     from eval.downstream.study import Study, Task

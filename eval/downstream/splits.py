@@ -174,9 +174,7 @@ def official(scenes: SceneSet) -> Split:
     )
     if not train or not test:
         missing = TEST if train else TRAIN
-        raise InputError(
-            f"{scenes.title}: no scene is marked as {missing}; give a split in a file (--split)"
-        )
+        raise InputError(f"{scenes.title}: no scene is marked as {missing}; use --split FILE")
     return _split("official", train, test)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from eval.downstream.scenes import SceneSet
 from eval.downstream.splits import Split
+from fnet_jax.artifacts.words import counted
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,13 @@ class Budget:
     batch: int
     rate: float
     side: int | None = None
+
+    @property
+    def text(self) -> str:
+        """All of it in words."""
+        size = "images as they are" if self.side is None else f"images of {self.side} pixels"
+        epochs = counted(self.epochs, "epoch")
+        return f"{self.protocol}: {epochs}, batches of {self.batch}, rate {self.rate:g}, {size}"
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ def _settings(job: Job) -> dict[str, Any]:
     images = [(name, job.images / f"{name}.png") for name in names]
     for _, path in images:
         if not path.is_file():
-            raise InputError(f"{path}: is missing; give an image of every scene")
+            raise InputError(f"{path}: no such file; every scene needs an image")
     return {
         "model": MODEL,
         **FIXED,

@@ -135,7 +135,7 @@ class Loader:
         visible = None if camera is None else camera.visible()
         if camera is None or visible is None:
             lacks = "image of a thermal camera" if camera is None else "visible image"
-            raise InputError(f"{path}: holds no {lacks}; give both images, with --i1 and --i2")
+            raise InputError(f"{path}: holds no {lacks}; use two images, with --i1 and --i2")
         laid = on_one_grid(visible.pixels, camera.thermal.pixels, camera.alignment)
         one, two = (files.upright(pixels, camera.orientation) for pixels in laid)
         return one, two, camera

@@ -188,7 +188,7 @@ def test_images_that_cannot_be_used_are_named_before_training(job):
     with pytest.raises(InputError, match=r"t1\.png: is 65×48, not 64×48"):
         yolo.train(job)
     (job.images / "t1.png").unlink()
-    with pytest.raises(InputError, match=r"t1\.png: is missing"):
+    with pytest.raises(InputError, match=r"t1\.png: no such file"):
         yolo.train(job)
     assert not (job.python.parent / "calls.txt").exists()
 

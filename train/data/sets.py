@@ -296,7 +296,9 @@ def _config(dataset: str, source: object, name: str | None) -> PairsConfig:
         return DATASETS[dataset]
     if name is None:
         if not isinstance(source, Path):
-            raise InputError("a set of listed pairs has no folder to be named after; give --name")
+            raise InputError(
+                "pairs from a list have no folder to take a name from; use --name NAME"
+            )
         name = re.sub(r"[^a-z0-9]+", "_", resolved(source).name.lower()).strip("_")
         name = f"own_{name}" if name in DATASETS or not name[:1].isalpha() else name
         name = name[:LONGEST_NAME]

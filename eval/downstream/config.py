@@ -1,0 +1,112 @@
+"""The flags of ``eval.detect`` and ``eval.segment``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import UseAppendAction
+
+from eval.downstream import OWN
+from fnet_jax.cli.flags import FOLDER, PATH, WORD, choice, reads, unset, whole
+from fnet_jax.errors import InputError
+
+RANDOM = "random weights"
+PYTHON = Path(".venv-downstream/bin/python")
+PROTOCOLS = ("paper", "quick")
+SPLITS = ("official", "drives")
+MOST_AT_ONCE = 64
+
+DESCRIPTION = """\
+Ask what fused images are worth to {what}: train one model on each kind of
+image, with the same budget, start and normalization, test it, and print the
+form of the paper's Table II with 95 % intervals.
+
+--data is a folder of {sets}. --method is Visible, Infrared, Mean (the plain
+average), FNet (fused on the way, with --ckpt or the shipped weights), or
+NAME=FOLDER of anybody's fused images; without any, these four are compared.
+
+--out gets the images, the trained models, report.md, report.json and pictures;
+with --fixed, reports of their own.
+What is trained is not trained again: the same command continues after any stop.
+
+{program} runs as a program of its own in an environment of its own:
+make downstream sets it up in .venv-downstream.
+"""
+
+EXAMPLES = """\
+examples:
+  {prog} --data MSRS/ --out study/
+  {prog} --data MSRS/ --out study/ --seeds 3 --split official drives
+  {prog} --data MSRS/ --out study/ --method Visible --method FNet \\
+      --method U2Fusion=u2fusion/ --protocol paper
+  {prog} --data MSRS/ --out study/ --fixed Visible
+  {prog} --data MSRS/ --leaks
+
+exit status: 0 if everything was trained and scored, 1 if anything failed, 2 if
+an option is wrong, 130 after Ctrl-C
+"""
+
+
+def _method(text: str) -> tuple[str, Path | None]:
+    from eval.downstream.methods import parsed
+
+    return parsed(text)
+
+
+def _of_split(text: str) -> str:
+    if text not in SPLITS and not text.lower().endswith(".json"):
+        raise ValueError(f"{text!r} is neither official, drives nor a .json file")
+    return text
+
+
+METHOD = reads(_method, "NAME|NAME=FOLDER")
+SPLIT = reads(_of_split, "official|drives|FILE")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyConfig:
+    """What the command does; each field is a flag."""
+
+    # Folder of the set: images of both kinds, and their truth.
+    data: Annotated[Path, FOLDER]
+    # Folder for the study.
+    out: Annotated[Path | None, FOLDER, unset()] = None
+    # A kind of image; may be given several times.
+    method: UseAppendAction[tuple[Annotated[tuple[str, Path | None], METHOD], ...]] = ()
+    # Checkpoint of FNet, or the workdir of a training.
+    ckpt: Annotated[Path | None, FOLDER, unset("the shipped weights")] = None
+    # Budget of each model: the paper's, or one for two CPU cores.
+    protocol: Annotated[str, choice(PROTOCOLS, "PROTOCOL")] = "quick"
+    # Another number of epochs than the protocol's.
+    epochs: Annotated[int | None, whole(1), unset("the protocol's")] = None
+    # Another number of images per step than the protocol's.
+    batch: Annotated[int | None, whole(1), unset("the protocol's")] = None
+    # Models of each method.
+    seeds: Annotated[int, whole(1)] = 2
+    # Which scenes train and which test: the set's own split, one that keeps drives together, or
+    # a file that another study has written. Of several, each gives a table.
+    split: tuple[Annotated[str, SPLIT], ...] = ("official",)
+    # Train on one method only, and test its models on the images of all.
+    fixed: Annotated[str | None, WORD, unset()] = None
+    # Interpreter of the environment with the training programs.
+    python: Annotated[Path, PATH] = PYTHON
+    # Weights to start from, a folder or a name that transformers knows; not for detection.
+    backbone: Annotated[str | None, WORD, unset(RANDOM)] = None
+    # Trainings that run at a time, which share the cores or the GPU.
+    at_once: Annotated[int, whole(1, MOST_AT_ONCE)] = 1
+    # Leave out the scenes whose files cannot be used.
+    skip_bad: bool = False
+    # Report which test scenes have neighbors in training, and stop.
+    leaks: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises InputError unless there is something to do."""
+        if self.out is None and not self.leaks:
+            raise InputError("use --out FOLDER (or --leaks)")
+        names = [name for name, _ in self.method] or [*OWN]
+        if len({name.casefold() for name in names}) < len(names):
+            raise InputError("--method: a name is given twice; use different names")
+        if self.fixed and self.fixed not in names:
+            raise InputError(f"--fixed {self.fixed}: not one of the methods {', '.join(names)}")
+        if len(set(self.split)) < len(self.split):
+            raise InputError("--split: one is given twice; use each once")
