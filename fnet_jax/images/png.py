@@ -84,7 +84,10 @@ def decode(file: BinaryIO, *, grey: bool) -> Stored:
             raise ValueError(f"the unknown critical part {kind.decode('latin-1')!r}")
     _, _, bits, color = _header(header)
     channels, alpha = _pixels(picture, bits, color, transparent)
-    if not channels[-1].any() and not _is_complete(file, header):
+    # What is missing is black, or the first color of a palette; passes may end in any row.
+    blank = channels[-1, :1] if color == PALETTE else 0
+    doubtful = header[12] or (channels[-1] == blank).all()
+    if doubtful and not _is_complete(file, header):
         raise ValueError("it has too few pixels")
     exif, xmp = _exif_and_xmp(said)
     return Stored(

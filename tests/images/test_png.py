@@ -176,3 +176,37 @@ def test_a_picture_with_too_few_rows_is_refused(tmp_path, rng, bits, color, inte
     path.write_bytes(whole[:start] + short + whole[start + 12 + length :])
     with pytest.raises(InputError, match=r"a\.png: damaged"):
         images.read(path)
+
+
+@pytest.mark.parametrize("first", [(0, 0, 0), (200, 30, 30)])
+def test_a_palette_picture_with_too_few_rows_is_refused(tmp_path, rng, first):
+    """What is missing has the first color of the palette, which need not be black."""
+    path = tmp_path / "a.png"
+    image = Image.fromarray(rng.integers(1, 4, (9, 11)).astype(np.uint8), "P")
+    image.putpalette([*first, 1, 2, 3, 90, 80, 70, 255, 250, 245])
+    image.save(path, bits=8)
+    whole = path.read_bytes()
+    assert images.read(path).shape == (9, 11, 3)
+    start = whole.index(b"IDAT") - 4
+    length = int.from_bytes(whole[start : start + 4], "big")
+    rows = zlib.decompress(whole[start + 8 : start + 8 + length])
+    for kept in (len(rows) // 3, len(rows) - 13):
+        short = chunk(b"IDAT", zlib.compress(rows[:kept]))
+        path.write_bytes(whole[:start] + short + whole[start + 12 + length :])
+        with pytest.raises(InputError, match=r"a\.png: damaged"):
+            images.read(path)
+
+
+def test_a_last_pass_that_is_missing_is_noticed(tmp_path, rng):
+    samples = rng.integers(1, 256, (9, 11, 1))
+    whole = encoded(samples, 8, 0, interlaced=True)
+    path = tmp_path / "a.png"
+    path.write_bytes(whole)
+    np.testing.assert_array_equal(images.read(path), samples[..., 0])
+    start = whole.index(b"IDAT") - 4
+    length = int.from_bytes(whole[start : start + 4], "big")
+    rows = zlib.decompress(whole[start + 8 : start + 8 + length])
+    short = chunk(b"IDAT", zlib.compress(rows[: -4 * 12]))  # the odd rows
+    path.write_bytes(whole[:start] + short + whole[start + 12 + length :])
+    with pytest.raises(InputError, match=r"a\.png: damaged"):
+        images.read(path)
