@@ -15,7 +15,7 @@ from command import ROOT
 
 from benchmarks.behaviour import BehaviourConfig
 from eval.ablation.run import AblateConfig
-from eval.downstream.config import StudyConfig
+from eval.downstream.config import DetectConfig, SegmentConfig
 from fnet_jax import images
 from fnet_jax.cli import benchmark, explain, flags, fuse, import_official, score
 from fnet_jax.cli.main import main
@@ -166,12 +166,12 @@ def test_commands_of_the_readme_are_understood():
         "benchmarks.behaviour": BehaviourConfig,
         "eval.ablate": AblateConfig,
         "eval.benchmark": benchmark.BenchmarkConfig,
-        "eval.detect": StudyConfig,
+        "eval.detect": DetectConfig,
         "eval.explain": explain.ExplainConfig,
         "eval.fuse": fuse.FuseConfig,
         "eval.import_official": import_official.ImportConfig,
         "eval.score": score.ScoreConfig,
-        "eval.segment": StudyConfig,
+        "eval.segment": SegmentConfig,
         "train.prepare": PrepareConfig,
         "train.recipe": RecipeConfig,
         "train.validate": ValidateConfig,

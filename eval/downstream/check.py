@@ -1,7 +1,7 @@
 """Looks at all scenes before anything is trained on them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -97,3 +97,16 @@ def classes_in(scene: Scene, scene_set: SceneSet) -> set[int]:
     else:
         numbers = boxes.read_labels(scene.truth, scene_set.classes, size=extent)
     return set(np.unique(numbers).tolist())
+
+
+def content(scene_set: SceneSet, names: Collection[str]) -> str:
+    """How many boxes of each class the scenes of some names have, in words; empty to segment."""
+    if scene_set.task != DETECT:
+        return ""
+    counts = np.zeros(len(scene_set.classes), int)
+    for scene in scene_set.scenes:
+        if scene.name in names:
+            found = boxes.read(scene.truth, scene_set.classes, size(scene)).classes
+            counts += np.bincount(found, minlength=len(counts))
+    parts = (f"{name} {count:,}" for name, count in zip(scene_set.classes, counts, strict=True))
+    return f"boxes of {', '.join(parts)}"

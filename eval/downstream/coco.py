@@ -20,6 +20,8 @@ from fnet_jax import images
 from fnet_jax.artifacts.files import read_text, replace_text, writable
 from fnet_jax.errors import InputError, reason
 
+PREDICTIONS = "predictions.json"  # of a model, in its folder
+
 Size = tuple[int, int]  # height, width in pixels
 Entry = dict[str, Any]
 

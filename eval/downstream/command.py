@@ -4,14 +4,14 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.downstream import FNET, OWN, VISIBLE
-from eval.downstream.config import DESCRIPTION, EXAMPLES, RANDOM, StudyConfig
+from eval.downstream.config import DESCRIPTION, EXAMPLES, StudyConfig
 from fnet_jax.artifacts.files import replace_texts, writable
 from fnet_jax.artifacts.words import counted, one_line
 from fnet_jax.cli.console import complain, finish, say, warn
@@ -33,32 +33,36 @@ class Kind:
     """What differs between the two commands.
 
     Attributes:
+        config: what the flags are read into.
         task: ``"detect"`` or ``"segment"``.
         prog: the command's name.
         what: of the description.
         sets: of the description.
-        program: the program that trains.
+        program: the programs that train.
         budgets: gives the budgets by protocol.
-        versions: asks an interpreter for the versions of the program.
-        made: gives the task for a study, from the configuration.
+        versions: asks the interpreter for the versions of the program.
+        made: gives the task for a study.
+        truths: gives the scenes of a split with other truths, by name.
         one_size: whether the program needs all images to have one size.
     """
 
+    config: type[StudyConfig]
     task: str
     prog: str
     what: str
     sets: str
     program: str
-    budgets: Callable[[], Mapping[str, Any]]
-    versions: Callable[[Path], dict[str, str]]
-    made: "Callable[[StudyConfig, Study], Task]"
+    budgets: Callable[[Any], Mapping[str, Any]]
+    versions: Callable[[Any], dict[str, str]]
+    made: "Callable[[Any, Study], Task]"
+    truths: "Callable[[Any, SceneSet, Split], Mapping[str, SceneSet]]" = lambda *_: {}
     one_size: bool = False
 
 
 def main(argv: Sequence[str] | None, kind: Kind) -> int:
     """Runs a command; returns its exit status."""
     description = DESCRIPTION.format(what=kind.what, sets=kind.sets, program=kind.program)
-    config = parse(StudyConfig, argv, prog=kind.prog, description=description, examples=EXAMPLES)
+    config = parse(kind.config, argv, prog=kind.prog, description=description, examples=EXAMPLES)
     if config.leaks:
         return finish(lambda: leaks(config, kind), stopped="nothing was trained")
     return finish(
@@ -90,9 +94,7 @@ def run(config: StudyConfig, kind: Kind) -> int:
 
     assert config.out is not None
     begin = time.perf_counter()
-    if config.backbone and kind.task == "detect":
-        raise InputError("--backbone: the detector starts from random weights; leave it out")
-    versions = kind.versions(config.python)
+    versions = kind.versions(config)
     scenes, shown, problems, left_out = _scenes(config, kind)
     chosen = [
         splits.named(name, scenes, without=left_out, progress=_bar("scene"))
@@ -104,10 +106,11 @@ def run(config: StudyConfig, kind: Kind) -> int:
     for split in chosen:
         for line in absent(scenes, shown, split):
             warn(f"split {split.name}: {line}")
-    budget = kind.budgets()[config.protocol]
+    budget = kind.budgets(config)[config.protocol]
     budget = replace(
         budget, epochs=config.epochs or budget.epochs, batch=config.batch or budget.batch
     )
+    truths = [kind.truths(config, scenes, split) for split in chosen]
     data = methods.fingerprint(scenes.scenes)
     studies = [
         Study(
@@ -119,7 +122,7 @@ def run(config: StudyConfig, kind: Kind) -> int:
             python=config.python.absolute(),
             data=data,
             versions=versions,
-            start=config.backbone or RANDOM,
+            start=config.start,
         )
         for split in chosen
     ]
@@ -130,7 +133,11 @@ def run(config: StudyConfig, kind: Kind) -> int:
             splits.write(config.out / f"split_{split.name}.json", split, scenes)
     seen = _images(config, study, side=None if kind.task == "detect" else budget.side)
     task = kind.made(config, study)
-    results = [_result(config, one, task, seen) for one in studies]
+    results = [
+        result
+        for one, others in zip(studies, truths, strict=True)
+        for result in _results(config, one, task, seen, others)
+    ]
     origin = _origin(config, study, chosen, seen)
     notes = [f"{name}: {value}" for name, value in origin.items()]
     text = table2.as_markdown(study, results, notes)
@@ -217,11 +224,15 @@ def _made(
     return methods.of_fuser(name, Fuser.from_checkpoint(config.ckpt or checkpoints.PRETRAINED))
 
 
-def _result(
-    config: StudyConfig, study: "Study", task: "Task", seen: Mapping[str, Path]
-) -> "Result":
-    """Trains and scores one split."""
-    from eval.downstream import intervals
+def _results(
+    config: StudyConfig,
+    study: "Study",
+    task: "Task",
+    seen: Mapping[str, Path],
+    truths: "Mapping[str, SceneSet]",
+) -> "Iterator[Result]":
+    """Trains the models of one split, and scores them against its truth and against others."""
+    from eval.downstream import check, intervals
     from eval.downstream import study as studies
     from eval.downstream.table2 import Result
 
@@ -232,15 +243,24 @@ def _result(
         models = [job for job, _ in trained[config.fixed]]
         trained = studies.apply_to_all(task, models, seen)
         title = f"Trained on {config.fixed} alone (split {study.split.name})"
-    scored = studies.score_all(task, trained, fixed=bool(config.fixed))
-    against = VISIBLE if VISIBLE in scored else next(iter(scored))
-    _draw(config, study, task, trained)
-    each = {
-        name: [intervals.with_mean(model.values()).tolist() for model in models]
-        for name, models in scored.items()
-    }
-    found = intervals.summary(scored, against=against, same_models=bool(config.fixed))
-    return Result(title, study.split, found, each, retrained=not config.fixed)
+    for truth, scenes in [("", study.scenes), *truths.items()]:
+        scored = studies.score_all(
+            task, trained, fixed=bool(config.fixed), truth=(truth, scenes) if truth else None
+        )
+        if not truth:
+            _draw(config, study, task, trained)
+        against = VISIBLE if VISIBLE in scored else next(iter(scored))
+        yield Result(
+            title if not truth else f"The same models against the boxes *{truth}*",
+            study.split,
+            intervals.summary(scored, against=against, same_models=bool(config.fixed)),
+            {
+                name: [intervals.with_mean(model.values()).tolist() for model in models]
+                for name, models in scored.items()
+            },
+            as_printed=not truth and not config.fixed,
+            content=check.content(scenes, study.split.test),
+        )
 
 
 def _draw(

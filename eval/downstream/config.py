@@ -14,6 +14,7 @@ RANDOM = "random weights"
 PYTHON = Path(".venv-downstream/bin/python")
 PROTOCOLS = ("paper", "quick")
 SPLITS = ("official", "drives")
+DETECTORS = ("yolov5", "fcos")
 MOST_AT_ONCE = 64
 
 DESCRIPTION = """\
@@ -29,8 +30,8 @@ NAME=FOLDER of anybody's fused images; without any, these four are compared.
 with --fixed, reports of their own.
 What is trained is not trained again: the same command continues after any stop.
 
-{program} runs as a program of its own in an environment of its own:
-make downstream sets it up in .venv-downstream.
+What trains is a program of its own in an environment of its own, which
+make downstream sets up in .venv-downstream: {program}.
 """
 
 EXAMPLES = """\
@@ -59,13 +60,20 @@ def _of_split(text: str) -> str:
     return text
 
 
+def _of_boxes(text: str) -> tuple[str, Path]:
+    from eval.downstream.other_boxes import parsed
+
+    return parsed(text)
+
+
 METHOD = reads(_method, "NAME|NAME=FOLDER")
+OTHER_BOXES = reads(_of_boxes, "NAME=FOLDER")
 SPLIT = reads(_of_split, "official|drives|FILE")
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyConfig:
-    """What the command does; each field is a flag."""
+    """What both commands do; each field is a flag."""
 
     # Folder of the set: images of both kinds, and their truth.
     data: Annotated[Path, FOLDER]
@@ -90,8 +98,6 @@ class StudyConfig:
     fixed: Annotated[str | None, WORD, unset()] = None
     # Interpreter of the environment with the training programs.
     python: Annotated[Path, PATH] = PYTHON
-    # Weights to start from, a folder or a name that transformers knows; not for detection.
-    backbone: Annotated[str | None, WORD, unset(RANDOM)] = None
     # Trainings that run at a time, which share the cores or the GPU.
     at_once: Annotated[int, whole(1, MOST_AT_ONCE)] = 1
     # Leave out the scenes whose files cannot be used.
@@ -110,3 +116,38 @@ class StudyConfig:
             raise InputError(f"--fixed {self.fixed}: not one of the methods {', '.join(names)}")
         if len(set(self.split)) < len(self.split):
             raise InputError("--split: one is given twice; use each once")
+
+    @property
+    def start(self) -> str:
+        """The weights that models start from, in words."""
+        return RANDOM
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectConfig(StudyConfig):
+    """What ``eval.detect`` does."""
+
+    # What is trained: YOLOv5 of ultralytics (AGPL-3.0), or FCOS of torchvision (BSD).
+    detector: Annotated[str, choice(DETECTORS, "NAME")] = "yolov5"
+    # Other boxes of the scenes that test, such as drawn on other images: a folder with NAME.txt or
+    # NAME.xml of each. The same models are scored against them too.
+    boxes: UseAppendAction[tuple[Annotated[tuple[str, Path], OTHER_BOXES], ...]] = ()
+
+    def __post_init__(self) -> None:
+        """Raises InputError unless there is something to do."""
+        super().__post_init__()
+        if len({name.casefold() for name, _ in self.boxes}) < len(self.boxes):
+            raise InputError("--boxes: a name is given twice; use different names")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentConfig(StudyConfig):
+    """What ``eval.segment`` does."""
+
+    # Weights to start from, a folder or a name that transformers knows.
+    backbone: Annotated[str | None, WORD, unset(RANDOM)] = None
+
+    @property
+    def start(self) -> str:
+        """The weights that models start from, in words."""
+        return self.backbone or RANDOM

@@ -1,50 +1,58 @@
 """``python -m eval.detect``: what fused images are worth to a detector."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from eval.downstream.command import Kind
 from eval.downstream.command import main as run
-from eval.downstream.config import StudyConfig
-from fnet_jax.artifacts.progress import Item, Report
+from eval.downstream.config import DetectConfig
+from fnet_jax.artifacts.progress import Report
 
 if TYPE_CHECKING:
     import numpy as np
 
     from eval.downstream.intervals import Scored
+    from eval.downstream.scenes import SceneSet
+    from eval.downstream.splits import Split
     from eval.downstream.study import Study, Task
     from eval.downstream.training import Job
 
 SETS = """\
 M3FD (Vis/, Ir/ and Annotation/) or MSRS (train/ and test/ with
 vi/, ir/ and boxes/)"""
+PROGRAMS = """\
+YOLOv5 (ultralytics, AGPL-3.0:
+called, never imported) or FCOS (torchvision, BSD)"""
 
 
-@dataclass(frozen=True)
-class Detector:
-    """Trains detectors, as :class:`eval.downstream.study.Task`."""
+class Finder(Protocol):
+    """A detector, whose program trains in another environment."""
 
     def train(self, job: "Job", say: Report) -> Path:
         """Trains a model, or goes on, and gives the boxes that it finds in the test scenes."""
-        from eval.downstream import yolo
-
-        def progress(items: Iterable[Item], /, *, total: int, desc: str) -> Iterator[Item]:
-            for item in items:
-                say(f"epoch {item} of {total}")
-                yield item
-
-        yolo.train(job, say=say, progress=progress)
-        return job.folder / yolo.PREDICTIONS
 
     def predict(self, job: "Job", images: Path, out: Path) -> Path:
         """Applies a trained model to other images of the test scenes."""
-        from eval.downstream import yolo
 
-        if (out / yolo.PREDICTIONS).exists():
-            return out / yolo.PREDICTIONS
-        return yolo.predict(job, images, out)
+    def losses(self, job: "Job") -> list[float]:
+        """The training loss of each epoch."""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Trains detectors and measures them, as :class:`eval.downstream.study.Task`."""
+
+    finder: Finder
+
+    def train(self, job: "Job", say: Report) -> Path:
+        """Trains a model, or goes on, and gives the boxes that it finds in the test scenes."""
+        return self.finder.train(job, say)
+
+    def predict(self, job: "Job", images: Path, out: Path) -> Path:
+        """Applies a trained model to other images of the test scenes."""
+        return self.finder.predict(job, images, out)
 
     def scored(self, job: "Job", predictions: Path) -> "Scored":
         """The boxes of a model against the truth."""
@@ -63,12 +71,8 @@ class Detector:
         return found
 
     def losses(self, job: "Job") -> list[float]:
-        """The sum of the losses of each epoch."""
-        from eval.downstream import yolo_files
-
-        columns = yolo_files.losses(job.folder)
-        parts = [values for name, values in columns.items() if name.startswith("train/")]
-        return [sum(values) for values in zip(*parts, strict=True)]
+        """The training loss of each epoch."""
+        return self.finder.losses(job)
 
     def draw(self, path: Path, trained: "Mapping[str, Sequence[tuple[Job, Path]]]") -> None:
         """Writes a picture of what the first model of each method found in some scenes."""
@@ -86,29 +90,46 @@ class Detector:
 def main(argv: Sequence[str] | None = None, *, prog: str = "python -m eval.detect") -> int:
     """Runs the command; returns its exit status."""
     kind = Kind(
+        DetectConfig,
         task="detect",
         prog=prog,
         what="a detector",
         sets=SETS,
-        program="YOLOv5 (ultralytics, AGPL-3.0: called, never imported)",
+        program=PROGRAMS,
         budgets=_budgets,
         versions=_versions,
         made=_made,
+        truths=_truths,
     )
     return run(argv, kind)
 
 
-def _budgets() -> Mapping[str, Any]:
-    from eval.downstream.yolo import BUDGETS
+def _budgets(config: DetectConfig) -> Mapping[str, Any]:
+    from eval.downstream import fcos, yolo
 
-    return BUDGETS
-
-
-def _versions(python: Path) -> dict[str, str]:
-    from eval.downstream import average_precision, yolo
-
-    return {**yolo.versions(python), **average_precision.versions()}
+    return fcos.BUDGETS if config.detector == "fcos" else yolo.BUDGETS
 
 
-def _made(config: StudyConfig, study: "Study") -> "Task":
-    return Detector()
+def _versions(config: DetectConfig) -> dict[str, str]:
+    from eval.downstream import average_precision, fcos, process, yolo
+
+    packages = fcos.PACKAGES if config.detector == "fcos" else yolo.PACKAGES
+    return {**process.versions(config.python, packages), **average_precision.versions()}
+
+
+def _made(config: DetectConfig, study: "Study") -> "Task":
+    from eval.downstream import fcos, yolo
+    from fnet_jax.runtime.cores import cores
+
+    if config.detector == "fcos":
+        return Detection(fcos.Fcos(max(1, cores() // config.at_once)))
+    return Detection(yolo.Yolo())
+
+
+def _truths(config: DetectConfig, scenes: "SceneSet", split: "Split") -> "Mapping[str, SceneSet]":
+    from eval.downstream import other_boxes
+
+    return {
+        name: other_boxes.of_folder(folder, scenes, set(split.test))
+        for name, folder in config.boxes
+    }

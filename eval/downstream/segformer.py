@@ -1,17 +1,15 @@
 """The segmenter: SegFormer, trained by :mod:`.programs.segformer` in another environment."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from eval.downstream import iou, pictures, process
+from eval.downstream import iou, pictures
+from eval.downstream.torch_program import TorchProgram
 from eval.downstream.training import Budget, Job
 from fnet_jax import images
-from fnet_jax.artifacts.files import read_text, replace_text, writable
 from fnet_jax.artifacts.progress import Report
 from fnet_jax.errors import InputError
 
@@ -38,29 +36,26 @@ class SegFormer:
     backbone: str | None = None
     threads: int | None = None
 
+    @property
+    def program(self) -> TorchProgram:
+        """What trains and applies."""
+        offline = {} if self.backbone else {"HF_HUB_OFFLINE": "1"}
+        return TorchProgram(PROGRAM, "SegFormer", offline, self.threads)
+
     def train(self, job: Job, say: Report) -> Path:
         """Trains a model, or goes on, and gives its class images of the test scenes.
 
         Raises:
             InputError: the program fails.
         """
-        with writable(job.folder, remedy="use another --out"):
-            job.folder.mkdir(parents=True, exist_ok=True)
-        with process.alone(job.folder, say=say) as keep:
-            if not (job.folder / "done.json").exists():
-                more = {"labels": str(self.labels.absolute()), "train": list(job.split.train)}
-                for line in self._lines(job, "job.json", more, keep):
-                    _progress(line, say)
+        settings = {"weights": self.backbone, "labels": str(self.labels.absolute())}
+        self.program.train(job, settings, say)
         return job.folder / "predictions"
 
     def predict(self, job: Job, images: Path, out: Path) -> Path:
         """Applies the trained model of a job to other images of the test scenes."""
-        if not (out / "done.json").exists():
-            apply = {"images": str(images.absolute()), "out": str(out.absolute())}
-            for _ in self._lines(job, "apply.json", {"apply": apply}):
-                pass
-            replace_text(out / "done.json", "{}\n")
-        return out
+        self.program.apply(job, {"weights": self.backbone}, images, out)
+        return out / "predictions"
 
     def scored(self, job: Job, predictions: Path) -> "Segmented":
         """The class images of a model against the truth.
@@ -87,48 +82,11 @@ class SegFormer:
 
     def losses(self, job: Job) -> list[float]:
         """The training loss of each epoch."""
-        lines = read_text(job.folder / "epochs.jsonl").splitlines()
-        return [float(json.loads(line)["loss"]) for line in lines]
+        return self.program.losses(job)
 
     def draw(self, path: Path, trained: Mapping[str, Sequence[tuple[Job, Path]]]) -> None:
         """Writes a picture of what the first model of each method found in some scenes."""
         pictures.segmented(path, self.labels, trained)
-
-    def _lines(
-        self, job: Job, name: str, more: dict[str, Any], keep: Sequence[int] = ()
-    ) -> Iterator[str]:
-        """Runs the program, and gives the lines that it prints."""
-        settings = {
-            "images": str(job.images.absolute()),
-            "test": list(job.split.test),
-            "classes": len(job.scenes.classes),
-            "epochs": job.budget.epochs,
-            "batch": job.budget.batch,
-            "rate": job.budget.rate,
-            "seed": job.seed,
-            "folder": str(job.folder.absolute()),
-            "weights": self.backbone,
-            "threads": self.threads,
-            **more,
-        }
-        replace_text(job.folder / name, json.dumps(settings, indent=1) + "\n")
-        offline = {} if self.backbone else {"HF_HUB_OFFLINE": "1"}
-        return process.lines(
-            [job.python.absolute(), PROGRAM, name],
-            job.folder,
-            what="SegFormer",
-            environment=offline,
-            keep=keep,
-        )
-
-
-def _progress(line: str, say: Report) -> None:
-    if line.startswith('{"epoch"'):
-        found = json.loads(line)
-        say(
-            f"epoch {found['epoch']} of {found['of']}, loss {found['loss']:.4f}, "
-            f"{found['seconds']:.0f} s"
-        )
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.downstream.command import Kind
 from eval.downstream.command import main as run
-from eval.downstream.config import StudyConfig
+from eval.downstream.config import SegmentConfig
 
 if TYPE_CHECKING:
     from eval.downstream.study import Study, Task
@@ -20,6 +19,7 @@ vi/, ir/ and labels/ or Segmentation_labels/)"""
 def main(argv: Sequence[str] | None = None, *, prog: str = "python -m eval.segment") -> int:
     """Runs the command; returns its exit status."""
     kind = Kind(
+        SegmentConfig,
         task="segment",
         prog=prog,
         what="a segmenter",
@@ -33,20 +33,20 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "python -m eval.segme
     return run(argv, kind)
 
 
-def _budgets() -> Mapping[str, Any]:
+def _budgets(config: SegmentConfig) -> Mapping[str, Any]:
     from eval.downstream.segformer import BUDGETS
 
     return BUDGETS
 
 
-def _versions(python: Path) -> dict[str, str]:
+def _versions(config: SegmentConfig) -> dict[str, str]:
     from eval.downstream import process
     from eval.downstream.segformer import PACKAGES
 
-    return process.versions(python, PACKAGES)
+    return process.versions(config.python, PACKAGES)
 
 
-def _made(config: StudyConfig, study: "Study") -> "Task":
+def _made(config: SegmentConfig, study: "Study") -> "Task":
     from tqdm import tqdm
 
     from eval.downstream import export

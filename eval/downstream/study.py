@@ -6,7 +6,7 @@ import threading
 import zipfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from eval.downstream.methods import RECORD
 from eval.downstream.scenes import SceneSet
 from eval.downstream.splits import Split
 from eval.downstream.training import Budget, Job
+from fnet_jax.artifacts import provenance
 from fnet_jax.artifacts.files import (
     read_bytes,
     read_text,
@@ -27,7 +28,7 @@ from fnet_jax.artifacts.files import (
 from fnet_jax.artifacts.progress import Report
 from fnet_jax.errors import InputError
 
-MADE_OF, SCORES = "study.json", "scores.npz"
+MADE_OF = "study.json"
 REMEDY = "use another --out"
 
 
@@ -174,7 +175,11 @@ def train_all(
 
 
 def score_all(
-    task: Task, trained: Mapping[str, Sequence[tuple[Job, Path]]], *, fixed: bool = False
+    task: Task,
+    trained: Mapping[str, Sequence[tuple[Job, Path]]],
+    *,
+    fixed: bool = False,
+    truth: tuple[str, SceneSet] | None = None,
 ) -> dict[str, list[Scored]]:
     """The scores of all models, each kept in a small file of its own beside the model.
 
@@ -185,12 +190,23 @@ def score_all(
         task: what was trained.
         trained: jobs and predictions, by method.
         fixed: whether these are the models of one method on the images of each.
+        truth: the name of another truth, and the scenes with it; None for that of the study.
 
     Raises:
-        InputError: a file of scores is damaged or of other scenes.
+        InputError: a file of scores is damaged or of other scenes, or another truth is to be met
+            by a model of which only the scores are here.
     """
+    against = ""
+    if truth:
+        label, scenes = truth
+        found = provenance.fingerprint((scene.name, scene.truth) for scene in scenes.scenes)
+        against = f"{label} {found[:8]}"
+        trained = {
+            name: [(replace(job, scenes=scenes), found) for job, found in models]
+            for name, models in trained.items()
+        }
     return {
-        name: [_scored(task, job, found, name if fixed else None) for job, found in models]
+        name: [_scored(task, job, found, name if fixed else None, against) for job, found in models]
         for name, models in trained.items()
     }
 
@@ -212,18 +228,24 @@ def _bind(job: Job, seen: Path, on: str | None) -> None:
         raise InputError(f"{job.folder}: is of other images than {seen}; remove that folder")
 
 
-def _scores(job: Job, on: str | None) -> Path:
-    return job.folder / (SCORES if on is None else f"scores on {on}.npz")
+def _scores(job: Job, on: str | None, against: str = "") -> Path:
+    name = "scores" if on is None else f"scores on {on}"
+    return job.folder / (f"{name} against {against}.npz" if against else f"{name}.npz")
 
 
-def _scored(task: Task, job: Job, predictions: Path, on: str | None) -> Scored:
-    path = _scores(job, on)
+def _scored(task: Task, job: Job, predictions: Path, on: str | None, against: str) -> Scored:
+    path = _scores(job, on, against)
     if path.exists():
         try:
             with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as kept:
                 return task.restored(job, dict(kept))
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise InputError(f"{path}: damaged or of another study ({error}); remove it") from error
+    if predictions == job.folder:
+        raise InputError(
+            f"{path}: is not there, and of this model only other scores are; bring the file, or "
+            f"remove the folder to train it again"
+        )
     found, file = task.scored(job, predictions), io.BytesIO()
     arrays: dict[str, Any] = dict(found.arrays())
     np.savez_compressed(file, **arrays)

@@ -48,14 +48,16 @@ class Result:
         split: which scenes trained and which tested.
         summary: the scores.
         each: score of every model, by method, in order of the seeds: its classes and their mean.
-        retrained: whether each method has models of its own, as in the paper.
+        as_printed: whether this is what the paper has: models of each method, the set's own truth.
+        content: how much of each class the scenes that test have, in words.
     """
 
     title: str
     split: Split
     summary: Summary
     each: Mapping[str, Sequence[Sequence[float]]]
-    retrained: bool = True
+    as_printed: bool = True
+    content: str = ""
 
 
 def paper(task: str, classes: Sequence[str]) -> dict[str, list[float]] | None:
@@ -75,7 +77,7 @@ def paper(task: str, classes: Sequence[str]) -> dict[str, list[float]] | None:
 def table(study: Study, result: Result) -> str:
     """A table in Markdown: a row for each method, with the paper's below where there is one."""
     found, classes = result.summary, study.scenes.classes
-    printed = (paper(study.scenes.task, classes) if result.retrained else None) or {}
+    printed = (paper(study.scenes.task, classes) if result.as_printed else None) or {}
     best = _best(found.values)
     rows = []
     for i, method in enumerate(found.methods):
@@ -125,9 +127,10 @@ def as_markdown(study: Study, results: Sequence[Result], notes: Sequence[str]) -
         train, test = (
             counted(len(names), "scene") for names in (result.split.train, result.split.test)
         )
-        about = f"{train} to train, {test} to test (split *{result.split.name}*)."
+        about = f"{train} to train, {test} to test (split *{result.split.name}*)"
+        about += f": {result.content}." if result.content else "."
         parts += [f"## {result.title}", about, table(study, result), differences(study, result)]
-    if paper(study.scenes.task, study.scenes.classes) and results[0].retrained:
+    if paper(study.scenes.task, study.scenes.classes) and results[0].as_printed:
         parts.append(
             "*The paper* is Table II of arXiv:2411.04519, of its own sets, splits and budget; of "
             "the same classes."
@@ -146,6 +149,7 @@ def as_json(study: Study, results: Sequence[Result], origin: Mapping[str, Any]) 
         "results": [
             {
                 "title": result.title,
+                "content": result.content,
                 "split": {"name": result.split.name, "sha256": result.split.sha256},
                 "against": result.summary.against,
                 "methods": {

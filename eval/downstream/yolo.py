@@ -5,8 +5,9 @@ Ultralytics is under the AGPL-3.0. It lives in an environment of its own (``make
 
 import json
 import shutil
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from eval.downstream.training import Budget, Job
 from fnet_jax.artifacts import provenance
 from fnet_jax.artifacts.drafts import scratch
 from fnet_jax.artifacts.files import read_text, replace_file, replace_folder, replace_text, writable
-from fnet_jax.artifacts.progress import Progress, Report, silent
+from fnet_jax.artifacts.progress import Item, Progress, Report, silent
 from fnet_jax.errors import InputError
 
 MODEL = "yolov5n.yaml"  # its smallest, with random weights
@@ -37,16 +38,38 @@ FIXED = {  # what does not come from the budget
 }
 SEEN = {"conf": 0.001, "iou": 0.7, "max_det": 300}  # ultralytics' own for measuring
 
-JOB, DONE, PREDICTIONS = "job.json", "done.json", "predictions.json"
+JOB, DONE = "job.json", "done.json"
 FINISHED = "nothing to resume"  # is said of a training that has all its epochs
 SMALLER = "Reducing to batch="  # where the memory of a GPU does not suffice
 FONTS = ("Arial.ttf", "Arial.Unicode.ttf")
 WHAT = "ultralytics"
 
 
-def versions(python: Path) -> dict[str, str]:
-    """Versions of the detector's packages, by name; raises InputError where one is missing."""
-    return process.versions(python, PACKAGES)
+@dataclass(frozen=True)
+class Yolo:
+    """Trains detectors, as :class:`eval.downstream.detect.Finder`."""
+
+    def train(self, job: Job, say: Report) -> Path:
+        """As :func:`train`; gives the boxes that the model finds in the test scenes."""
+
+        def progress(items: Iterable[Item], /, *, total: int, desc: str) -> Iterator[Item]:
+            for item in items:
+                say(f"epoch {item} of {total}")
+                yield item
+
+        train(job, say=say, progress=progress)
+        return job.folder / coco.PREDICTIONS
+
+    def predict(self, job: Job, images: Path, out: Path) -> Path:
+        """As :func:`predict`, unless that has been done."""
+        found = out / coco.PREDICTIONS
+        return found if found.exists() else predict(job, images, out)
+
+    def losses(self, job: Job) -> list[float]:
+        """The sum of the losses of each epoch."""
+        columns = yolo_files.losses(job.folder)
+        parts = [values for name, values in columns.items() if name.startswith("train/")]
+        return [sum(values) for values in zip(*parts, strict=True)]
 
 
 def train(job: Job, *, say: Report = lambda line: None, progress: Progress = silent) -> None:
@@ -74,7 +97,7 @@ def train(job: Job, *, say: Report = lambda line: None, progress: Progress = sil
             begun = _begun(folder, settings)
             if (folder / DONE).exists():
                 return
-            tools = versions(job.python)
+            tools = process.versions(job.python, PACKAGES)
             if begun is None:
                 begun = {**settings, "versions": tools, "starts": 0}
             if begun["versions"] != tools:
@@ -89,7 +112,7 @@ def train(job: Job, *, say: Report = lambda line: None, progress: Progress = sil
                 yolo_files.write(new, job.scenes, parts, job.images, target=folder / "data")
             _learn(job, keep, say, progress)
             found = _find(job, folder / "data", keep)
-            coco.write(folder / PREDICTIONS, found)
+            coco.write(folder / coco.PREDICTIONS, found)
             replace_text(folder / DONE, _text({"versions": tools, "starts": begun["starts"]}))
 
 
@@ -114,8 +137,8 @@ def predict(job: Job, images: Path, out: Path) -> Path:
         with scratch(out) as place:
             parts = {"train": (), "val": job.split.test}
             yolo_files.write(place, job.scenes, parts, images, target=place)
-            coco.write(out / PREDICTIONS, _find(job, place))
-    return out / PREDICTIONS
+            coco.write(out / coco.PREDICTIONS, _find(job, place))
+    return out / coco.PREDICTIONS
 
 
 def _settings(job: Job) -> dict[str, Any]:

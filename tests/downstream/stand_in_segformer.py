@@ -21,7 +21,12 @@ def main(job):
     state = folder / "state.json"
     known = json.loads(state.read_text()) if state.exists() else {"epoch": 0, "means": None}
     if "apply" in job:
-        predict(known["means"], job["apply"]["images"], job["test"], Path(job["apply"]["out"]))
+        predict(
+            known["means"],
+            job["apply"]["images"],
+            job["test"],
+            Path(job["apply"]["out"]) / "predictions",
+        )
         return
     lines = [
         json.dumps({"epoch": k + 1, "of": job["epochs"], "loss": 1 / (k + 1), "seconds": 0})

@@ -2,11 +2,12 @@
 
 import json
 import os
+import shutil
 
 import command
 import pytest
 import study_checks
-from downstream_folders import m3fd, msrs, text
+from downstream_folders import m3fd, msrs, text, voc
 from made_up_jobs import TOOLS, environment_of
 
 from eval.downstream.detect import main
@@ -86,9 +87,66 @@ def test_scores_are_enough_to_continue_elsewhere(study, tmp_path, capsys):
     study_checks.scores_are_enough_to_continue_elsewhere(study, tmp_path, capsys)
 
 
-def test_a_backbone_is_not_for_the_detector(study, capsys):
-    assert study("--backbone=x") == 1
-    assert "starts from random weights" in capsys.readouterr().err
+def test_the_same_models_against_other_boxes(study, tmp_path, capsys):
+    """The stand-in finds the set's own boxes, so against others it finds less."""
+    theirs = tmp_path / "theirs"
+    for path in (tmp_path / "data/test/boxes").glob("*.txt"):
+        rows = path.read_text(encoding="utf-8").splitlines()
+        text(theirs / path.name, "\n".join([rows[0], rows[1].replace("0.4 0.5", "0.7 0.5")]))
+    flags = ["--method=Visible", "--seeds=1", f"--boxes=theirs={theirs}", "--fixed=Visible"]
+    assert study(*flags) == 0
+    path = tmp_path / "out/report_trained_on_Visible.json"
+    own, other = json.loads(path.read_text(encoding="utf-8"))["results"]
+    assert own["methods"]["Visible"]["mean"] == pytest.approx([1, 1, 1, 1])
+    assert other["methods"]["Visible"]["mean"] == [pytest.approx(1), 0, None, pytest.approx(0.5)]
+    assert "against the boxes *theirs*" in other["title"]
+    assert own["content"] == "boxes of person 3, bicycle 3, car 3"
+    assert other["content"] == "boxes of person 3, bicycle 3, car 0"
+
+    kept = list(tmp_path.glob("out/runs/*/*/*/scores on Visible*.npz"))
+    assert len(kept) == 2
+    for folder in tmp_path.glob("out/runs/*/*/*/on"):
+        shutil.rmtree(folder)
+    assert study(*flags) == 0  # the scores are enough
+    text(theirs / path_of_first(theirs), "0 0.5 0.5 0.1 0.1\n")
+    assert study(*flags) == 1  # but they are of the boxes that were there
+    assert "of this model only other scores are" in capsys.readouterr().err
+
+
+def path_of_first(folder):
+    return sorted(folder.iterdir())[0].name
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("missing", "has no boxes of 1 scene, such as 00070D; add 00070D.txt"),
+        ("twice", "00070D.xml has boxes of this scene too"),
+        ("outside", "outside the image of 32×24 pixels"),
+        ("class", "has class 3, but the classes are 0 to 2"),
+    ],
+)
+def test_other_boxes_are_checked_before_anything_is_trained(study, tmp_path, capsys, change, words):
+    theirs = tmp_path / "theirs"
+    shutil.copytree(tmp_path / "data/test/boxes", theirs)
+    first = theirs / "00070D.txt"
+    if change == "missing":
+        first.unlink()
+    elif change == "twice":
+        text(first.with_suffix(".xml"), voc([]))
+    else:
+        text(first, {"outside": "0 0.9 0.5 0.4 0.5\n", "class": "3 0.5 0.5 0.4 0.5\n"}[change])
+    assert study(f"--boxes=theirs={theirs}") == 1
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "out/runs").exists()
+
+
+def test_flags_of_the_other_command_are_unknown(study, capsys):
+    for flag in ("--backbone=x", "--boxes=x", "--boxes==y", "--detector=z"):
+        with pytest.raises(SystemExit) as stopped:
+            study(flag)
+        assert stopped.value.code == 2
+    capsys.readouterr()
 
 
 def test_without_any_box_there_is_a_report_all_the_same(study, tmp_path):

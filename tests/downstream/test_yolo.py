@@ -26,7 +26,7 @@ from made_up_jobs import (
     trainings,
 )
 
-from eval.downstream import average_precision, coco, yolo, yolo_files
+from eval.downstream import average_precision, coco, process, yolo, yolo_files
 from eval.downstream.boxes import Boxes
 from eval.downstream.splits import Split
 from eval.downstream.training import Budget
@@ -169,12 +169,12 @@ def test_a_training_goes_on_with_the_same_versions_only(job, monkeypatch):
 
 def test_versions_and_what_is_missing(tmp_path):
     python = environment_of(tmp_path / "env", TOOLS)
-    assert TOOLS.items() <= yolo.versions(python).items()
+    assert TOOLS.items() <= process.versions(python, yolo.PACKAGES).items()
     shutil.rmtree(next((tmp_path / "env/site").glob("torch-*")))
     with pytest.raises(InputError, match="lacks torch; run make downstream"):
-        yolo.versions(python)
+        process.versions(python, yolo.PACKAGES)
     with pytest.raises(InputError, match="cannot be started .*; run make downstream"):
-        yolo.versions(tmp_path / "nowhere/python")
+        process.versions(tmp_path / "nowhere/python", yolo.PACKAGES)
 
 
 def test_a_missing_program_is_named(job):

@@ -46,7 +46,7 @@ def test_one_file_gives_both_images_on_one_grid(tmp_path, rng):
 
 def test_a_file_without_a_visible_image_is_named(tmp_path, rng):
     path = photo(tmp_path / "a.jpg", rng, visible=False)
-    with pytest.raises(InputError, match=r"a\.jpg: holds no visible image; give both images"):
+    with pytest.raises(InputError, match=r"a\.jpg: holds no visible image; use two images"):
         Loader().load(Pair(path, path))
     Image.new("RGB", (9, 9)).save(tmp_path / "b.jpg")
     with pytest.raises(InputError, match=r"b\.jpg: holds no image of a thermal camera"):

@@ -1,0 +1,65 @@
+"""Boxes of the scenes that test which others have drawn, such as on another kind of image.
+
+What was not seen on the image that was looked at is not in its boxes: how well a detector does
+depends on which ones it is held against.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+
+from eval.downstream.check import classes_in
+from eval.downstream.methods import NAME
+from eval.downstream.scenes import SceneSet
+from fnet_jax.artifacts.words import counted
+from fnet_jax.errors import InputError, reason
+from fnet_jax.pairs.match import folded
+
+SUFFIXES = (".txt", ".xml")
+
+
+def parsed(text: str) -> tuple[str, Path]:
+    """``NAME=FOLDER`` as a name and a folder of boxes; raises ValueError."""
+    name, _, folder = text.partition("=")
+    if not NAME.fullmatch(name) or not folder:
+        raise ValueError(f"{text!r} is not NAME=FOLDER, such as visible=boxes_visible/")
+    return name, Path(folder).expanduser()
+
+
+def of_folder(folder: Path, scenes: SceneSet, names: Collection[str]) -> SceneSet:
+    """The scenes of some names, with the boxes of a folder as their truth.
+
+    Args:
+        folder: has NAME.txt (YOLO text) or NAME.xml (VOC) of each; one without boxes is empty.
+        scenes: with the truth of the set.
+        names: of the scenes that test.
+
+    Raises:
+        InputError: the folder or a file cannot be read, a scene has no file or several, or has
+            boxes that cannot be.
+    """
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read ({reason(error)}); check --boxes") from error
+    found: dict[str, list[Path]] = defaultdict(list)
+    for path in paths:
+        found[folded(path.stem)].append(path)
+    missing = sorted(name for name in names if folded(name) not in found)
+    if missing:
+        raise InputError(
+            f"{folder}: has no boxes of {counted(len(missing), 'scene')}, such as {missing[0]}; "
+            f"add {missing[0]}.txt (empty if nothing is there)"
+        )
+    kept = []
+    for scene in scenes.scenes:
+        if scene.name in names:
+            path, *more = found[folded(scene.name)]
+            if more:
+                raise InputError(f"{path}: {more[0].name} has boxes of this scene too; keep one")
+            kept.append(replace(scene, truth=path))
+    other = replace(scenes, scenes=tuple(kept))
+    for scene in kept:
+        classes_in(scene, other)
+    return other
