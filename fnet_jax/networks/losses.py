@@ -6,6 +6,7 @@ batch is spread: the losses are then those of this device's part, and their mean
 the loss of the whole batch.
 """
 
+import functools
 from collections.abc import Collection
 
 import jax
@@ -134,7 +135,7 @@ def ssim(one: jax.Array, other: jax.Array) -> jax.Array:
     """
     products = [one, other, one * one, other * other, one * other]
     mu1, mu2, square1, square2, product = jnp.split(
-        _separable(jnp.concatenate(products, axis=3), _gaussian(), _gaussian()), 5, axis=3
+        _separable(jnp.concatenate(products, axis=0), _gaussian(), _gaussian()), 5, axis=0
     )
     variance1, variance2 = square1 - mu1**2, square2 - mu2**2
     covariance = product - mu1 * mu2
@@ -160,10 +161,17 @@ def _sobel(images: jax.Array, *, border: str) -> tuple[jax.Array, jax.Array]:
 
 
 def _separable(images: jax.Array, column: np.ndarray, row: np.ndarray) -> jax.Array:
-    """Correlates each channel with ``column`` along y and ``row`` along x, zeros outside.
+    """Correlates each channel with ``column`` along y and ``row`` along x, zeros outside."""
+    return _correlate(images, tuple(column.tolist()), tuple(row.tolist()))
 
-    As sums of shifted images: for kernels this short, XLA on a CPU fuses them and their gradient,
-    where its convolution of one channel with one is slow.
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def _correlate(images: jax.Array, column: tuple[float, ...], row: tuple[float, ...]) -> jax.Array:
+    """As sums of shifted images.
+
+    For kernels this short, XLA on a CPU fuses them, where its convolution of one channel with one
+    is slow. Its gradient is a correlation too, with the kernels turned around; without being told,
+    JAX makes an image of each shift.
     """
     for axis, taps in ((1, column), (2, row)):
         reach, length = len(taps) // 2, images.shape[axis]
@@ -172,10 +180,25 @@ def _separable(images: jax.Array, column: np.ndarray, row: np.ndarray) -> jax.Ar
         padded = jnp.pad(images, widths)
         images = sum(
             (
-                float(tap) * lax.slice_in_dim(padded, i, i + length, axis=axis)
+                tap * lax.slice_in_dim(padded, i, i + length, axis=axis)
                 for i, tap in enumerate(taps)
                 if tap != 0
             ),
             jnp.zeros_like(images),
         )
     return images
+
+
+def _correlate_forward(
+    images: jax.Array, column: tuple[float, ...], row: tuple[float, ...]
+) -> tuple[jax.Array, None]:
+    return _correlate(images, column, row), None
+
+
+def _correlate_backward(
+    column: tuple[float, ...], row: tuple[float, ...], _: None, cotangent: jax.Array
+) -> tuple[jax.Array]:
+    return (_correlate(cotangent, column[::-1], row[::-1]),)
+
+
+_correlate.defvjp(_correlate_forward, _correlate_backward)

@@ -14,7 +14,6 @@ import jax.numpy as jnp
 from jax import lax
 
 from fnet_jax.sparse_coding import correlation_forms as forms
-from fnet_jax.sparse_coding.correlation_forms import PRECISION
 from fnet_jax.sparse_coding.operators import adjoint
 
 
@@ -53,33 +52,20 @@ def _check(x: jax.Array, kernel: jax.Array) -> None:
         raise ValueError(f"the kernel must be square with an odd side: got {kernel.shape}")
 
 
-def plain(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """:func:`correlate` as one convolution of XLA."""
-    return lax.conv_general_dilated(
-        x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), precision=PRECISION
-    )
-
-
 def _on_cpu(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    return (forms.form(kernel.shape) or plain)(x, kernel)
+    return (forms.form(kernel.shape) or forms.plain)(x, kernel)
 
 
 def _on_cpu_while_training(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    return (forms.form_for_training(kernel.shape) or plain)(x, kernel)
+    return (forms.form_for_training(kernel.shape) or forms.plain)(x, kernel)
 
 
 def _on_gpu(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    return (forms.form_on_gpu(kernel.shape) or plain)(x, kernel)
+    return (forms.form_on_gpu(kernel.shape) or forms.plain)(x, kernel)
 
 
 def _while_training(x: jax.Array, kernel: jax.Array) -> jax.Array:
     return lax.platform_dependent(x, kernel, cpu=_on_cpu_while_training, default=_on_gpu)
-
-
-def plain_kernel_gradient(x: jax.Array, kernel: jax.Array, cotangent: jax.Array) -> jax.Array:
-    """The gradient of ``plain(x, kernel)`` with respect to the kernel, for a cotangent."""
-    _, pull_back = jax.vjp(lambda kernel: plain(x, kernel), kernel)
-    return pull_back(cotangent)[0]
 
 
 def _forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
@@ -91,7 +77,7 @@ def _backward(
 ) -> tuple[jax.Array, jax.Array]:
     x, kernel = residuals
     kernel_gradient = lax.platform_dependent(
-        x, kernel, cotangent, cpu=forms.kernel_gradient, default=plain_kernel_gradient
+        x, kernel, cotangent, cpu=forms.kernel_gradient, default=forms.plain_kernel_gradient
     )
     return _while_training(cotangent, adjoint(kernel)), kernel_gradient
 

@@ -10,6 +10,9 @@ On a CPU:
   of few inputs, copies shifted by rows become channels of one correlation along rows (with up to
   32 outputs always).
 * The gradient with respect to the kernel is summed over tiles that stay in the cache, two at once.
+* Of few maps and small kernels: sums of shifted copies with the pixels of a map side by side; few
+  outputs along rows in any case, as they need little memory; XLA's own gradient of the kernel, met
+  from the side of the few.
 
 On a GPU few outputs are computed along rows as well.
 """
@@ -29,6 +32,10 @@ Form = Callable[[jax.Array, jax.Array], jax.Array]
 PRECISION = lax.Precision.HIGHEST
 FEW = 8  # channels; the forms for few were measured with up to 6
 NARROW = 32  # maps; to so few, XLA's kernel for two dimensions is slow
+SMALL = 16  # maps of a small network, for which a plain sum of shifted copies is fast
+SMALL_KERNEL = 5  # pixels, likewise
+SMALL_GRADIENT = 160  # side of the kernel × maps, up to which XLA's own gradient is faster
+TAPS_AT_ONCE = 36  # terms of a sum up to which XLA computes it in one fast loop
 AT_ONCE = 4  # outputs per row of the kernel, in neighboring pixels, of a gradient with few outputs
 TILE_ROWS, TILE_COLUMNS = 32, 64  # of the kernel gradient: its copies fill about the L2 cache
 LANES = 2  # tiles at once: while one is multiplied, the next is copied
@@ -36,9 +43,12 @@ LANES = 2  # tiles at once: while one is multiplied, the next is copied
 
 def form(shape: tuple[int, ...]) -> Form | None:
     """The form for a kernel (size, size, C, O) outside of training; None where XLA's is best."""
-    _, _, inputs, outputs = shape
+    size, _, inputs, outputs = shape
     if inputs <= FEW and inputs < outputs <= NARROW:
-        return _from_few
+        small = outputs <= SMALL and size <= SMALL_KERNEL
+        return _from_few_by_maps if small else _from_few
+    if outputs <= 2 and outputs < inputs <= SMALL:
+        return _to_few
     if outputs == 1:
         return functools.partial(_correlate_in_blocks, rows=2, columns=2)
     if outputs == 2:
@@ -51,9 +61,7 @@ def form_for_training(shape: tuple[int, ...]) -> Form | None:
     _, _, inputs, outputs = shape
     if outputs <= FEW and outputs < inputs:
         return _to_few
-    if inputs <= FEW:
-        return _from_few
-    return form(shape)
+    return form(shape) or (_from_few if inputs <= FEW else None)
 
 
 def form_on_gpu(shape: tuple[int, ...]) -> Form | None:
@@ -65,10 +73,25 @@ def form_on_gpu(shape: tuple[int, ...]) -> Form | None:
 def kernel_gradient(x: jax.Array, kernel: jax.Array, cotangent: jax.Array) -> jax.Array:
     """The gradient of ``correlate(x, kernel)`` with respect to the kernel, for a cotangent."""
     size = kernel.shape[0]
-    if x.shape[3] <= cotangent.shape[3]:
-        return _shifted_products(x, cotangent, size)
-    # Shift the cotangent instead of the input: the same sums, met from the other side.
-    return adjoint(_shifted_products(cotangent, x, size))
+    if x.shape[3] > cotangent.shape[3]:
+        # Shift the cotangent instead of the input: the same sums, met from the other side.
+        return adjoint(kernel_gradient(cotangent, adjoint(kernel), x))
+    if size * cotangent.shape[3] <= SMALL_GRADIENT:
+        return plain_kernel_gradient(x, kernel, cotangent)
+    return _shifted_products(x, cotangent, size)
+
+
+def plain(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """The correlation as one convolution of XLA."""
+    return lax.conv_general_dilated(
+        x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), precision=PRECISION
+    )
+
+
+def plain_kernel_gradient(x: jax.Array, kernel: jax.Array, cotangent: jax.Array) -> jax.Array:
+    """The gradient of ``plain(x, kernel)`` with respect to the kernel, for a cotangent."""
+    _, pull_back = jax.vjp(lambda kernel: plain(x, kernel), kernel)
+    return pull_back(cotangent)[0]
 
 
 def _shifted_products(few: jax.Array, many: jax.Array, size: int) -> jax.Array:
@@ -192,6 +215,32 @@ def _from_few(x: jax.Array, kernel: jax.Array) -> jax.Array:
         after=r,
     )
     return y.reshape(batch, height, width, outputs)
+
+
+def _from_few_by_maps(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Sums of shifted copies, for each map; the pixels of a row are what XLA computes at once."""
+    batch, height, width, inputs = x.shape
+    size, _, _, outputs = kernel.shape
+    r = size // 2
+    padded = jnp.pad(x.transpose(3, 0, 1, 2), ((0, 0), (0, 0), (r, r), (r, r)))
+    filters = kernel.transpose(2, 0, 1, 3)
+
+    def add(total: jax.Array, channel: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+        image, taps = channel
+        for i in range(size):
+            for j in range(size):
+                copy = lax.slice(image, (0, i, j), (batch, i + height, j + width))
+                total += taps[i, j][:, None, None] * copy[:, None]
+        return total, None
+
+    total = jnp.zeros((batch, outputs, height, width), x.dtype)
+    if inputs * size**2 <= TAPS_AT_ONCE:
+        for channel in zip(padded, filters, strict=True):
+            total, _ = add(total, channel)
+    else:
+        total, _ = lax.scan(add, total, (padded, filters))
+    # Else XLA would compute in the order of the channels, a number at a time.
+    return lax.optimization_barrier(total).transpose(0, 2, 3, 1)
 
 
 def _shifted_copies(x: jax.Array, size: int, *, along: int, to: int) -> jax.Array:

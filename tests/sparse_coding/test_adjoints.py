@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fnet_jax.networks import losses
-from fnet_jax.sparse_coding import correlation, correlation_forms
+from fnet_jax.sparse_coding import correlation_forms
 from fnet_jax.sparse_coding.correlation import correlate
 from fnet_jax.sparse_coding.operators import adjoint
 from fnet_jax.sparse_coding.unrolled import keep_inside
@@ -59,11 +59,11 @@ def test_correlations_in_every_form(rng, images, shape):
     x, kernel = (rng.normal(size=s) for s in ((*images, shape[2]), shape))
     back = partial(correlate, kernel=adjoint(kernel))
     adjointness_test(rng, partial(correlate, kernel=kernel), x, back)
-    gradients = (correlation.plain_kernel_gradient, correlation_forms.kernel_gradient)
+    gradients = (correlation_forms.plain_kernel_gradient, correlation_forms.kernel_gradient)
     weighed = [partial(g, x, kernel) for g in gradients]
     adjointness_test(rng, partial(correlate, x), kernel, *weighed)
     forms = (
-        correlation.plain,
+        correlation_forms.plain,
         correlation_forms.form(shape),
         correlation_forms.form_for_training(shape),
         correlation_forms.form_on_gpu(shape),

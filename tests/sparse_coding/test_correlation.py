@@ -4,7 +4,7 @@ import numpy as np
 import oracle
 import pytest
 
-from fnet_jax.sparse_coding import correlation, correlation_forms
+from fnet_jax.sparse_coding import correlation_forms
 from fnet_jax.sparse_coding.correlation import correlate
 
 SHAPES = [  # (N, H, W), channels, outputs, kernel side
@@ -19,6 +19,9 @@ SHAPES = [  # (N, H, W), channels, outputs, kernel side
     ((1, 1, 1), 8, 1, 9),
     ((1, 3, 1), 2, 2, 3),
     ((2, 4, 4), 1, 1, 1),
+    ((2, 7, 9), 4, 8, 5),  # by maps, a channel at a time
+    ((1, 6, 5), 2, 6, 3),  # by maps, all channels at once
+    ((2, 5, 6), 6, 40, 5),  # whose gradient is summed in tiles
 ]
 
 
@@ -44,6 +47,7 @@ def test_equals_xla_with_gradients(rng, images, channels, outputs, size):
 @pytest.mark.parametrize("batch", [2, 1])
 def test_kernel_gradient_in_several_tiles(rng, monkeypatch, batch):
     """Tiles of 4×3 on 11×7: they hang over both borders, and are odd in number in one image."""
+    monkeypatch.setattr(correlation_forms, "SMALL_GRADIENT", 0)
     monkeypatch.setattr(correlation_forms, "TILE_ROWS", 4)
     monkeypatch.setattr(correlation_forms, "TILE_COLUMNS", 3)
     x = np.float32(rng.normal(size=(batch, 11, 7, 2)))
@@ -62,8 +66,8 @@ def test_equals_the_form_of_other_platforms(rng, channels, outputs):
     @jax.jit
     def both(x, kernel, cotangent):
         found, pull = jax.vjp(correlate, x, kernel)
-        gradient = correlation.plain_kernel_gradient(x, kernel, cotangent)
-        return (found, pull(cotangent)[1]), (correlation.plain(x, kernel), gradient)
+        gradient = correlation_forms.plain_kernel_gradient(x, kernel, cotangent)
+        return (found, pull(cotangent)[1]), (correlation_forms.plain(x, kernel), gradient)
 
     for found, expected in zip(*both(x, kernel, cotangent), strict=True):
         assert oracle.relative_error(found, expected) < 2e-6
