@@ -18,7 +18,7 @@ from fnet_jax.artifacts import markdown
 from fnet_jax.artifacts.files import replace_text, writable
 from fnet_jax.artifacts.words import counted
 from fnet_jax.cli.console import finish
-from fnet_jax.cli.flags import FILE, FOLDER, SHIPPED, parse, unset, whole
+from fnet_jax.cli.flags import FILE, FOLDER, SHIPPED, SIZE, parse, unset, whole
 from fnet_jax.explain.explanation import Explanation, explain, plain
 from fnet_jax.fusing.edits import CODES
 from fnet_jax.pairs.match import Pair, named
@@ -57,6 +57,7 @@ class BehaviourConfig:
     data: Annotated[Path, FOLDER]
     # Checkpoint of FNet, or the workdir of a training.
     ckpt: Annotated[Path | None, FOLDER, SHIPPED] = None
+    size: Annotated[str | None, *SIZE] = None
     # Pairs of each set, evenly spread.
     pairs: Annotated[int | None, whole(1), unset("all")] = None
     # File for the figures of every pair.
@@ -183,7 +184,7 @@ def run(config: BehaviourConfig) -> int:
             config.json.parent.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=config.json.parent).close()
     keep_programs()
-    fuser = Fuser.from_checkpoint(config.ckpt or checkpoints.PRETRAINED)
+    fuser = Fuser.from_checkpoint(config.ckpt or checkpoints.shipped(config.size))
     every: dict[str, dict[str, Figures]] = {}
     for name, pairs in chosen.items():
         of_set = every[name] = {}

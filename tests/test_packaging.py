@@ -24,7 +24,6 @@ from fnet_jax.pairs.match import SAMPLES
 from fnet_jax.synthetic import night_street
 from fnet_jax.version import __version__
 from fnet_jax.weights import checkpoints
-from fnet_jax.weights.checkpoints import PRETRAINED
 from fnet_jax.weights.integrity import named_arrays
 from train.config import TrainConfig
 from train.data.prepare import PrepareConfig
@@ -37,7 +36,7 @@ README, EXPLAIN, DOWNSTREAM = ((ROOT / name).read_text(encoding="utf-8") for nam
 
 def shipped_files():
     """The files of the weights that are shipped."""
-    return [path for path in PRETRAINED.rglob("*") if path.is_file()]
+    return [path for path in checkpoints.SHIPPED.rglob("*") if path.is_file()]
 
 
 def requirements(name):
@@ -69,7 +68,7 @@ def test_the_wheel_holds_the_library_only(tmp_path):
 
 def test_the_weights_are_small_whole_and_nobodys_in_particular():
     assert sum(path.stat().st_size for path in shipped_files()) < 2_000_000
-    network, params, meta = checkpoints.load(PRETRAINED, FNet)
+    network, params, meta = checkpoints.load(checkpoints.shipped(), FNet)
     assert network.settings() == FNet().settings()
     assert sum(x.size for x in named_arrays(params).values()) == 419_916
     source = meta["source"]

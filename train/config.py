@@ -32,6 +32,7 @@ FEATURES = whole(1, MOST_FEATURES, "K")
 ITERATIONS = whole(0, MOST_ITERATIONS, "N")
 KERNEL_SIZE = whole(1, LARGEST_KERNEL, "PIXELS", odd=True)
 SIZES = ("features", "iterations", "kernel_size")  # the flags that are settings of the network
+WEIGHT = real("a number from 0", lambda x: x >= 0, "WEIGHT")
 PAIRS, STEPS = whole(1, 2**16, "PAIRS"), whole(1, metavar="STEPS")
 CROP = whole(1, 4096, "PIXELS")
 MOST_PIXELS = 2**31  # of a step
@@ -82,6 +83,13 @@ class TrainConfig:
         reads(word_or_path, "METHOD|CKPT"),
         unset("tied in stage I; in stage II, stage I of the same workdir"),
     ] = None
+    # Stage II: learn, beside the loss, what a trained network makes of the same pairs: a size of
+    # the shipped weights or a checkpoint of FNet. The validation loss stays that of eq. 26.
+    teacher: Annotated[str | None, reads(word_or_path, "SIZE|CKPT"), unset()] = None
+    # Weight of the mean distance to the teacher's fused image.
+    teacher_weight: Annotated[float, WEIGHT] = 20.0
+    # Weight of the mean distance to each of the teacher's three reconstructions, of u1, u2 and c.
+    teacher_parts: Annotated[float, WEIGHT] = 0.0
     # Feature maps K of the network. The network of a checkpoint has its own.
     features: Annotated[int | None, FEATURES, unset("64")] = None
     # Iterations N of a block.
@@ -177,6 +185,8 @@ def check(config: TrainConfig) -> None:
         raise InputError(
             f"--warmup {config.warmup}: longer than the {config.steps} steps; use a shorter one"
         )
+    if config.teacher and not (config.teacher_weight or config.teacher_parts):
+        raise InputError("--teacher: both its weights are 0; leave it out, or use another weight")
     named = (config.coordinator, config.num_processes, config.process_id)
     if any(value is not None for value in named) and (None in named or config.cluster):
         raise InputError(

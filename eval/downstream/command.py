@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eval.downstream import FNET, OWN, VISIBLE
+from eval.downstream import FNET, OWN, SIZED, VISIBLE
 from eval.downstream.config import DESCRIPTION, EXAMPLES, StudyConfig
 from fnet_jax.artifacts.files import replace_texts, writable
 from fnet_jax.artifacts.words import counted, one_line
@@ -212,7 +212,7 @@ def _made(
 
     if folder is not None:
         return methods.of_folder(name, folder, scenes)
-    if name != FNET:
+    if name != FNET and name not in SIZED:
         return methods.of_source(name)
     # JAX would keep three quarters of a GPU, which the programs need.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
@@ -221,7 +221,9 @@ def _made(
     from fnet_jax.weights import checkpoints
 
     keep_programs()
-    return methods.of_fuser(name, Fuser.from_checkpoint(config.ckpt or checkpoints.PRETRAINED))
+    size = SIZED.get(name, config.size)
+    ckpt = config.ckpt if name == FNET else None
+    return methods.of_fuser(name, Fuser.from_checkpoint(ckpt or checkpoints.shipped(size)))
 
 
 def _results(

@@ -7,7 +7,7 @@ from typing import Annotated
 from tyro.conf import UseAppendAction
 
 from eval.downstream import OWN
-from fnet_jax.cli.flags import FOLDER, PATH, WORD, choice, reads, unset, whole
+from fnet_jax.cli.flags import FOLDER, PATH, SHIPPED, SIZE, WORD, choice, reads, unset, whole
 from fnet_jax.errors import InputError
 
 RANDOM = "random weights"
@@ -23,8 +23,9 @@ image, with the same budget, start and normalization, test it, and print the
 form of the paper's Table II with 95 % intervals.
 
 --data is a folder of {sets}. --method is Visible, Infrared, Mean (the plain
-average), FNet (fused on the way, with --ckpt or the shipped weights), or
-NAME=FOLDER of anybody's fused images; without any, these four are compared.
+average), FNet (fused on the way, with --ckpt or the shipped weights; FNet-SIZE
+with those of another size), or NAME=FOLDER of anybody's fused images; without
+any, Visible, Infrared, Mean and FNet are compared.
 
 --out gets the images, the trained models, report.md, report.json and pictures;
 with --fixed, reports of their own.
@@ -82,7 +83,8 @@ class StudyConfig:
     # A kind of image; may be given several times.
     method: UseAppendAction[tuple[Annotated[tuple[str, Path | None], METHOD], ...]] = ()
     # Checkpoint of FNet, or the workdir of a training.
-    ckpt: Annotated[Path | None, FOLDER, unset("the shipped weights")] = None
+    ckpt: Annotated[Path | None, FOLDER, SHIPPED] = None
+    size: Annotated[str | None, *SIZE] = None
     # Budget of each model: the paper's, or one for two CPU cores.
     protocol: Annotated[str, choice(PROTOCOLS, "PROTOCOL")] = "quick"
     # Another number of epochs than the protocol's.

@@ -15,6 +15,7 @@ from fnet_jax.cli.flags import (
     FOLDER,
     MOST_PROCESSES,
     SHIPPED,
+    SIZE,
     names,
     parse,
     reads,
@@ -71,6 +72,7 @@ class BenchmarkConfig:
     data: Annotated[Path, FOLDER]
     # Checkpoint of FNet, or the workdir of a training.
     ckpt: Annotated[Path | None, FOLDER, SHIPPED] = None
+    size: Annotated[str | None, *SIZE] = None
     # Folder for the reports and the fused images.
     out: Annotated[Path | None, FOLDER, unset()] = None
     # A report.json to verify, instead of --out.
@@ -175,7 +177,7 @@ def _computed(
         complain(line)
 
     keep_programs()
-    ckpt = config.ckpt or checkpoints.PRETRAINED
+    ckpt = config.ckpt or checkpoints.shipped(config.size)
     network, params, meta = checkpoints.load(ckpt, FNet)
     made = made_with(network, params)
     if config.range:

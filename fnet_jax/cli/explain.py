@@ -16,6 +16,7 @@ from fnet_jax.cli.flags import (
     FINITE,
     FOLDER,
     SHIPPED,
+    SIZE,
     above_zero,
     choice,
     finite,
@@ -92,6 +93,7 @@ class ExplainConfig(Sources):
     out: Annotated[Path, FOLDER]
     # Checkpoint of FNet, or the workdir of a training.
     ckpt: Annotated[Path | None, FOLDER, SHIPPED] = None
+    size: Annotated[str | None, *SIZE] = None
     # What to do with the color of I1; see fnet fuse --help. Modes: auto, full, grey, limited.
     color: Annotated[str, choice(COLORS, "MODE")] = "auto"
     # Feature maps to show of each code.
@@ -152,7 +154,7 @@ def run(config: ExplainConfig) -> int:
     features = tuple(Feature(*given) for given in config.feature)
     edit = Edit(config.u1, config.u2, config.c, config.theta_scale, features)
     keep_programs()
-    fuser = Fuser.from_checkpoint(config.ckpt or checkpoints.PRETRAINED)
+    fuser = Fuser.from_checkpoint(config.ckpt or checkpoints.shipped(config.size))
     edit.check(fuser.network.features)
     with writable(config.out, remedy=report.ELSEWHERE):  # before the work, not after
         config.out.mkdir(parents=True, exist_ok=True)

@@ -31,6 +31,7 @@ from tyro.constructors import PrimitiveConstructorSpec
 from fnet_jax.artifacts.words import listed
 from fnet_jax.cli.console import show
 from fnet_jax.errors import InputError
+from fnet_jax.networks import sizes
 
 Config = TypeVar("Config")
 
@@ -68,13 +69,16 @@ def parse(
     try:
         with redirect_stdout(shown), redirect_stderr(shown):
             _check_given_once(config, argv)
-            return tyro.cli(
+            found = tyro.cli(
                 config,
                 args=argv,
                 prog=prog,
                 description="",
                 config=(FlagCreatePairsOff,),
             )
+            if getattr(found, "size", None) and getattr(found, "ckpt", None):
+                raise InputError("--size is of the shipped weights; leave out --size or --ckpt")
+            return found
     except (InputError, SystemExit) as stop:
         if isinstance(stop, SystemExit) and not stop.code:
             usage, _, flags = re.sub(r" +$", "", shown.getvalue(), flags=re.M).partition("\n\n")
@@ -261,3 +265,11 @@ FOLDER, FILE, PATH = (reads(path, metavar) for metavar in ("FOLDER", "FILE", "PA
 WORD = reads(word, "NAME")
 FINITE = real()
 SHIPPED = unset("the shipped weights")
+SIZE = (
+    choice(sizes.SIZES, "SIZE"),
+    tyro.conf.arg(
+        help=f"Which of the shipped weights to use, without --ckpt. {sizes.listed()}.",
+        help_behavior_hint=f"(default: {sizes.BASE})",
+    ),
+)
+"""Of a field ``size`` beside a field ``ckpt``, None unless it is given."""

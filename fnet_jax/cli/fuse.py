@@ -13,7 +13,19 @@ import tyro
 
 from fnet_jax.artifacts.words import counted, one_line
 from fnet_jax.cli.console import InOneLine, complain, finish, say, warn
-from fnet_jax.cli.flags import FILE, FOLDER, PATH, SHIPPED, choice, parse, path, reads, unset, whole
+from fnet_jax.cli.flags import (
+    FILE,
+    FOLDER,
+    PATH,
+    SHIPPED,
+    SIZE,
+    choice,
+    parse,
+    path,
+    reads,
+    unset,
+    whole,
+)
 from fnet_jax.cli.sources import COLORS, RANGE, RANGE_UNSET, WAYS, Sources
 from fnet_jax.errors import InputError
 from fnet_jax.images.range_rules import Rule
@@ -77,6 +89,7 @@ class FuseConfig(Sources):
     out: Annotated[Path, PATH]
     # Checkpoint of FNet, or the workdir of a training.
     ckpt: Annotated[Path | None, FOLDER, SHIPPED] = None
+    size: Annotated[str | None, *SIZE] = None
     # Also draw a contact sheet into this image file: I1, I2 and the fused image of the first 20
     # pairs.
     sheet: Annotated[Path | None, FILE, unset()] = None
@@ -169,7 +182,7 @@ def run(config: FuseConfig) -> int:
     for problem in problems:
         complain(problem)
     keep_programs()
-    ckpt = config.ckpt or checkpoints.PRETRAINED
+    ckpt = config.ckpt or checkpoints.shipped(config.size)
     fusers = Fuser.from_checkpoint(ckpt, tile=config.tile).on_local_devices(len(pairs))
     there: list[Path] = []
     written = fuse_pairs(

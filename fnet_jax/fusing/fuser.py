@@ -14,6 +14,7 @@ from fnet_jax.fusing.inputs import Inputs
 from fnet_jax.fusing.programs import MOST, Programs
 from fnet_jax.fusing.shapes import Size
 from fnet_jax.networks.fnet import FNet
+from fnet_jax.networks.sizes import BASE
 from fnet_jax.sparse_coding.unrolled import Intermediates
 
 logger = logging.getLogger(__name__)
@@ -82,18 +83,19 @@ class Fuser:
         return cls(network, params, tile=tile)
 
     @classmethod
-    def pretrained(cls, *, tile: int | None = None) -> "Fuser":
+    def pretrained(cls, size: str = BASE, *, tile: int | None = None) -> "Fuser":
         """Makes a Fuser with the shipped weights, which this project has trained.
 
         Args:
+            size: ``"base"`` is the paper's network; others cost less (``docs/sizes.md``).
             tile: as for the class.
 
         Raises:
-            InputError: the installed package is damaged.
+            InputError: there is no such size, or the installed package is damaged.
         """
         from fnet_jax.weights import checkpoints  # Orbax is slow to import and needed here only
 
-        return cls.from_checkpoint(checkpoints.PRETRAINED, tile=tile)
+        return cls.from_checkpoint(checkpoints.shipped(size), tile=tile)
 
     def on_local_devices(self, most: int) -> "list[Fuser]":
         """Itself and equal ones for the other local devices, ``most`` in all."""

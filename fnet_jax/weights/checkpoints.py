@@ -19,8 +19,10 @@ import numpy as np
 
 from fnet_jax.artifacts.files import replace_folder
 from fnet_jax.artifacts.provenance import NETWORK, versions
+from fnet_jax.artifacts.words import listed
 from fnet_jax.errors import InputError, first_line, reason
 from fnet_jax.networks.network import Network
+from fnet_jax.networks.sizes import BASE, SIZES
 from fnet_jax.runtime.devices import check_devices
 from fnet_jax.sparse_coding.unrolled import Coder, Unrolled
 from fnet_jax.weights import storage
@@ -29,7 +31,7 @@ from fnet_jax.weights.integrity import check_arrays, check_files, checksums, nam
 FORMAT = 1
 ITEMS = ("params", "meta")
 RUN_FOLDER = "checkpoints"  # of a stage of training, with a checkpoint per step that was saved
-PRETRAINED = Path(__file__).with_name("pretrained") / "base"  # the weights that are shipped
+SHIPPED = Path(__file__).with_name("pretrained")  # weights of this project, a folder for each size
 HOW_TO_GET_ONE = (
     "leave --ckpt out to use the shipped weights, or make one with python -m "
     "eval.import_official --weights FNet.pth --out FOLDER"
@@ -127,6 +129,18 @@ def _readable(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: permission denied; check its permissions") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be used ({reason(error)}); use another path") from error
+
+
+def shipped(size: str | None = None) -> Path:
+    """The checkpoint of the shipped weights of a size, by its name; None is the paper's.
+
+    Raises:
+        InputError: there is no such size.
+    """
+    size = size or BASE
+    if size not in SIZES:
+        raise InputError(f"size {size!r} is unknown; use {listed(SIZES)}")
+    return SHIPPED / size
 
 
 def find(path: Path) -> Path:

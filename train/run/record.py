@@ -24,7 +24,13 @@ Record = dict[str, Any]
 
 
 def record_of(
-    config: TrainConfig, fnet: Unrolled, data: dict[str, Any], *, stage: str, origin: str
+    config: TrainConfig,
+    fnet: Unrolled,
+    data: dict[str, Any],
+    *,
+    stage: str,
+    origin: str,
+    teacher: Record | None = None,
 ) -> Record:
     """The record of a run.
 
@@ -34,10 +40,12 @@ def record_of(
         data: :meth:`train.data.sources.TrainingData.described`.
         stage: name of the stage.
         origin: where the parameters come from, in words.
+        teacher: whom it learns from.
     """
     return {
         "stage": stage,
         "origin": origin,
+        "teacher": teacher,
         "config": config.recorded(),
         "network": fnet.settings(),
         "data": data,
@@ -163,6 +171,15 @@ def check_data(folder: Path, before: Record, now: dict[str, Any]) -> None:
                 f"{before['data'].get(what)}; now {now['title']}, {now[what]}); use the --data it "
                 f"was started with, or another --workdir"
             )
+
+
+def check_teacher(folder: Path, before: Record, now: Record | None) -> None:
+    """Raises InputError if a run would continue with another teacher than it began with."""
+    if before.get("teacher") != now:
+        raise InputError(
+            f"{folder}: learned from other weights than those of --teacher now; use those it was "
+            f"started with, or another --workdir"
+        )
 
 
 def write_config(folder: Path, record: Record) -> None:

@@ -16,8 +16,9 @@ from fnet_jax.networks.start import METHODS, initial_params
 from fnet_jax.weights import checkpoints
 from train.ablations import ABLATIONS, Ablation, ablation
 from train.config import SIZES, TrainConfig, differences
-from train.run import steps
+from train.run import steps, teachers
 from train.run.stages import Stage
+from train.run.teachers import Teacher
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,9 @@ class Resolved:
         stage: which stage.
         config: the configuration; where it left something open that needs no file, filled in.
         networks: the networks that are trained, by name: ``fnet``, and in stage I ``ifnet``.
-        loss: of the stage, with the changes of an experiment.
+        loss: of the stage, with the changes of an experiment and the distance to a teacher.
+        measured: the loss of the stage that validation pairs are measured by: without a teacher.
+        teacher: whom the network learns from; None for nobody.
         schedule: the learning rate as a function of the step.
         optimizer: turns gradients into updates.
         params: before the first step; of a run that continues only their structure counts.
@@ -39,6 +42,8 @@ class Resolved:
     config: TrainConfig
     networks: Mapping[str, Network]
     loss: steps.Loss
+    measured: steps.Loss
+    teacher: Teacher | None
     schedule: optax.Schedule
     optimizer: optax.GradientTransformation
     params: steps.Params
@@ -66,14 +71,19 @@ def resolve(
 
     Raises:
         InputError: the stage has no such experiment, settings are out of range or contradict each
-            other or the checkpoint to start from, that checkpoint is missing or damaged, or the run
-            to continue had another configuration.
+            other or the checkpoint to start from, that checkpoint or the teacher is missing or
+            damaged, or the run to continue had another configuration.
     """
     change = ablation(config.ablation)
     if stage.inverts and not change.stage1:
         raise InputError(
             f"--ablation {config.ablation}: it has no stage I; run python -m train.stage2 with it"
         )
+    if stage.inverts and config.teacher:
+        raise InputError("--teacher: only stage II has one; leave it out")
+    teacher = teachers.find(
+        config.teacher, weight=config.teacher_weight, parts_weight=config.teacher_parts
+    )
     named = _named(config, change)
     fnet = FNet.of(change.network | named)
     alone = stage.inverts or not change.stage1  # no stage before it
@@ -121,7 +131,9 @@ def resolve(
         stage=stage,
         config=config,
         networks=networks,
-        loss=stage.loss(fnet, change),
+        loss=stage.loss(fnet, change, teacher=teacher),
+        measured=stage.loss(fnet, change),
+        teacher=teacher,
         schedule=schedule,
         optimizer=steps.make_optimizer(schedule, clip=config.clip),
         params=params,

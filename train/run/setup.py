@@ -12,7 +12,7 @@ from train.config import TrainConfig, check
 from train.data import sources
 from train.data.sources import TrainingData
 from train.run.processes import check_agreement, first_alone, join, together
-from train.run.record import Record, check_data, previous, record_of
+from train.run.record import Record, check_data, check_teacher, previous, record_of
 from train.run.resolved import Resolved, resolve
 from train.run.stages import Stage
 from train.workdir import check_workdir
@@ -79,8 +79,10 @@ def set_up(
     data = _find_data(config, report, progress)
     report(f"training on {data.title}")
     check_agreement(data=data.described())
+    teacher = resolved.teacher.described() if resolved.teacher else None
     if before is not None:
         check_data(folder, before, data.described())
+        check_teacher(folder, before, teacher)
     report(f"{stage.name}: {stage.title}, {resolved.origin}")
     record = record_of(
         resolved.config,
@@ -88,6 +90,7 @@ def set_up(
         data.described(),
         stage=stage.name,
         origin=resolved.origin,
+        teacher=teacher,
     )
     return Setup(resolved, data, folder, before, record)
 

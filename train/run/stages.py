@@ -7,6 +7,7 @@ from fnet_jax.networks.ifnet import IFNet
 from fnet_jax.networks.network import Network
 from train.ablations import COMPLETE, Ablation
 from train.run import steps
+from train.run.teachers import Teacher
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,20 @@ class Stage:
             return {"fnet": fnet}
         return {"fnet": fnet, "ifnet": IFNet.of(fnet.settings() | change.ifnet)}
 
-    def loss(self, fnet: FNet, change: Ablation = COMPLETE) -> steps.Loss:
-        """The loss of the stage: eq. 25 or eq. 26, with the changes of an experiment."""
+    def loss(
+        self, fnet: FNet, change: Ablation = COMPLETE, *, teacher: Teacher | None = None
+    ) -> steps.Loss:
+        """The loss of the stage: eq. 25 or eq. 26, with the changes of an experiment.
+
+        Args:
+            fnet: FNet itself.
+            change: the experiment.
+            teacher: of stage II, whose distance is added.
+        """
         networks = self.networks(fnet, change)
         if isinstance(ifnet := networks.get("ifnet"), IFNet):
             return steps.stage1_loss(fnet, ifnet)
-        return steps.stage2_loss(fnet, without=change.without)
+        return steps.stage2_loss(fnet, without=change.without, teacher=teacher)
 
 
 STAGES = {

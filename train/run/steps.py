@@ -19,6 +19,7 @@ from fnet_jax.networks.fnet import FNet
 from fnet_jax.networks.ifnet import IFNet
 from fnet_jax.networks.network import Network
 from fnet_jax.sparse_coding.unrolled import Intermediates, Unrolled
+from train.run.teachers import Teacher
 
 NULL = 1e-3  # a feature whose |value| is at most this counts as null
 
@@ -102,14 +103,25 @@ def stage1_loss(fnet: FNet, ifnet: IFNet) -> Loss:
 
 
 @functools.cache
-def stage2_loss(fnet: FNet, *, without: tuple[str, ...] = ()) -> Loss:
-    """Eq. 26 of FNet, without some terms, as a function of parameters and a batch."""
+def stage2_loss(
+    fnet: FNet, *, without: tuple[str, ...] = (), teacher: Teacher | None = None
+) -> Loss:
+    """Eq. 26 of FNet as a function of parameters and a batch.
+
+    Args:
+        fnet: the network.
+        without: terms that are left out.
+        teacher: whose distance is added.
+    """
 
     def loss(
         params: Params, I1: jax.Array, I2: jax.Array, *, axis_name: str | None = None
     ) -> tuple[jax.Array, Metrics]:
         If, found = _output(fnet, params["fnet"], I1, I2)
         total, terms = losses.stage2(If, I1, I2, without=without, axis_name=axis_name)
+        if teacher:
+            taught = teacher.terms(found, I1, I2)
+            total, terms = sum(taught.values(), total), terms | taught
         return total, _metrics(total, terms, _courses(fnet, found), found)
 
     return loss

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from tyro.conf import UseAppendAction
 
 from fnet_jax.cli.console import finish, say
-from fnet_jax.cli.flags import FOLDER, WORD, parse, unset, whole
+from fnet_jax.cli.flags import FOLDER, WORD, choice, parse, unset, whole
+from fnet_jax.networks.sizes import SIZES
 from train.config import CROP, DATA_DIR, SET_OR_FOLDER
 from train.run.command import report
 
@@ -37,6 +38,8 @@ class ValidateConfig:
     data: Annotated[str, SET_OR_FOLDER]
     # Checkpoint of FNet to measure. Without any, the shipped weights are measured.
     ckpt: UseAppendAction[tuple[Annotated[Path, FOLDER], ...]] = ()
+    # Size of shipped weights to measure; may be given several times.
+    size: UseAppendAction[tuple[Annotated[str, choice(SIZES, "SIZE")], ...]] = ()
     # Split of the set.
     split: Annotated[str | None, WORD, unset("all splits")] = None
     # Folder of the prepared sets.
@@ -68,7 +71,7 @@ def run(config: ValidateConfig) -> int:
     from train.run.stages import STAGES
     from train.run.validation import validator
 
-    paths = config.ckpt or (checkpoints.PRETRAINED,)
+    paths = [*config.ckpt, *map(checkpoints.shipped, config.size)] or [checkpoints.shipped()]
     loaded = [(path, *checkpoints.load(path, FNet)) for path in paths]
     data = sources.find(
         config.data,

@@ -47,7 +47,7 @@ class Watch:
         """
         self._run, self._saver, self._curves, self._display = run, saver, curves, display
         self._validate = validator(
-            run.resolved.loss, run.resolved.fnet, run.data.validation, crop=run.config.crop
+            run.resolved.measured, run.resolved.fnet, run.data.validation, crop=run.config.crop
         )
         self.course = course
 

@@ -1,0 +1,41 @@
+"""Sizes of FNet by name: the paper's, and small ones, each with weights of its own.
+
+What the small ones keep and lose, and how they were chosen: ``docs/sizes.md``.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+BASE = "base"
+
+
+@dataclass(frozen=True)
+class Size:
+    """The settings that decide what an FNet costs.
+
+    Attributes:
+        features: feature maps K.
+        kernel_size: side of the filters in pixels.
+        iterations: N of a block.
+        keeps: what it costs and keeps, for ``--help``.
+    """
+
+    features: int
+    kernel_size: int
+    iterations: int
+    keeps: str
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """As :meth:`fnet_jax.FNet.of` takes them."""
+        return {name: value for name, value in asdict(self).items() if name != "keeps"}
+
+
+SIZES = {
+    BASE: Size(64, 9, 4, "the paper's"),
+}
+
+
+def listed() -> str:
+    """All sizes with what they keep, in a line."""
+    return "; ".join(f"{name}: {size.keeps}" for name, size in SIZES.items())

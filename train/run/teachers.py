@@ -1,0 +1,97 @@
+"""Distillation: a network learns what another one makes of the same pairs, beside its own loss."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from fnet_jax.artifacts import provenance
+from fnet_jax.errors import InputError, reason
+from fnet_jax.networks.fnet import FNet
+from fnet_jax.networks.losses import Terms
+from fnet_jax.networks.sizes import SIZES
+from fnet_jax.sparse_coding.unrolled import Intermediates
+from fnet_jax.weights import checkpoints
+from fnet_jax.weights.integrity import checksums
+
+PARTS = ("If_u1", "If_u2", "If_c")  # whose sum is the fused image
+
+
+@dataclass(frozen=True, eq=False)  # equal only to itself, as functions of it are kept
+class Teacher:
+    """A trained FNet that another one learns from.
+
+    Attributes:
+        network: with its settings.
+        params: its parameters, ``{"params": …}``.
+        weight: of the mean distance to its fused image.
+        parts_weight: of the mean distance to each of its three reconstructions.
+    """
+
+    network: FNet
+    params: Mapping[str, Any]
+    weight: float
+    parts_weight: float
+
+    def terms(self, found: Intermediates, I1: jax.Array, I2: jax.Array) -> Terms:
+        """How far a network is from it on some pairs.
+
+        Args:
+            found: what the network returned beside the fused images, which it has in it.
+            I1: what it fused, shape (N, H, W, 1), values in [0, 1].
+            I2: likewise.
+
+        Returns:
+            ``teacher`` = weight · mean |If − If of the teacher| and ``teacher_parts``, the same of
+            the three reconstructions, summed; those whose weight is not 0.
+        """
+        _, taught = self.network.apply(self.params, I1, I2)
+        taught = lax.stop_gradient({name: taught[name] for name in ("If", *PARTS)})
+        far = {name: jnp.mean(jnp.abs(found[name] - taught[name])) for name in taught}
+        terms = {}
+        if self.weight:
+            terms["teacher"] = self.weight * far["If"]
+        if self.parts_weight:
+            terms["teacher_parts"] = self.parts_weight * (far["If_u1"] + far["If_u2"] + far["If_c"])
+        return terms
+
+    def described(self) -> dict[str, Any]:
+        """Its settings and a fingerprint of its parameters, as JSON values."""
+        return {
+            "network": self.network.settings(),
+            "weights": provenance.fingerprint_of(checksums(self.params)),
+        }
+
+
+def find(named: str | None, *, weight: float, parts_weight: float) -> Teacher | None:
+    """The teacher that a flag names.
+
+    Args:
+        named: a size of the shipped weights, or the folder of a checkpoint; None for none.
+        weight: as of :class:`Teacher`.
+        parts_weight: likewise.
+
+    Raises:
+        InputError: there is no such checkpoint, or it cannot be used.
+    """
+    if named is None:
+        return None
+    path = checkpoints.shipped(named) if named in SIZES else Path(named)
+    try:
+        there = path.is_dir()
+    except OSError as error:
+        raise InputError(
+            f"--teacher {named}: {reason(error)}; use a folder you can read"
+        ) from error
+    if not there:
+        raise InputError(
+            f"--teacher {named}: neither a size ({', '.join(SIZES)}) nor the folder of a "
+            f"checkpoint; use one of those"
+        )
+    network, params, _ = checkpoints.load(path, FNet)
+    return Teacher(network, jax.tree.map(np.asarray, params), weight, parts_weight)
