@@ -115,7 +115,7 @@ def run(config: BenchmarkConfig) -> int:
 
     assert config.out is not None
     begin = time.perf_counter()
-    run, found, origin, failures = _computed(config, config.out, config.sets)
+    run, found, origin, failures = computed(config, config.out, config.sets)
     content = table1.report(run, found, origin)
     texts = {
         "report.json": json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
@@ -146,7 +146,7 @@ def verify(config: BenchmarkConfig) -> int:
     with scratch() as folder:
         names = tuple(name for name in config.sets if name in before["sets"])
         asked = config if config.range else replace(config, range=verify.rule(before))
-        run, found, origin, failures = _computed(asked, folder, names, measure=False)
+        run, found, origin, failures = computed(asked, folder, names, measure=False)
         lines, holds = verify.compare(before, table1.report(run, found, origin))
     for line in lines:
         say(line)
@@ -154,10 +154,20 @@ def verify(config: BenchmarkConfig) -> int:
     return 0 if holds and not failures else 1
 
 
-def _computed(
+def computed(
     config: BenchmarkConfig, out: Path, names: tuple[str, ...], *, measure: bool = True
 ) -> "tuple[Run, dict[str, Located], dict[str, Any], int]":
-    """The run with everything in it, the sets, where the weights come from, and failures."""
+    """The run with everything in it, the sets, where the weights come from, and failures.
+
+    Args:
+        config: of the command.
+        out: where what is fused and scored is kept.
+        names: of the sets.
+        measure: whether time and memory are measured as well.
+
+    Raises:
+        InputError: nothing can be computed at all.
+    """
     from tqdm import tqdm
 
     from fnet_jax.fusing.fuser import Fuser
