@@ -174,10 +174,9 @@ class Point:
         return float(np.mean(every)) if every else np.nan
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None, *, prog: str = "python -m benchmarks.sizes") -> int:
     """Runs the command; returns its exit status."""
-    prog = "python -m benchmarks.sizes"
-    config = parse(SizesConfig, prog=prog, description=DESCRIPTION, examples=EXAMPLES)
+    config = parse(SizesConfig, argv, prog=prog, description=DESCRIPTION, examples=EXAMPLES)
     logs_shown()
     return finish(lambda: run(config), stopped=f"what is done is kept; {AGAIN}")
 
