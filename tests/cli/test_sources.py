@@ -74,13 +74,13 @@ def test_odd_names_in_every_command(small_checkpoint, folders, rng):
 
 
 def test_odd_names_are_explained(small_checkpoint, folders):
-    for name in ODD[1:5]:
+    for name in (*ODD[:2], *ODD[3:5]):
         (folders / f"vi/{name}.png").unlink()
         (folders / f"ir/{name}.png").unlink()
     call = ["--ckpt", small_checkpoint, "--i1", "vi", "--i2", "ir", "--out", "told"]
     done = command.run("eval.explain", *call, cwd=folders, environment={"LC_ALL": "C.UTF-8"})
     assert (done.returncode, done.stderr) == (0, "")
-    assert {path.name for path in (folders / "told").iterdir()} == {ODD[0], ODD[5]}
+    assert {path.name for path in (folders / "told").iterdir()} == {ODD[2], ODD[5]}
     assert all((path / "report.html").exists() for path in (folders / "told").iterdir())
 
 
