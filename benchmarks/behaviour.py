@@ -18,7 +18,7 @@ from fnet_jax.artifacts import markdown
 from fnet_jax.artifacts.files import replace_text, writable
 from fnet_jax.artifacts.words import counted
 from fnet_jax.cli.console import finish
-from fnet_jax.cli.flags import FILE, FOLDER, SHIPPED, SIZE, parse, unset, whole
+from fnet_jax.cli.flags import FILE, FOLDER, SHIPPED, SIZE, check_weights, parse, unset, whole
 from fnet_jax.explain.explanation import Explanation, explain, plain
 from fnet_jax.fusing.edits import CODES
 from fnet_jax.pairs.match import Pair, named
@@ -62,6 +62,10 @@ class BehaviourConfig:
     pairs: Annotated[int | None, whole(1), unset("all")] = None
     # File for the figures of every pair.
     json: Annotated[Path | None, FILE, unset()] = None
+
+    def __post_init__(self) -> None:
+        """Raises InputError where flags do not go together."""
+        check_weights(self.ckpt, self.size)
 
 
 def schedule(explanation: Explanation, fuser: Fuser) -> Figures:

@@ -1,18 +1,21 @@
 """``python -m benchmarks.sizes``: how good FNet is at each size, and what that costs."""
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import jax
 import numpy as np
 from tyro.conf import UseAppendAction
 
 from benchmarks import weights
 from fnet_jax.artifacts import markdown, provenance
-from fnet_jax.artifacts.files import replace_texts, writable
+from fnet_jax.artifacts.files import read_text, replace_file, replace_texts, writable
+from fnet_jax.artifacts.words import counted
 from fnet_jax.cli import benchmark
 from fnet_jax.cli.benchmark import BenchmarkConfig
 from fnet_jax.cli.console import finish, say
@@ -28,12 +31,19 @@ from fnet_jax.cli.flags import (
     whole,
     word_or_path,
 )
-from fnet_jax.errors import InputError
+from fnet_jax.errors import InputError, first_line
 from fnet_jax.networks.fnet import FNet
 from fnet_jax.paper import table1
+from fnet_jax.runtime.memory import use_huge_pages
 from fnet_jax.weights import checkpoints
+from fnet_jax.weights.integrity import checksums
 from train.config import CROP, DATA_DIR, PAIRS, SET_OR_FOLDER, WEIGHT, TrainConfig
-from train.run.command import AGAIN, logs_shown, run_stage, status_of
+from train.data import sources
+from train.run.command import AGAIN, logs_shown, report, run_stage, status_of
+from train.run.display import Bar
+from train.run.recipe import SMALL
+from train.run.result import Result
+from train.run.watch import Diverged
 
 DESCRIPTION = """\
 Train FNet at many sizes from nothing, each by one stage II under one budget,
@@ -43,7 +53,8 @@ of the paper's Table I, as ratios to the same means of --against.
 
 --out gets a folder for each size and seed, sizes.md (the table), sizes.json and
 sizes.png. What was trained and scored is not computed again: the same command
-continues after any stop, and --only adds sizes.
+continues after any stop, and --only adds sizes to the table. Another budget
+needs another --out.
 """
 
 EXAMPLES = """\
@@ -56,6 +67,8 @@ exit status: 0 if the table was written, 1 if anything failed or the command was
 stopped, 2 if an option is wrong, 130 after Ctrl-C
 """
 
+JSON = "sizes.json"
+HOW = SMALL["stage2"]  # each size is trained
 Setting = tuple[int, int, int]
 """Features K, side of the kernels and iterations N."""
 
@@ -99,11 +112,11 @@ class SizesConfig:
     # Trainings of each size.
     seeds: Annotated[int, whole(1)] = 1
     # Pairs per step.
-    batch: Annotated[int, PAIRS] = 8
+    batch: Annotated[int, PAIRS] = HOW["batch"]
     # Side of the random crops, in pixels.
-    crop: Annotated[int, CROP] = 64
-    # Learning rate. It rises over 300 steps, then falls along a cosine.
-    lr: Annotated[float, above_zero("RATE")] = 1e-3
+    crop: Annotated[int, CROP] = HOW["crop"]
+    # Learning rate. It rises over 300 steps, at most a quarter, then falls along a cosine.
+    lr: Annotated[float, above_zero("RATE")] = HOW["lr"]
     # A teacher; see python -m train.stage2 --help.
     teacher: Annotated[str | None, reads(word_or_path, "SIZE|CKPT"), unset()] = None
     # Weights of its fused image and of its three reconstructions.
@@ -112,29 +125,34 @@ class SizesConfig:
     # Processes that score.
     workers: Annotated[int | None, whole(1, MOST_PROCESSES), unset("one per core")] = None
 
+    def __post_init__(self) -> None:
+        """Raises InputError where flags say something about scores that are not wanted."""
+        if self.test is None and (self.against or self.workers):
+            raise InputError("--against and --workers are of scores; use --test, or leave them out")
+
     def training(self, setting: Setting, seed: int) -> TrainConfig:
         """The training of a size."""
+        how: dict[str, Any] = {
+            **HOW,
+            **_settings(setting),
+            "steps": self.steps,
+            "batch": self.batch,
+            "crop": self.crop,
+            "lr": self.lr,
+            "warmup": min(HOW["warmup"], self.steps // 4),
+            "split": self.split,
+        }
         return TrainConfig(
             workdir=self.folder(setting, seed),
             data=self.data,
             data_dir=self.data_dir,
-            split=self.split,
-            init="tied",
-            **_settings(setting),
-            steps=self.steps,
-            batch=self.batch,
-            crop=self.crop,
-            lr=self.lr,
-            warmup=min(300, self.steps // 4),
-            cosine=True,
-            clip=50.0,
             seed=seed,
             teacher=self.teacher,
             teacher_weight=self.teacher_weight,
             teacher_parts=self.teacher_parts,
             pictures_every=self.steps,
             log_every=100,
-            resume=True,
+            **how,
         )
 
     def folder(self, setting: Setting, seed: int) -> Path:
@@ -151,7 +169,7 @@ class Point:
         seed: of the training.
         parameters: their number.
         share: products per pixel, over those of the paper's network.
-        validation_loss: the least of the training's checkpoints.
+        validation_loss: the least of the training's checkpoints; None if the training diverged.
         cells: ratios by set and metric; empty if nothing was scored.
     """
 
@@ -159,7 +177,7 @@ class Point:
     seed: int
     parameters: int
     share: float
-    validation_loss: float
+    validation_loss: float | None
     cells: dict[str, dict[str, float]]
 
     @property
@@ -187,41 +205,93 @@ def run(config: SizesConfig) -> int:
     Raises:
         InputError: a training cannot run, or nothing can be scored.
     """
-    chosen = config.only or SETTINGS
+    ready = sources.prepared_once(
+        config.data, config.data_dir, config.out, report=report, progress=Bar().over
+    )
+    config = replace(config, data=ready)
+    points, failed = _known(config), 0
     reference = None
     if config.test:
         against = config.against or checkpoints.shipped()
-        reference = _report(config, against, config.out / "against")
-    points = []
-    jobs = [(setting, seed) for seed in range(config.seeds) for setting in chosen]
+        _, params, _ = checkpoints.load(against, FNet)
+        known = provenance.fingerprint_of(checksums(params))
+        reference = _report(config, against, config.out / f"against-{known[:8]}")
+    jobs = [(s, seed) for seed in range(config.seeds) for s in config.only or SETTINGS]
     for number, (setting, seed) in enumerate(jobs, 1):
         print(f"{number} of {len(jobs)}: {_shown(setting)}, seed {seed}", file=sys.stderr)
-        result = run_stage("stage2", config.training(setting, seed))
-        if not result.finished:
-            say(f"{result.folder}: stopped early; {AGAIN}")
-            return status_of(result) or 1
-        best = result.best_checkpoint
-        if best is None:
-            raise InputError(f"{result.folder}: no validation loss is known; remove the folder")
+        loss: float | None = None
         cells: dict[str, dict[str, float]] = {}
-        if reference:
-            scored = _report(config, best, config.folder(setting, seed) / "scores")
-            cells = weights.ratios(scored, reference)
-        network, params, _ = checkpoints.load(best, FNet)
-        points.append(
-            Point(
-                setting,
-                seed,
-                sum(np.size(x) for x in checkpoints.named_arrays(params).values()),
-                network.products() / FNet().products(),
-                result.course[int(best.name)],
-                cells,
-            )
+        try:
+            result = run_stage("stage2", config.training(setting, seed))
+            if not result.finished:
+                say(f"{result.folder}: stopped early; {AGAIN}")
+                return status_of(result) or 1
+            loss, cells = _scored(config, setting, seed, result, reference)
+        except (Diverged, ValueError) as error:
+            print(f"error: {config.folder(setting, seed)}: {error}", file=sys.stderr)
+            failed = 1
+        network = FNet.of(_settings(setting))
+        points[setting, seed] = Point(
+            setting,
+            seed,
+            sum(math.prod(x.shape) for x in jax.tree.leaves(network.shapes())),
+            network.products() / FNet().products(),
+            loss,
+            cells,
         )
-        _write(config, points)
-    say(table(points))
+        _write(config, list(points.values()))
+        jax.clear_caches()  # no size has another's programs
+    say(table(list(points.values())))
     say(f"{config.out / 'sizes.md'}")
-    return 0
+    return failed
+
+
+def _scored(
+    config: SizesConfig,
+    setting: Setting,
+    seed: int,
+    result: Result,
+    reference: dict[str, Any] | None,
+) -> tuple[float, dict[str, dict[str, float]]]:
+    """The least validation loss of a run, and the cells of the weights that have it.
+
+    Raises:
+        InputError: nothing can be scored.
+        ValueError: a mean has no ratio.
+    """
+    best = result.best_checkpoint
+    if best is None:
+        raise InputError(f"{result.folder}: no validation loss is known; remove the folder")
+    loss = result.course[int(best.name)]
+    if reference is None:
+        return loss, {}
+    found = _report(config, best, config.folder(setting, seed) / "scores")
+    return loss, weights.ratios(found, reference)
+
+
+def _known(config: SizesConfig) -> dict[tuple[Setting, int], Point]:
+    """The points that are in the table already.
+
+    Raises:
+        InputError: they are of another budget, or the file is damaged.
+    """
+    path = config.out / JSON
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(read_text(path))
+        points = [Point(**{**x, "setting": tuple(x["setting"])}) for x in content["points"]]
+        budget = content["budget"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: damaged ({first_line(error)}); remove it") from error
+    if budget != _budget(config):
+        raise InputError(f"{path}: has sizes of another budget; use another --out")
+    return {(point.setting, point.seed): point for point in points}
+
+
+def _budget(config: SizesConfig) -> dict[str, Any]:
+    names = ("steps", "batch", "crop", "lr", "split", "teacher", "teacher_weight", "teacher_parts")
+    return {name: getattr(config, name) for name in names}
 
 
 def _settings(setting: Setting) -> dict[str, Any]:
@@ -238,22 +308,25 @@ def _report(config: SizesConfig, ckpt: Path, out: Path) -> dict[str, Any]:
     asked = BenchmarkConfig(data=config.test, ckpt=ckpt, out=out, workers=config.workers)
     run, found, origin, failures = benchmark.computed(asked, out, asked.sets, measure=False)
     if failures:
-        raise InputError(f"{config.test}: {failures} files cannot be used; see above")
+        raise InputError(
+            f"{config.test}: {counted(failures, 'file')} cannot be used (see above); mend or "
+            f"remove them"
+        )
     return table1.report(run, found, origin)
 
 
 def table(points: Sequence[Point]) -> str:
     """A row for each size and seed, the cheapest first."""
     names = list(next((point.cells for point in points if point.cells), {}))
+    more = len(names) + 1 if names else 0
     rows = [
         [
             _shown(point.setting),
             str(point.seed),
             f"{point.parameters:,}",
             f"1/{1 / point.share:.3g}",
-            f"{point.validation_loss:.3f}",
-            *([f"{point.mean:.3f}"] if names else []),
-            *(f"{value:.3f}" for value in point.by_set),
+            _number(point.validation_loss),
+            *(_number(x) for x in ([point.mean, *point.by_set] if point.cells else [None] * more)),
         ]
         for point in sorted(points, key=lambda point: (point.share, point.setting, point.seed))
     ]
@@ -261,11 +334,17 @@ def table(points: Sequence[Point]) -> str:
     return markdown.table([*head, *(["cells"] if names else []), *names], rows)
 
 
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
 def _write(config: SizesConfig, points: Sequence[Point]) -> None:
     """The table, its numbers and the figure."""
-    budget = {n: getattr(config, n) for n in ("steps", "batch", "crop", "lr", "teacher", "split")}
+    began = (config.folder(x.setting, x.seed) / "stage2/config.json" for x in points)
+    first = next((path for path in began if path.exists()), None)
     content = {
-        "budget": budget,
+        "budget": _budget(config),
+        "data": json.loads(read_text(first))["data"] if first else None,
         "date": provenance.today(),
         "versions": provenance.versions(*provenance.NETWORK, "numpy"),
         "points": [asdict(point) for point in points],
@@ -274,7 +353,7 @@ def _write(config: SizesConfig, points: Sequence[Point]) -> None:
         config.out.mkdir(parents=True, exist_ok=True)
         replace_texts(
             {
-                config.out / "sizes.json": json.dumps(content, indent=1, allow_nan=False) + "\n",
+                config.out / JSON: json.dumps(content, indent=1, allow_nan=False) + "\n",
                 config.out / "sizes.md": table(points) + "\n",
             }
         )
@@ -288,7 +367,9 @@ def draw(path: Path, points: Iterable[Point]) -> None:
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    points = list(points)
+    points = [point for point in points if point.validation_loss is not None]
+    if not points:
+        return
     kinds = ["validation loss"] + (["cells, mean ratio"] if points[0].cells else [])
     figure, panels = pyplot.subplots(
         1, len(kinds), figsize=(6 * len(kinds), 4.5), squeeze=False, layout="constrained"
@@ -307,9 +388,11 @@ def draw(path: Path, points: Iterable[Point]) -> None:
         panel.set_xlabel("operations: 1/x of the paper's network (labels: K, side)")
         panel.set_ylabel(kind)
         panel.legend(fontsize=8)
-    figure.savefig(path, dpi=130)
+    with replace_file(path) as file:
+        figure.savefig(file, format="png", dpi=130)
     pyplot.close(figure)
 
 
 if __name__ == "__main__":
+    use_huge_pages()
     sys.exit(main())

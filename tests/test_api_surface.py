@@ -5,8 +5,8 @@ import json
 
 import api_surface
 
-# What a call reads like without a name: metrics.explain(["MI"]), synthetic.phantom(128, 128).
-POSITIONAL = {"fnet_jax.metrics.explain(metrics)"} | {
+# What a call reads like without a name: metrics.explain(["MI"]), Fuser.pretrained("base").
+POSITIONAL = {"fnet_jax.metrics.explain(metrics)", "fnet_jax.Fuser.pretrained(size)"} | {
     f"fnet_jax.synthetic.{name}({side})"
     for name in ("night_street", "phantom", "random_scene")
     for side in ("height", "width")

@@ -141,6 +141,7 @@ class TrainConfig:
 MAY_CHANGE = frozenset(
     (
         *("workdir", "data", "data_dir", "resume", "dry_run", "workers"),
+        "teacher",  # whose weights are compared, wherever they are
         *("save_every", "save_minutes", "keep", "log_every", "pictures_every"),
         *("coordinator", "num_processes", "process_id", "cluster"),
     )
@@ -185,7 +186,13 @@ def check(config: TrainConfig) -> None:
         raise InputError(
             f"--warmup {config.warmup}: longer than the {config.steps} steps; use a shorter one"
         )
-    if config.teacher and not (config.teacher_weight or config.teacher_parts):
+    weights = {name: getattr(config, name) for name in ("teacher_weight", "teacher_parts")}
+    given = [name for name, value in weights.items() if value != getattr(TrainConfig, name)]
+    if given and not config.teacher:
+        raise InputError(
+            f"{flag_of(given[0])}: there is no teacher; use --teacher, or leave it out"
+        )
+    if config.teacher and not any(weights.values()):
         raise InputError("--teacher: both its weights are 0; leave it out, or use another weight")
     named = (config.coordinator, config.num_processes, config.process_id)
     if any(value is not None for value in named) and (None in named or config.cluster):

@@ -90,7 +90,7 @@ def run(config: StudyConfig, kind: Kind) -> int:
     """
     from eval.downstream import methods, splits, table2
     from eval.downstream.check import absent
-    from eval.downstream.study import Study
+    from eval.downstream.study import Study, fingerprint
 
     assert config.out is not None
     begin = time.perf_counter()
@@ -121,6 +121,7 @@ def run(config: StudyConfig, kind: Kind) -> int:
             seeds=tuple(range(config.seeds)),
             python=config.python.absolute(),
             data=data,
+            program=config.program,
             versions=versions,
             start=config.start,
         )
@@ -139,6 +140,9 @@ def run(config: StudyConfig, kind: Kind) -> int:
         for result in _results(config, one, task, seen, others)
     ]
     origin = _origin(config, study, chosen, seen)
+    for split, others in zip(chosen, truths, strict=True):
+        for truth, other in others.items():
+            origin[f"boxes {truth} of {split.name} (SHA-256)"] = fingerprint(other)
     notes = [f"{name}: {value}" for name, value in origin.items()]
     text = table2.as_markdown(study, results, notes)
     content = table2.as_json(study, results, origin)
@@ -253,7 +257,7 @@ def _results(
             _draw(config, study, task, trained)
         against = VISIBLE if VISIBLE in scored else next(iter(scored))
         yield Result(
-            title if not truth else f"The same models against the boxes *{truth}*",
+            f"{title}, against the boxes *{truth}*" if truth else title,
             study.split,
             intervals.summary(scored, against=against, same_models=bool(config.fixed)),
             {
@@ -298,6 +302,7 @@ def _origin(
     origin: dict[str, Any] = {
         "date": provenance.today(),
         "data (SHA-256)": study.data,
+        "program": study.program,
         "protocol": study.budget.text,
         "start": study.start,
         "seeds": ", ".join(map(str, study.seeds)),

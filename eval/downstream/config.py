@@ -7,7 +7,18 @@ from typing import Annotated
 from tyro.conf import UseAppendAction
 
 from eval.downstream import OWN
-from fnet_jax.cli.flags import FOLDER, PATH, SHIPPED, SIZE, WORD, choice, reads, unset, whole
+from fnet_jax.cli.flags import (
+    FOLDER,
+    PATH,
+    SHIPPED,
+    SIZE,
+    WORD,
+    check_weights,
+    choice,
+    reads,
+    unset,
+    whole,
+)
 from fnet_jax.errors import InputError
 
 RANDOM = "random weights"
@@ -109,6 +120,7 @@ class StudyConfig:
 
     def __post_init__(self) -> None:
         """Raises InputError unless there is something to do."""
+        check_weights(self.ckpt, self.size)
         if self.out is None and not self.leaks:
             raise InputError("use --out FOLDER (or --leaks)")
         names = [name for name, _ in self.method] or [*OWN]
@@ -118,6 +130,11 @@ class StudyConfig:
             raise InputError(f"--fixed {self.fixed}: not one of the methods {', '.join(names)}")
         if len(set(self.split)) < len(self.split):
             raise InputError("--split: one is given twice; use each once")
+
+    @property
+    def program(self) -> str:
+        """What is trained, by name."""
+        raise NotImplementedError
 
     @property
     def start(self) -> str:
@@ -135,6 +152,11 @@ class DetectConfig(StudyConfig):
     # NAME.xml of each. The same models are scored against them too.
     boxes: UseAppendAction[tuple[Annotated[tuple[str, Path], OTHER_BOXES], ...]] = ()
 
+    @property
+    def program(self) -> str:
+        """The name of the detector."""
+        return self.detector
+
     def __post_init__(self) -> None:
         """Raises InputError unless there is something to do."""
         super().__post_init__()
@@ -148,6 +170,11 @@ class SegmentConfig(StudyConfig):
 
     # Weights to start from, a folder or a name that transformers knows.
     backbone: Annotated[str | None, WORD, unset(RANDOM)] = None
+
+    @property
+    def program(self) -> str:
+        """The name of the segmenter."""
+        return "SegFormer-B0"
 
     @property
     def start(self) -> str:

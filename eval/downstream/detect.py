@@ -1,6 +1,6 @@
 """``python -m eval.detect``: what fused images are worth to a detector."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -104,26 +104,45 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "python -m eval.detec
     return run(argv, kind)
 
 
-def _budgets(config: DetectConfig) -> Mapping[str, Any]:
+@dataclass(frozen=True)
+class Offered:
+    """A detector that can be chosen.
+
+    Attributes:
+        packages: that its program needs.
+        made: makes it, for a number of threads.
+    """
+
+    packages: Sequence[str]
+    made: Callable[[int], Finder]
+
+
+def _offered(config: DetectConfig) -> Offered:
     from eval.downstream import fcos, yolo
 
-    return fcos.BUDGETS if config.detector == "fcos" else yolo.BUDGETS
+    return {
+        "yolov5": Offered(yolo.PACKAGES, lambda threads: yolo.Yolo()),
+        "fcos": Offered(fcos.PACKAGES, fcos.Fcos),
+    }[config.detector]
+
+
+def _budgets(config: DetectConfig) -> Mapping[str, Any]:
+    from eval.downstream.yolo import BUDGETS  # those of all detectors
+
+    return BUDGETS
 
 
 def _versions(config: DetectConfig) -> dict[str, str]:
-    from eval.downstream import average_precision, fcos, process, yolo
+    from eval.downstream import average_precision, process
 
-    packages = fcos.PACKAGES if config.detector == "fcos" else yolo.PACKAGES
+    packages = _offered(config).packages
     return {**process.versions(config.python, packages), **average_precision.versions()}
 
 
 def _made(config: DetectConfig, study: "Study") -> "Task":
-    from eval.downstream import fcos, yolo
     from fnet_jax.runtime.cores import cores
 
-    if config.detector == "fcos":
-        return Detection(fcos.Fcos(max(1, cores() // config.at_once)))
-    return Detection(yolo.Yolo())
+    return Detection(_offered(config).made(max(1, cores() // config.at_once)))
 
 
 def _truths(config: DetectConfig, scenes: "SceneSet", split: "Split") -> "Mapping[str, SceneSet]":

@@ -5,16 +5,12 @@ from pathlib import Path
 
 from eval.downstream import boxes, coco
 from eval.downstream.torch_program import TorchProgram
-from eval.downstream.training import Budget, Job
+from eval.downstream.training import Job
 from eval.downstream.yolo_files import checked
 from fnet_jax.artifacts.progress import Report
 
 PROGRAM = Path(__file__).parent / "programs" / "fcos.py"
 PACKAGES = ("torch", "torchvision")
-BUDGETS = {
-    "paper": Budget("paper", 100, 16, 1e-2, 640),
-    "quick": Budget("quick", 12, 16, 1e-2, 320),
-}
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ class Fcos:
         Raises:
             InputError: an image or boxes cannot be used, or the program fails.
         """
-        self.program.train(job, {"boxes": _boxes(job), **_numbers(job)}, say)
+        self.program.train(job, lambda: {"boxes": _boxes(job), **_numbers(job)}, say)
         return job.folder / coco.PREDICTIONS
 
     def predict(self, job: Job, images: Path, out: Path) -> Path:

@@ -17,6 +17,7 @@ from fnet_jax import images
 from fnet_jax.artifacts import provenance
 from fnet_jax.artifacts.files import read_text, replace_text, sha256, writable
 from fnet_jax.artifacts.progress import Progress, silent
+from fnet_jax.cli.flags import path
 from fnet_jax.errors import InputError
 from fnet_jax.images.levels import to_8_bits
 from fnet_jax.pairs.match import folded
@@ -57,7 +58,7 @@ def parsed(text: str) -> tuple[str, Path | None]:
         raise ValueError(f"{name!r} is not one of {', '.join(own)}; use {name}=FOLDER")
     if equals and (not folder or name in own):
         raise ValueError(f"{text!r}: use NAME=FOLDER with a name other than {', '.join(own)}")
-    return name, Path(folder).expanduser() if equals else None
+    return name, path(folder) if equals else None
 
 
 def of_source(name: str) -> Method:
@@ -96,8 +97,8 @@ def of_folder(name: str, folder: Path, scenes: Sequence[Scene]) -> Method:
         InputError: an image of a scene is missing, or there are two.
     """
     files: dict[str, list[Path]] = {}
-    for path in images.find(folder):
-        files.setdefault(folded(path.stem), []).append(path)
+    for file in images.find(folder):
+        files.setdefault(folded(file.stem), []).append(file)
     for scene in scenes:
         found = files.get(folded(scene.name), [])
         if len(found) != 1:
@@ -105,12 +106,12 @@ def of_folder(name: str, folder: Path, scenes: Sequence[Scene]) -> Method:
             raise InputError(f"{folder}: has {what} of {scene.name}; every scene needs one")
 
     def see(scene: Scene) -> np.ndarray:
-        (path,) = files[folded(scene.name)]
-        image = three_channels(to_8_bits(images.read(path)))
+        (file,) = files[folded(scene.name)]
+        image = three_channels(to_8_bits(images.read(file)))
         height, width = images.size(scene.visible)
         if image.shape[:2] != (height, width):
             raise InputError(
-                f"{path}: is {image.shape[1]}×{image.shape[0]}, not {width}×{height} as its "
+                f"{file}: is {image.shape[1]}×{image.shape[0]}, not {width}×{height} as its "
                 f"sources; use images of their size"
             )
         return image

@@ -13,6 +13,7 @@ from eval.downstream.check import classes_in
 from eval.downstream.methods import NAME
 from eval.downstream.scenes import SceneSet
 from fnet_jax.artifacts.words import counted
+from fnet_jax.cli.flags import path
 from fnet_jax.errors import InputError, reason
 from fnet_jax.pairs.match import folded
 
@@ -24,7 +25,7 @@ def parsed(text: str) -> tuple[str, Path]:
     name, _, folder = text.partition("=")
     if not NAME.fullmatch(name) or not folder:
         raise ValueError(f"{text!r} is not NAME=FOLDER, such as visible=boxes_visible/")
-    return name, Path(folder).expanduser()
+    return name, path(folder)
 
 
 def of_folder(folder: Path, scenes: SceneSet, names: Collection[str]) -> SceneSet:
@@ -40,12 +41,12 @@ def of_folder(folder: Path, scenes: SceneSet, names: Collection[str]) -> SceneSe
             boxes that cannot be.
     """
     try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
     except OSError as error:
         raise InputError(f"{folder}: cannot be read ({reason(error)}); check --boxes") from error
     found: dict[str, list[Path]] = defaultdict(list)
-    for path in paths:
-        found[folded(path.stem)].append(path)
+    for file in files:
+        found[folded(file.stem)].append(file)
     missing = sorted(name for name in names if folded(name) not in found)
     if missing:
         raise InputError(
@@ -55,10 +56,10 @@ def of_folder(folder: Path, scenes: SceneSet, names: Collection[str]) -> SceneSe
     kept = []
     for scene in scenes.scenes:
         if scene.name in names:
-            path, *more = found[folded(scene.name)]
+            file, *more = found[folded(scene.name)]
             if more:
-                raise InputError(f"{path}: {more[0].name} has boxes of this scene too; keep one")
-            kept.append(replace(scene, truth=path))
+                raise InputError(f"{file}: {more[0].name} has boxes of this scene too; keep one")
+            kept.append(replace(scene, truth=file))
     other = replace(scenes, scenes=tuple(kept))
     for scene in kept:
         classes_in(scene, other)

@@ -49,7 +49,7 @@ class SegFormer:
             InputError: the program fails.
         """
         settings = {"weights": self.backbone, "labels": str(self.labels.absolute())}
-        self.program.train(job, settings, say)
+        self.program.train(job, lambda: settings, say)
         return job.folder / "predictions"
 
     def predict(self, job: Job, images: Path, out: Path) -> Path:

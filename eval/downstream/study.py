@@ -66,6 +66,7 @@ class Study:
         seeds: one model of each method for each of them.
         python: interpreter of the environment that holds the programs.
         data: fingerprint of the images and the truth.
+        program: what is trained.
         versions: of the programs.
         start: from which weights.
     """
@@ -77,6 +78,7 @@ class Study:
     seeds: tuple[int, ...]
     python: Path
     data: str
+    program: str
     versions: Mapping[str, str]
     start: str = "random weights"
 
@@ -96,6 +98,7 @@ class Study:
             "set": self.scenes.title,
             "task": self.scenes.task,
             "data": self.data,
+            "program": self.program,
             "budget": asdict(self.budget),
             "versions": dict(self.versions),
             "start": self.start,
@@ -110,6 +113,7 @@ class Study:
                 before = json.loads(read_text(path))
             except ValueError as error:
                 raise InputError(f"{path}: damaged ({error}); {REMEDY}") from error
+        before.setdefault("program", self.program)  # which the first studies did not name
         changed = [name for name, value in made_of.items() if before.get(name) != value]
         if changed:
             raise InputError(
@@ -199,8 +203,7 @@ def score_all(
     against = ""
     if truth:
         label, scenes = truth
-        found = provenance.fingerprint((scene.name, scene.truth) for scene in scenes.scenes)
-        against = f"{label} {found[:8]}"
+        against = f"{label} {fingerprint(scenes)[:8]}"
         trained = {
             name: [(replace(job, scenes=scenes), found) for job, found in models]
             for name, models in trained.items()
@@ -209,6 +212,11 @@ def score_all(
         name: [_scored(task, job, found, name if fixed else None, against) for job, found in models]
         for name, models in trained.items()
     }
+
+
+def fingerprint(truth: SceneSet) -> str:
+    """SHA-256 over the names and files of another truth."""
+    return provenance.fingerprint((scene.name, scene.truth) for scene in truth.scenes)
 
 
 def _bind(job: Job, seen: Path, on: str | None) -> None:

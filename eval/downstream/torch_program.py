@@ -1,7 +1,7 @@
 """Trainings by a program of :mod:`.programs`: its job in a file, what it says in lines of JSON."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,27 +30,40 @@ class TorchProgram:
     environment: Mapping[str, str]
     threads: int | None = None
 
-    def train(self, job: Job, settings: Mapping[str, Any], say: Report) -> None:
+    def train(self, job: Job, settings: Callable[[], Mapping[str, Any]], say: Report) -> None:
         """Trains a model, or goes on; nothing if it is done.
 
         Args:
             job: what is trained on; its folder gets all that is made.
-            settings: what this program needs beside it, as JSON values.
+            settings: gives what this program needs beside it, as JSON values.
             say: is called with a line for each epoch.
 
         Raises:
             InputError: the program fails.
         """
+        if (job.folder / DONE).exists():
+            return
+        given = settings()
         with writable(job.folder, remedy="use another --out"):
             job.folder.mkdir(parents=True, exist_ok=True)
         with process.alone(job.folder, say=say) as keep:
-            if not (job.folder / DONE).exists():
-                more = {**settings, "train": list(job.split.train)}
+            if not (job.folder / DONE).exists():  # by another one, meanwhile
+                more = {**given, "train": list(job.split.train)}
                 for line in self._lines(job, "job.json", more, keep):
                     _progress(line, say)
 
     def apply(self, job: Job, settings: Mapping[str, Any], images: Path, out: Path) -> None:
-        """Applies the trained model of a job to other images of the scenes that test."""
+        """Applies the trained model of a job to other images of the scenes that test.
+
+        Args:
+            job: that is done.
+            settings: as of :meth:`train`, but not of the training.
+            images: folder with NAME.png.
+            out: folder for what is found; nothing is done if it is there.
+
+        Raises:
+            InputError: the program fails.
+        """
         if not (out / DONE).exists():
             apply = {"images": str(images.absolute()), "out": str(out.absolute())}
             for _ in self._lines(job, "apply.json", {**settings, "apply": apply}):
@@ -83,7 +96,7 @@ class TorchProgram:
             [job.python.absolute(), self.path, name],
             job.folder,
             what=self.what,
-            environment={"PYTHONPATH": "", **self.environment},
+            environment={"PYTHONPATH": "", "PYTHONSAFEPATH": "", **self.environment},
             keep=keep,
         )
 

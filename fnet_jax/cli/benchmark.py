@@ -16,6 +16,7 @@ from fnet_jax.cli.flags import (
     MOST_PROCESSES,
     SHIPPED,
     SIZE,
+    check_weights,
     names,
     parse,
     reads,
@@ -90,6 +91,7 @@ class BenchmarkConfig:
 
     def __post_init__(self) -> None:
         """Raises InputError unless there is one thing to do."""
+        check_weights(self.ckpt, self.size)
         if (self.out is None) == (self.verify is None):
             raise InputError("use either --out or --verify")
 

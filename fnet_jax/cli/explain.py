@@ -18,6 +18,7 @@ from fnet_jax.cli.flags import (
     SHIPPED,
     SIZE,
     above_zero,
+    check_weights,
     choice,
     finite,
     parse,
@@ -120,6 +121,11 @@ class ExplainConfig(Sources):
     max_pixels: Annotated[int, whole(1, 2**40)] = 500_000
     # Replace reports that already exist.
     overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises InputError where flags do not go together."""
+        super().__post_init__()
+        check_weights(self.ckpt, self.size)
 
 
 def main(argv: Sequence[str] | None = None, *, prog: str = "fnet explain") -> int:

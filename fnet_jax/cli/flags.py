@@ -69,16 +69,13 @@ def parse(
     try:
         with redirect_stdout(shown), redirect_stderr(shown):
             _check_given_once(config, argv)
-            found = tyro.cli(
+            return tyro.cli(
                 config,
                 args=argv,
                 prog=prog,
                 description="",
                 config=(FlagCreatePairsOff,),
             )
-            if getattr(found, "size", None) and getattr(found, "ckpt", None):
-                raise InputError("--size is of the shipped weights; leave out --size or --ckpt")
-            return found
     except (InputError, SystemExit) as stop:
         if isinstance(stop, SystemExit) and not stop.code:
             usage, _, flags = re.sub(r" +$", "", shown.getvalue(), flags=re.M).partition("\n\n")
@@ -272,4 +269,10 @@ SIZE = (
         help_behavior_hint=f"(default: {sizes.BASE})",
     ),
 )
-"""Of a field ``size`` beside a field ``ckpt``, None unless it is given."""
+"""Of a field ``size`` beside a field ``ckpt``, None unless it is given (:func:`check_weights`)."""
+
+
+def check_weights(ckpt: Path | None, size: str | None) -> None:
+    """Raises InputError where both a checkpoint and a size of the shipped weights are given."""
+    if ckpt and size:
+        raise InputError("--size is of the shipped weights; leave out --size or --ckpt")

@@ -19,6 +19,7 @@ from fnet_jax.cli.flags import (
     PATH,
     SHIPPED,
     SIZE,
+    check_weights,
     choice,
     parse,
     path,
@@ -127,6 +128,7 @@ class FuseConfig(Sources):
 
     def __post_init__(self) -> None:
         """Raises InputError unless the flags name one source of images."""
+        check_weights(self.ckpt, self.size)
         if not self.photos:
             super().__post_init__()
         elif self.samples or any((self.i1, self.i2, self.pairs, self.pattern)):

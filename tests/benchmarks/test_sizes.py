@@ -2,12 +2,15 @@
 
 import json
 
+import command
 import pytest
 from made_up_files import write_pair
 
+from benchmarks import sizes
 from benchmarks.sizes import main
 from fnet_jax import images
 from fnet_jax.networks.fnet import FNet
+from train.run.watch import Diverged
 
 
 @pytest.fixture
@@ -19,33 +22,58 @@ def compare(tmp_path, small_checkpoint):
     def call(*more):
         flags = ["--data=synthetic", "--steps=2", "--batch=2", "--crop=16", "--workers=1"]
         places = [f"--out={tmp_path / 'out'}", f"--test={tmp_path / 'test'}"]
-        return main([*flags, *places, f"--against={small_checkpoint}", *more])
+        call = [*flags, *places, f"--against={small_checkpoint}"]
+        return main(command.flags(call, *more))
 
     return call
 
 
+def points(tmp_path):
+    found = json.loads((tmp_path / "out/sizes.json").read_text())["points"]
+    return {tuple(point["setting"]): point for point in found}
+
+
 def test_the_whole_way_and_on(compare, tmp_path, capsys):
     assert compare("--only=2,3,1") == 0
-    (point,) = json.loads((tmp_path / "out/sizes.json").read_text())["points"]
+    (point,) = points(tmp_path).values()
     network = FNet(features=2, kernel_size=3, iterations=1)
     assert point["share"] == network.products() / FNet().products()
-    run = tmp_path / "out/runs/K2-side3-N1/seed0"
-    reports = []
-    for state in (run / "scores/state.json", tmp_path / "out/against/state.json"):
-        assert state.is_file()
-        reports.append(state.stat().st_mtime_ns)
     assert point["cells"].keys() == {"tno"}
+    run = tmp_path / "out/runs/K2-side3-N1/seed0"
+    kept = [run / "stage2/metrics.jsonl", *tmp_path.glob("out/*/TNO*/*.png"), *run.rglob("*.png")]
+    before = [path.stat().st_mtime_ns for path in kept]
     assert images.read(tmp_path / "out/sizes.png").size
-    trained = (run / "stage2/metrics.jsonl").read_text()
 
-    assert compare("--only=2,3,1", "--only=3,3,0") == 0
-    found = json.loads((tmp_path / "out/sizes.json").read_text())["points"]
-    assert found[0] == point
-    assert [x["setting"] for x in found] == [[2, 3, 1], [3, 3, 0]]
-    assert (run / "stage2/metrics.jsonl").read_text() == trained
+    assert compare("--only=3,3,0") == 0  # is added
+    assert "nothing left to do" not in capsys.readouterr().out
+    assert list(points(tmp_path)) == [(2, 3, 1), (3, 3, 0)]
+    assert points(tmp_path)[2, 3, 1] == point
     rows = (tmp_path / "out/sizes.md").read_text().splitlines()[2:]
     assert [row.split(" | ")[0] for row in rows] == ["| K 3, 3×3, N 0", "| K 2, 3×3, N 1"]
+    assert compare("--only=2,3,1") == 0
     assert "nothing left to do" in capsys.readouterr().out
+    assert [path.stat().st_mtime_ns for path in kept] == before
+    assert len(points(tmp_path)) == 2
+
+    assert compare("--only=2,3,1", "--steps=3") == 1
+    assert "has sizes of another budget; use another --out" in capsys.readouterr().err
+
+
+def test_a_training_that_diverges_does_not_end_the_others(compare, tmp_path, monkeypatch, capsys):
+    train = sizes.run_stage
+
+    def diverges(stage, config):
+        if config.features == 2:
+            raise Diverged("step 1 gave loss nan")
+        return train(stage, config)
+
+    monkeypatch.setattr(sizes, "run_stage", diverges)
+    assert compare("--only=2,3,0", "--only=3,3,0") == 1
+    assert "K2-side3-N0/seed0: step 1 gave loss nan" in capsys.readouterr().err
+    found = points(tmp_path)
+    assert found[2, 3, 0]["validation_loss"] is None
+    assert found[3, 3, 0]["validation_loss"] > 0
+    assert "| – |" in (tmp_path / "out/sizes.md").read_text()
 
 
 def test_a_wrong_size_is_named(compare, capsys):

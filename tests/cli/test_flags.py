@@ -205,8 +205,9 @@ def test_every_path_of_every_command_is_expanded(monkeypatch):
             found[f"{config.__name__}.{name}"] = specs = list(specs_in(kind))
             assert bool(specs) == has_path, (config, name)
             for spec in specs:
-                read = spec.instance_from_str(["A=~/x" if name == "method" else "~/x"])
-                assert Path("/home/someone/x") in (read, read[-1] if name == "method" else None)
+                named = name in ("method", "boxes")
+                read = spec.instance_from_str(["A=~/x" if named else "~/x"])
+                assert Path("/home/someone/x") in (read, read[-1] if named else None)
     assert sum(map(len, found.values())) > 20
 
 
@@ -244,3 +245,16 @@ def test_arguments_without_a_name(capsys):
     assert parse(Placed, ["--many", "that"]) == Placed("that", many=True)
     for wrong in ([], ["other"], ["this", "that"]):
         refused(wrong, capsys, Placed)
+
+
+@pytest.mark.parametrize("name", ["BenchmarkConfig", "DetectConfig", "ExplainConfig", "FuseConfig"])
+def test_weights_are_a_checkpoint_or_a_size(name, capsys):
+    config = next(config for config in api_surface.configs() if config.__name__ == name)
+    source = "--data=x" if name in ("BenchmarkConfig", "DetectConfig") else "--samples"
+    call = [source, "--out=y"]
+    assert parse(config, [*call, "--size=base"]).size == "base"
+    for wrong, words in ((["--size=base", "--ckpt=z"], "leave out"), (["--size=x"], "use base")):
+        with pytest.raises(SystemExit) as stopped:
+            parse(config, [*call, *wrong])
+        assert stopped.value.code == 2
+        assert words in capsys.readouterr().err

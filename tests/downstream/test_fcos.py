@@ -10,7 +10,6 @@ from made_up_jobs import TEST, TRAIN, made
 
 from eval.downstream import coco, fcos
 from eval.downstream.detect import Detection
-from eval.downstream.training import Budget
 from fnet_jax import images
 from fnet_jax.errors import InputError
 
@@ -61,8 +60,3 @@ def test_images_of_another_size_than_their_boxes_are_named(job):
     with pytest.raises(InputError, match=r"t1\.png: is 65×48, not 64×48"):
         fcos.Fcos().train(job, lambda line: None)
     assert not job.folder.exists()
-
-
-def test_budgets_are_those_of_the_other_detector():
-    assert fcos.BUDGETS["paper"] == Budget("paper", 100, 16, 1e-2, 640)
-    assert fcos.BUDGETS["quick"] == Budget("quick", 12, 16, 1e-2, 320)

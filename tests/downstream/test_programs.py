@@ -41,7 +41,7 @@ def content(found):
     return [path.read_bytes() for path in files]
 
 
-def stopped_and_continued(trainer, job, monkeypatch):
+def stopped_and_continued(trainer, job):
     """A training of two epochs that is stopped after the first, as after a kill."""
     other = dataclasses.replace(job, folder=job.folder.with_name("again"))
     lines = []
@@ -60,14 +60,14 @@ def stopped_and_continued(trainer, job, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["fcos", "segformer"])
-def test_a_training_that_was_stopped_is_the_same(job, segmenter, kind, tmp_path, monkeypatch):
+def test_a_training_that_was_stopped_is_the_same(job, segmenter, kind, tmp_path):
     trainer = fcos.Fcos(threads=1) if kind == "fcos" else segmenter
     found = trainer.train(job, silent)
     assert len(trainer.losses(job)) == 2
     assert content(trainer.predict(job, job.images, tmp_path / "on")) == content(found)
     done = json.loads((job.folder / "done.json").read_text(encoding="utf-8"))
     assert done["parameters"] > 1e6
-    again = stopped_and_continued(trainer, job, monkeypatch)
+    again = stopped_and_continued(trainer, job)
     assert content(again) == content(found)
 
 

@@ -22,6 +22,7 @@ def study(classes=CLASSES, task="segment"):
         seeds=(0,),
         python=Path("python"),
         data="0" * 64,
+        program="a program",
         versions={"torch": "1"},
     )
 

@@ -20,6 +20,8 @@ SHAPES = [  # (N, H, W), and a kernel (size, size, C, O) of each form: few and m
     ((1, 9, 11), (5, 5, 8, 2)),
     ((2, 5, 6), (3, 3, 20, 4)),
     ((1, 1, 3), (3, 3, 9, 9)),
+    ((2, 4, 3), (5, 5, 2, 40)),  # so large that the gradient is summed in tiles
+    ((2, 4, 3), (5, 5, 40, 2)),
 ]
 
 

@@ -47,6 +47,14 @@ def test_several_on_the_same_pairs(small_network, small_checkpoint, tmp_path, ca
     assert one.split(" | ")[1:] == two.split(" | ")[1:]
 
 
+def test_checkpoints_and_sizes_together(small_checkpoint, capsys):
+    call = ["--data=synthetic", "--crop=16", "--validation=1"]
+    assert main([*call, f"--ckpt={small_checkpoint}", "--size=base"]) == 0
+    *_, one, two = capsys.readouterr().out.splitlines()
+    assert one.startswith(str(small_checkpoint))
+    assert two.split(" | ")[0].endswith("pretrained/base")
+
+
 def test_what_is_missing_is_named(tmp_path, small_checkpoint, capsys):
     assert main(["--data=synthetic", f"--ckpt={tmp_path / 'none'}"]) == 1
     assert f"{tmp_path / 'none'}: does not exist" in capsys.readouterr().err

@@ -138,7 +138,8 @@ class RecipeConfig:
         }
         if name == self.rounds[0]:  # the next takes its network from there
             of_size = {} if self.size == BASE else SIZES[self.size].settings
-            how |= {n: getattr(self, n) or of_size.get(n) for n in NETWORK}
+            given = {n: x for n in NETWORK if (x := getattr(self, n)) is not None}
+            how |= of_size | given
         workdir = self.workdir
         if name == "again":
             how |= {"init": str(workdir / "stage2")}

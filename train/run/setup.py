@@ -80,6 +80,7 @@ def set_up(
     report(f"training on {data.title}")
     check_agreement(data=data.described())
     teacher = resolved.teacher.described() if resolved.teacher else None
+    check_agreement(teacher=teacher)
     if before is not None:
         check_data(folder, before, data.described())
         check_teacher(folder, before, teacher)

@@ -11,6 +11,7 @@ With ``apply``, a trained model is only applied to other images.
 """
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -103,10 +104,13 @@ def train(kind: Kind, model: torch.nn.Module, job: Job, folder: Path, device: st
             value.backward()
             optimizer.step()
             losses.append(value.detach())
+        mean = float(torch.stack(losses).mean())
+        if not math.isfinite(mean):
+            raise SystemExit(f"epoch {epoch + 1} gave the loss {mean}; use a smaller rate")
         line = {
             "epoch": epoch + 1,
             "of": epochs,
-            "loss": float(torch.stack(losses).mean()),
+            "loss": mean,
             "seconds": round(time.perf_counter() - begin, 1),
         }
         lines = [*lines, json.dumps(line)]
