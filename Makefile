@@ -48,7 +48,7 @@ $(VENV)-downstream/ready: requirements-downstream.txt
 	@touch $@
 
 test: lint
-	$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/ready
 	$(RUN) -m ruff check .
