@@ -43,9 +43,10 @@ def test_nobody_is_far_from_itself(batches):
     own = teacher(FNET)
     loss = steps.stage2_loss(FNET, teacher=own)
     _, metrics = jax.jit(loss)({"fnet": own.params}, *batches[0])
-    assert float(metrics["loss/teacher"]) == float(metrics["loss/teacher_parts"]) == 0
+    # Its own sums may be computed in another form, where no gradient is taken: rounding, times 20.
+    assert max(float(metrics["loss/teacher"]), float(metrics["loss/teacher_parts"])) < 1e-4
     _, alone = jax.jit(LOSSES["stage2"])({"fnet": own.params}, *batches[0])
-    assert float(metrics["loss"]) == pytest.approx(float(alone["loss"]), rel=1e-6)
+    assert float(metrics["loss"]) == pytest.approx(float(alone["loss"]), rel=1e-5)
 
 
 def test_terms_are_the_weighed_distances(batches):
