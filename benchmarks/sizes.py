@@ -3,22 +3,22 @@
 import json
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import jax
-import numpy as np
 from tyro.conf import UseAppendAction
 
 from benchmarks import weights
-from fnet_jax.artifacts import markdown, provenance
-from fnet_jax.artifacts.files import read_text, replace_file, replace_texts, writable
+from benchmarks.size_points import Point, Setting, draw, settings, shown, table
+from fnet_jax.artifacts import provenance
+from fnet_jax.artifacts.files import read_text, replace_texts, writable
 from fnet_jax.artifacts.words import counted
 from fnet_jax.cli import benchmark
 from fnet_jax.cli.benchmark import BenchmarkConfig
-from fnet_jax.cli.console import finish, say
+from fnet_jax.cli.console import complain, finish, say
 from fnet_jax.cli.flags import (
     FOLDER,
     MOST_PROCESSES,
@@ -41,7 +41,6 @@ from train.config import CROP, DATA_DIR, PAIRS, SET_OR_FOLDER, WEIGHT, TrainConf
 from train.data import sources
 from train.run.command import AGAIN, logs_shown, report, run_stage, status_of
 from train.run.display import Bar
-from train.run.recipe import SMALL
 from train.run.result import Result
 from train.run.watch import Diverged
 
@@ -68,9 +67,17 @@ stopped, 2 if an option is wrong, 130 after Ctrl-C
 """
 
 JSON = "sizes.json"
-HOW = SMALL["stage2"]  # each size is trained
-Setting = tuple[int, int, int]
-"""Features K, side of the kernels and iterations N."""
+HOW: dict[str, Any] = {
+    "init": "tied",
+    "batch": 8,
+    "crop": 64,
+    "lr": 1e-3,
+    "warmup": 300,
+    "cosine": True,
+    "clip": 50.0,
+    "resume": True,
+}
+"""Flags of each training: one stage II, from nothing."""
 
 SETTINGS: tuple[Setting, ...] = (
     *((4, 3, 1), (4, 5, 0), (12, 3, 0)),  # about 1/400 of the paper's operations and less
@@ -83,7 +90,7 @@ SETTINGS: tuple[Setting, ...] = (
 def _setting(text: str) -> Setting:
     try:
         features, kernel_size, iterations = map(int, text.split(","))
-        FNet.of(_settings((features, kernel_size, iterations))).check()
+        FNet.of(settings((features, kernel_size, iterations))).check()
     except ValueError as error:
         raise ValueError(f"{text!r} is not K,SIDE,N such as 16,5,2 ({error})") from error
     return features, kernel_size, iterations
@@ -134,7 +141,7 @@ class SizesConfig:
         """The training of a size."""
         how: dict[str, Any] = {
             **HOW,
-            **_settings(setting),
+            **settings(setting),
             "steps": self.steps,
             "batch": self.batch,
             "crop": self.crop,
@@ -160,38 +167,6 @@ class SizesConfig:
         return self.out / "runs" / "K{}-side{}-N{}".format(*setting) / f"seed{seed}"
 
 
-@dataclass(frozen=True)
-class Point:
-    """What a size reached with a seed.
-
-    Attributes:
-        setting: features, side of the kernels and iterations.
-        seed: of the training.
-        parameters: their number.
-        share: products per pixel, over those of the paper's network.
-        validation_loss: the least of the training's checkpoints; None if the training diverged.
-        cells: ratios by set and metric; empty if nothing was scored.
-    """
-
-    setting: Setting
-    seed: int
-    parameters: int
-    share: float
-    validation_loss: float | None
-    cells: dict[str, dict[str, float]]
-
-    @property
-    def by_set(self) -> list[float]:
-        """The mean ratio of each set."""
-        return [float(np.mean(list(row.values()))) for row in self.cells.values()]
-
-    @property
-    def mean(self) -> float:
-        """The mean of all cells; NaN without any."""
-        every = [value for row in self.cells.values() for value in row.values()]
-        return float(np.mean(every)) if every else np.nan
-
-
 def main(argv: Sequence[str] | None = None, *, prog: str = "python -m benchmarks.sizes") -> int:
     """Runs the command; returns its exit status."""
     config = parse(SizesConfig, argv, prog=prog, description=DESCRIPTION, examples=EXAMPLES)
@@ -209,28 +184,32 @@ def run(config: SizesConfig) -> int:
         config.data, config.data_dir, config.out, report=report, progress=Bar().over
     )
     config = replace(config, data=ready)
-    points, failed = _known(config), 0
-    reference = None
+    reference, against = None, None
     if config.test:
-        against = config.against or checkpoints.shipped()
-        _, params, _ = checkpoints.load(against, FNet)
-        known = provenance.fingerprint_of(checksums(params))
-        reference = _report(config, against, config.out / f"against-{known[:8]}")
+        ckpt = config.against or checkpoints.shipped()
+        _, params, _ = checkpoints.load(ckpt, FNet)
+        against = provenance.fingerprint_of(checksums(params))
+        reference = _report(config, ckpt, config.out / f"against-{against[:8]}")
+    points, against = _known(config, against)
+    failed = 0
     jobs = [(s, seed) for seed in range(config.seeds) for s in config.only or SETTINGS]
     for number, (setting, seed) in enumerate(jobs, 1):
-        print(f"{number} of {len(jobs)}: {_shown(setting)}, seed {seed}", file=sys.stderr)
-        loss: float | None = None
-        cells: dict[str, dict[str, float]] = {}
+        print(f"{number} of {len(jobs)}: {shown(setting)}, seed {seed}", file=sys.stderr)
+        before = points.get((setting, seed))
+        loss, cells = None, before.cells if before else {}  # which need not be asked for again
         try:
             result = run_stage("stage2", config.training(setting, seed))
             if not result.finished:
                 say(f"{result.folder}: stopped early; {AGAIN}")
                 return status_of(result) or 1
-            loss, cells = _scored(config, setting, seed, result, reference)
-        except (Diverged, ValueError) as error:
-            print(f"error: {config.folder(setting, seed)}: {error}", file=sys.stderr)
+            loss, best = _best(result)
+            if reference:
+                scored = _report(config, best, config.folder(setting, seed) / "scores")
+                cells = _ratios(scored, reference)
+        except (Diverged, NoRatioError) as error:
+            complain(f"{config.folder(setting, seed)}: {error}")
             failed = 1
-        network = FNet.of(_settings(setting))
+        network = FNet.of(settings(setting))
         points[setting, seed] = Point(
             setting,
             seed,
@@ -239,67 +218,63 @@ def run(config: SizesConfig) -> int:
             loss,
             cells,
         )
-        _write(config, list(points.values()))
+        _write(config, list(points.values()), against)
         jax.clear_caches()  # no size has another's programs
     say(table(list(points.values())))
     say(f"{config.out / 'sizes.md'}")
     return failed
 
 
-def _scored(
-    config: SizesConfig,
-    setting: Setting,
-    seed: int,
-    result: Result,
-    reference: dict[str, Any] | None,
-) -> tuple[float, dict[str, dict[str, float]]]:
-    """The least validation loss of a run, and the cells of the weights that have it.
+class NoRatioError(Exception):
+    """A mean of a metric that the other weights' cannot be divided by, or the other way round."""
 
-    Raises:
-        InputError: nothing can be scored.
-        ValueError: a mean has no ratio.
-    """
+
+def _best(result: Result) -> tuple[float, Path]:
+    """The least validation loss of a run, and the checkpoint that has it; raises InputError."""
     best = result.best_checkpoint
     if best is None:
         raise InputError(f"{result.folder}: no validation loss is known; remove the folder")
-    loss = result.course[int(best.name)]
-    if reference is None:
-        return loss, {}
-    found = _report(config, best, config.folder(setting, seed) / "scores")
-    return loss, weights.ratios(found, reference)
+    return result.course[int(best.name)], best
 
 
-def _known(config: SizesConfig) -> dict[tuple[Setting, int], Point]:
-    """The points that are in the table already.
+def _ratios(found: dict[str, Any], reference: dict[str, Any]) -> dict[str, dict[str, float]]:
+    try:
+        return weights.ratios(found, reference)
+    except ValueError as error:
+        raise NoRatioError(error) from error
+
+
+def _known(
+    config: SizesConfig, against: str | None
+) -> tuple[dict[tuple[Setting, int], Point], str | None]:
+    """The points that are in the table already, and which weights their cells are against.
+
+    Args:
+        config: of the command.
+        against: fingerprint of the weights that are compared with now; None if none are.
 
     Raises:
-        InputError: they are of another budget, or the file is damaged.
+        InputError: they are of another budget or against other weights, or the file is damaged.
     """
     path = config.out / JSON
     if not path.exists():
-        return {}
+        return {}, against
     try:
         content = json.loads(read_text(path))
         points = [Point(**{**x, "setting": tuple(x["setting"])}) for x in content["points"]]
-        budget = content["budget"]
+        budget, before = content["budget"], content["against"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: damaged ({first_line(error)}); remove it") from error
     if budget != _budget(config):
         raise InputError(f"{path}: has sizes of another budget; use another --out")
-    return {(point.setting, point.seed): point for point in points}
+    if against and before and against != before:
+        raise InputError(f"{path}: has cells against other weights; use another --out")
+    return {(point.setting, point.seed): point for point in points}, against or before
 
 
 def _budget(config: SizesConfig) -> dict[str, Any]:
     names = ("steps", "batch", "crop", "lr", "split", "teacher", "teacher_weight", "teacher_parts")
     return {name: getattr(config, name) for name in names}
-
-
-def _settings(setting: Setting) -> dict[str, Any]:
-    return dict(zip(("features", "kernel_size", "iterations"), setting, strict=True))
-
-
-def _shown(setting: Setting) -> str:
-    return f"K {setting[0]}, {setting[1]}×{setting[1]}, N {setting[2]}"
 
 
 def _report(config: SizesConfig, ckpt: Path, out: Path) -> dict[str, Any]:
@@ -315,35 +290,13 @@ def _report(config: SizesConfig, ckpt: Path, out: Path) -> dict[str, Any]:
     return table1.report(run, found, origin)
 
 
-def table(points: Sequence[Point]) -> str:
-    """A row for each size and seed, the cheapest first."""
-    names = list(next((point.cells for point in points if point.cells), {}))
-    more = len(names) + 1 if names else 0
-    rows = [
-        [
-            _shown(point.setting),
-            str(point.seed),
-            f"{point.parameters:,}",
-            f"1/{1 / point.share:.3g}",
-            _number(point.validation_loss),
-            *(_number(x) for x in ([point.mean, *point.by_set] if point.cells else [None] * more)),
-        ]
-        for point in sorted(points, key=lambda point: (point.share, point.setting, point.seed))
-    ]
-    head = ["size", "seed", "parameters", "operations", "validation loss"]
-    return markdown.table([*head, *(["cells"] if names else []), *names], rows)
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _write(config: SizesConfig, points: Sequence[Point]) -> None:
+def _write(config: SizesConfig, points: Sequence[Point], against: str | None) -> None:
     """The table, its numbers and the figure."""
     began = (config.folder(x.setting, x.seed) / "stage2/config.json" for x in points)
     first = next((path for path in began if path.exists()), None)
     content = {
         "budget": _budget(config),
+        "against": against,
         "data": json.loads(read_text(first))["data"] if first else None,
         "date": provenance.today(),
         "versions": provenance.versions(*provenance.NETWORK, "numpy"),
@@ -358,39 +311,6 @@ def _write(config: SizesConfig, points: Sequence[Point]) -> None:
             }
         )
         draw(config.out / "sizes.png", points)
-
-
-def draw(path: Path, points: Iterable[Point]) -> None:
-    """Operations against the validation loss, and against the cells if there are any."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    points = [point for point in points if point.validation_loss is not None]
-    if not points:
-        return
-    kinds = ["validation loss"] + (["cells, mean ratio"] if points[0].cells else [])
-    figure, panels = pyplot.subplots(
-        1, len(kinds), figsize=(6 * len(kinds), 4.5), squeeze=False, layout="constrained"
-    )
-    for panel, kind in zip(panels[0], kinds, strict=True):
-        for N in sorted({point.setting[2] for point in points}):
-            some = [point for point in points if point.setting[2] == N]
-            values = [x.validation_loss if kind == kinds[0] else x.mean for x in some]
-            panel.scatter([1 / x.share for x in some], values, label=f"N = {N}", s=18)
-            for point, value in zip(some, values, strict=True):
-                at = (1 / point.share, value)
-                text = f"{point.setting[0]}, {point.setting[1]}"
-                panel.annotate(text, at, (3, 3), textcoords="offset points", fontsize=7)
-        panel.set_xscale("log")
-        panel.invert_xaxis()
-        panel.set_xlabel("operations: 1/x of the paper's network (labels: K, side)")
-        panel.set_ylabel(kind)
-        panel.legend(fontsize=8)
-    with replace_file(path) as file:
-        figure.savefig(file, format="png", dpi=130)
-    pyplot.close(figure)
 
 
 if __name__ == "__main__":

@@ -190,7 +190,7 @@ def check(config: TrainConfig) -> None:
     given = [name for name, value in weights.items() if value != getattr(TrainConfig, name)]
     if given and not config.teacher:
         raise InputError(
-            f"{flag_of(given[0])}: there is no teacher; use --teacher, or leave it out"
+            f"{flag_of(given[0])} changes nothing without --teacher; add --teacher, or leave it out"
         )
     if config.teacher and not any(weights.values()):
         raise InputError("--teacher: both its weights are 0; leave it out, or use another weight")

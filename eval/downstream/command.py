@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eval.downstream import FNET, OWN, SIZED, VISIBLE
+from eval.downstream import FNET, OWN, VISIBLE
 from eval.downstream.config import DESCRIPTION, EXAMPLES, StudyConfig
 from fnet_jax.artifacts.files import replace_texts, writable
 from fnet_jax.artifacts.words import counted, one_line
@@ -38,7 +38,8 @@ class Kind:
         prog: the command's name.
         what: of the description.
         sets: of the description.
-        program: the programs that train.
+        programs: that train, of the description.
+        trained: the name of what is trained.
         budgets: gives the budgets by protocol.
         versions: asks the interpreter for the versions of the program.
         made: gives the task for a study.
@@ -51,7 +52,8 @@ class Kind:
     prog: str
     what: str
     sets: str
-    program: str
+    programs: str
+    trained: Callable[[Any], str]
     budgets: Callable[[Any], Mapping[str, Any]]
     versions: Callable[[Any], dict[str, str]]
     made: "Callable[[Any, Study], Task]"
@@ -61,7 +63,7 @@ class Kind:
 
 def main(argv: Sequence[str] | None, kind: Kind) -> int:
     """Runs a command; returns its exit status."""
-    description = DESCRIPTION.format(what=kind.what, sets=kind.sets, program=kind.program)
+    description = DESCRIPTION.format(what=kind.what, sets=kind.sets, programs=kind.programs)
     config = parse(kind.config, argv, prog=kind.prog, description=description, examples=EXAMPLES)
     if config.leaks:
         return finish(lambda: leaks(config, kind), stopped="nothing was trained")
@@ -90,7 +92,7 @@ def run(config: StudyConfig, kind: Kind) -> int:
     """
     from eval.downstream import methods, splits, table2
     from eval.downstream.check import absent
-    from eval.downstream.study import Study, fingerprint
+    from eval.downstream.study import Study, fingerprint_of_truth
 
     assert config.out is not None
     begin = time.perf_counter()
@@ -121,7 +123,7 @@ def run(config: StudyConfig, kind: Kind) -> int:
             seeds=tuple(range(config.seeds)),
             python=config.python.absolute(),
             data=data,
-            program=config.program,
+            program=kind.trained(config),
             versions=versions,
             start=config.start,
         )
@@ -142,7 +144,7 @@ def run(config: StudyConfig, kind: Kind) -> int:
     origin = _origin(config, study, chosen, seen)
     for split, others in zip(chosen, truths, strict=True):
         for truth, other in others.items():
-            origin[f"boxes {truth} of {split.name} (SHA-256)"] = fingerprint(other)
+            origin[f"boxes {truth} of {split.name} (SHA-256)"] = fingerprint_of_truth(other)
     notes = [f"{name}: {value}" for name, value in origin.items()]
     text = table2.as_markdown(study, results, notes)
     content = table2.as_json(study, results, origin)
@@ -216,7 +218,7 @@ def _made(
 
     if folder is not None:
         return methods.of_folder(name, folder, scenes)
-    if name != FNET and name not in SIZED:
+    if name != FNET:
         return methods.of_source(name)
     # JAX would keep three quarters of a GPU, which the programs need.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
@@ -225,9 +227,8 @@ def _made(
     from fnet_jax.weights import checkpoints
 
     keep_programs()
-    size = SIZED.get(name, config.size)
-    ckpt = config.ckpt if name == FNET else None
-    return methods.of_fuser(name, Fuser.from_checkpoint(ckpt or checkpoints.shipped(size)))
+    ckpt = config.ckpt or checkpoints.shipped(config.size)
+    return methods.of_fuser(name, Fuser.from_checkpoint(ckpt))
 
 
 def _results(

@@ -34,16 +34,15 @@ image, with the same budget, start and normalization, test it, and print the
 form of the paper's Table II with 95 % intervals.
 
 --data is a folder of {sets}. --method is Visible, Infrared, Mean (the plain
-average), FNet (fused on the way, with --ckpt or the shipped weights; FNet-SIZE
-with those of another size), or NAME=FOLDER of anybody's fused images; without
-any, Visible, Infrared, Mean and FNet are compared.
+average), FNet (fused on the way, with --ckpt or the shipped weights), or
+NAME=FOLDER of anybody's fused images; without any, these four are compared.
 
 --out gets the images, the trained models, report.md, report.json and pictures;
 with --fixed, reports of their own.
 What is trained is not trained again: the same command continues after any stop.
 
 What trains is a program of its own in an environment of its own, which
-make downstream sets up in .venv-downstream: {program}.
+make downstream sets up in .venv-downstream: {programs}.
 """
 
 EXAMPLES = """\
@@ -132,11 +131,6 @@ class StudyConfig:
             raise InputError("--split: one is given twice; use each once")
 
     @property
-    def program(self) -> str:
-        """What is trained, by name."""
-        raise NotImplementedError
-
-    @property
     def start(self) -> str:
         """The weights that models start from, in words."""
         return RANDOM
@@ -152,11 +146,6 @@ class DetectConfig(StudyConfig):
     # NAME.xml of each. The same models are scored against them too.
     boxes: UseAppendAction[tuple[Annotated[tuple[str, Path], OTHER_BOXES], ...]] = ()
 
-    @property
-    def program(self) -> str:
-        """The name of the detector."""
-        return self.detector
-
     def __post_init__(self) -> None:
         """Raises InputError unless there is something to do."""
         super().__post_init__()
@@ -170,11 +159,6 @@ class SegmentConfig(StudyConfig):
 
     # Weights to start from, a folder or a name that transformers knows.
     backbone: Annotated[str | None, WORD, unset(RANDOM)] = None
-
-    @property
-    def program(self) -> str:
-        """The name of the segmenter."""
-        return "SegFormer-B0"
 
     @property
     def start(self) -> str:

@@ -203,7 +203,7 @@ def score_all(
     against = ""
     if truth:
         label, scenes = truth
-        against = f"{label} {fingerprint(scenes)[:8]}"
+        against = f"{label} {fingerprint_of_truth(scenes)[:8]}"
         trained = {
             name: [(replace(job, scenes=scenes), found) for job, found in models]
             for name, models in trained.items()
@@ -214,7 +214,7 @@ def score_all(
     }
 
 
-def fingerprint(truth: SceneSet) -> str:
+def fingerprint_of_truth(truth: SceneSet) -> str:
     """SHA-256 over the names and files of another truth."""
     return provenance.fingerprint((scene.name, scene.truth) for scene in truth.scenes)
 

@@ -11,8 +11,8 @@ On a CPU:
   32 outputs always).
 * The gradient with respect to the kernel is summed over tiles that stay in the cache, two at once.
 * Of few maps and small kernels: sums of shifted copies with the pixels of a map side by side; few
-  outputs along rows in any case, as they need little memory; XLA's own gradient of the kernel, met
-  from the side of the few.
+  outputs along rows outside of training too; XLA's own gradient of the kernel, met from the side
+  of the few.
 
 On a GPU few outputs are computed along rows as well.
 """
@@ -32,8 +32,9 @@ Form = Callable[[jax.Array, jax.Array], jax.Array]
 PRECISION = lax.Precision.HIGHEST
 FEW = 8  # channels; the forms for few were measured with up to 6
 NARROW = 32  # maps; to so few, XLA's kernel for two dimensions is slow
-SMALL = 16  # maps of a small network, for which a plain sum of shifted copies is fast
-SMALL_KERNEL = 5  # pixels, likewise
+SMALL = 8  # maps, up to which a faster form is worth two thirds more memory
+SMALL_IN_TRAINING = 16  # maps, likewise; there every map is kept anyway
+SMALL_KERNEL = 5  # pixels, up to which a plain sum of shifted copies is fast
 SMALL_GRADIENT = 160  # side of the kernel × maps, up to which XLA's own gradient is faster
 TAPS_AT_ONCE = 36  # terms of a sum up to which XLA computes it in one fast loop
 AT_ONCE = 4  # outputs per row of the kernel, in neighboring pixels, of a gradient with few outputs
@@ -43,10 +44,9 @@ LANES = 2  # tiles at once: while one is multiplied, the next is copied
 
 def form(shape: tuple[int, ...]) -> Form | None:
     """The form for a kernel (size, size, C, O) outside of training; None where XLA's is best."""
-    size, _, inputs, outputs = shape
+    _, _, inputs, outputs = shape
     if inputs <= FEW and inputs < outputs <= NARROW:
-        small = outputs <= SMALL and size <= SMALL_KERNEL
-        return _from_few_by_maps if small else _from_few
+        return _from_few_form(shape, SMALL)
     if outputs <= 2 and outputs < inputs <= SMALL:
         return _to_few
     if outputs == 1:
@@ -61,7 +61,15 @@ def form_for_training(shape: tuple[int, ...]) -> Form | None:
     _, _, inputs, outputs = shape
     if outputs <= FEW and outputs < inputs:
         return _to_few
-    return form(shape) or (_from_few if inputs <= FEW else None)
+    if inputs <= FEW:
+        return _from_few_form(shape, SMALL_IN_TRAINING)
+    return form(shape)
+
+
+def _from_few_form(shape: tuple[int, ...], small: int) -> Form:
+    size, _, inputs, outputs = shape
+    by_maps = inputs < outputs <= small and size <= SMALL_KERNEL
+    return _from_few_by_maps if by_maps else _from_few
 
 
 def form_on_gpu(shape: tuple[int, ...]) -> Form | None:

@@ -137,7 +137,7 @@ def shipped(size: str | None = None) -> Path:
     Raises:
         InputError: there is no such size.
     """
-    size = size or BASE
+    size = BASE if size is None else size
     if size not in SIZES:
         raise InputError(f"size {size!r} is unknown; use {listed(SIZES)}")
     return SHIPPED / size

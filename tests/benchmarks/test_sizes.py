@@ -9,6 +9,7 @@ from made_up_files import write_pair
 from benchmarks import sizes
 from benchmarks.sizes import main
 from fnet_jax import images
+from fnet_jax.errors import InputError
 from fnet_jax.networks.fnet import FNet
 from train.run.watch import Diverged
 
@@ -57,6 +58,8 @@ def test_the_whole_way_and_on(compare, tmp_path, capsys):
     assert [path.stat().st_mtime_ns for path in kept] == before
     assert len(points(tmp_path)) == 2
 
+    assert compare("--only=2,3,1", scored=False) == 0  # keeps what was scored
+    assert points(tmp_path)[2, 3, 1] == point
     assert compare("--only=2,3,1", "--steps=3") == 1
     assert "has sizes of another budget; use another --out" in capsys.readouterr().err
 
@@ -85,3 +88,26 @@ def test_a_wrong_size_is_named(compare, capsys):
             compare(f"--only={wrong}")
         assert stopped.value.code == 2
         assert "is not K,SIDE,N such as 16,5,2" in capsys.readouterr().err
+
+
+def test_a_mean_without_a_ratio_keeps_the_loss(compare, tmp_path, monkeypatch, capsys):
+    def none(ours, theirs):
+        raise ValueError("tno: the mean CE is inf, so it has no ratio")
+
+    monkeypatch.setattr(sizes.weights, "ratios", none)
+    assert compare("--only=2,3,0") == 1
+    assert "K2-side3-N0/seed0: tno: the mean CE is inf" in capsys.readouterr().err
+    assert points(tmp_path)[2, 3, 0]["validation_loss"] > 0
+
+
+def test_what_cannot_be_used_ends_the_command(compare, monkeypatch, capsys):
+    """It would end every other size too."""
+
+    def refuses(stage, config):
+        raise InputError("data: cannot be used; mend it")
+
+    monkeypatch.setattr(sizes, "run_stage", refuses)
+    assert compare("--only=2,3,0", "--only=3,3,0", scored=False) == 1
+    said = capsys.readouterr().err
+    assert said.count("data: cannot be used") == 1
+    assert "2 of 2" not in said

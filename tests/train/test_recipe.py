@@ -115,7 +115,7 @@ def test_a_recipe_without_a_known_validation_loss_is_refused(tmp_path, monkeypat
 
 def test_flags_change_the_network_of_the_first_round(tmp_path):
     config = recipe.RecipeConfig("msrs", tmp_path, tmp_path, iterations=0, features=2)
-    first, *others = (config.round(name) for name in config.rounds)
+    first, *others = (config.round(name) for name in recipe.RECIPE)
     assert (first.iterations, first.features, first.kernel_size) == (0, 2, None)
     for later in others:  # which take it from there
         assert (later.iterations, later.features, later.kernel_size) == (None, None, None)

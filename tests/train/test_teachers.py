@@ -123,7 +123,7 @@ def test_shipped_sizes_teach(tmp_path):
         ("stage1", "--teacher=base", "only stage II has one"),
         ("stage2", "--teacher=nowhere", "neither a size"),
         ("stage2", "--teacher=base --teacher-weight=0", "both its weights are 0"),
-        ("stage2", "--teacher-parts=1", "there is no teacher"),
+        ("stage2", "--teacher-parts=1", "--teacher-parts changes nothing without --teacher"),
     ],
 )
 def test_what_cannot_be_is_named(tmp_path, stage, text, words):

@@ -7,7 +7,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from fnet_jax.artifacts import provenance
@@ -94,4 +93,4 @@ def find(named: str | None, *, weight: float, parts_weight: float) -> Teacher | 
             f"checkpoint; use one of those"
         )
     network, params, _ = checkpoints.load(path, FNet)
-    return Teacher(network, jax.tree.map(np.asarray, params), weight, parts_weight)
+    return Teacher(network, params, weight, parts_weight)

@@ -1,0 +1,119 @@
+"""What FNet reached at different sizes, as a table and as a figure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fnet_jax.artifacts import markdown
+from fnet_jax.artifacts.files import replace_file
+
+Setting = tuple[int, int, int]
+"""Features K, side of the kernels and iterations N."""
+
+
+def settings(setting: Setting) -> dict[str, Any]:
+    """By the names that :class:`fnet_jax.FNet` has for them."""
+    return dict(zip(("features", "kernel_size", "iterations"), setting, strict=True))
+
+
+def shown(setting: Setting) -> str:
+    """As tables have it."""
+    return f"K {setting[0]}, {setting[1]}×{setting[1]}, N {setting[2]}"
+
+
+@dataclass(frozen=True)
+class Point:
+    """What a size reached with a seed.
+
+    Attributes:
+        setting: features, side of the kernels and iterations.
+        seed: of the training.
+        parameters: their number.
+        share: products per pixel, over those of the paper's network.
+        validation_loss: the least of the training's checkpoints; None if the training diverged.
+        cells: ratios by set and metric; empty if nothing was scored.
+    """
+
+    setting: Setting
+    seed: int
+    parameters: int
+    share: float
+    validation_loss: float | None
+    cells: dict[str, dict[str, float]]
+
+    @property
+    def by_set(self) -> list[float]:
+        """The mean ratio of each set."""
+        return [float(np.mean(list(row.values()))) for row in self.cells.values()]
+
+    @property
+    def mean(self) -> float:
+        """The mean of all cells; NaN without any."""
+        every = [value for row in self.cells.values() for value in row.values()]
+        return float(np.mean(every)) if every else np.nan
+
+
+def table(points: Sequence[Point]) -> str:
+    """A row for each size and seed, the cheapest first."""
+    names = list(next((point.cells for point in points if point.cells), {}))
+    more = len(names) + 1 if names else 0
+    rows = [
+        [
+            shown(point.setting),
+            str(point.seed),
+            f"{point.parameters:,}",
+            f"1/{1 / point.share:.3g}",
+            _number(point.validation_loss),
+            *(_number(x) for x in ([point.mean, *point.by_set] if point.cells else [None] * more)),
+        ]
+        for point in sorted(points, key=lambda point: (point.share, point.setting, point.seed))
+    ]
+    head = ["size", "seed", "parameters", "operations", "validation loss"]
+    return markdown.table([*head, *(["cells"] if names else []), *names], rows)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def draw(path: Path, points: Iterable[Point]) -> None:
+    """Operations against the validation loss, and against the cells if there are any.
+
+    Args:
+        path: of a PNG file, which is written whole or not at all.
+        points: those that diverged are left out; nothing is drawn where none is left.
+    """
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    points = [point for point in points if point.validation_loss is not None]
+    if not points:
+        return
+    values = {"validation loss": [point.validation_loss for point in points]}
+    if any(point.cells for point in points):
+        values["cells, mean ratio"] = [point.mean if point.cells else None for point in points]
+    figure, panels = pyplot.subplots(
+        1, len(values), figsize=(6 * len(values), 4.5), squeeze=False, layout="constrained"
+    )
+    for panel, (kind, heights) in zip(panels[0], values.items(), strict=True):
+        known = [(x, y) for x, y in zip(points, heights, strict=True) if y is not None]
+        for N in sorted({point.setting[2] for point, _ in known}):
+            some = [(1 / x.share, y, x.setting) for x, y in known if x.setting[2] == N]
+            panel.scatter([x for x, _, _ in some], [y for _, y, _ in some], label=f"N = {N}", s=18)
+            for x, y, (K, side, _) in some:
+                panel.annotate(
+                    f"{K}, {side}", (x, y), (3, 3), textcoords="offset points", fontsize=7
+                )
+        panel.set_xscale("log")
+        panel.invert_xaxis()
+        panel.set_xlabel("operations: 1/x of the paper's network (labels: K, side)")
+        panel.set_ylabel(kind)
+        panel.legend(fontsize=8)
+    with replace_file(path) as file:
+        figure.savefig(file, format="png", dpi=130)
+    pyplot.close(figure)
