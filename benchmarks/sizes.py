@@ -37,7 +37,7 @@ from fnet_jax.paper import table1
 from fnet_jax.runtime.memory import use_huge_pages
 from fnet_jax.weights import checkpoints
 from fnet_jax.weights.integrity import checksums
-from train.config import CROP, DATA_DIR, PAIRS, SET_OR_FOLDER, WEIGHT, TrainConfig
+from train.config import CROP, DATA_DIR, PAIRS, SET_OR_FOLDER, SHARE, WEIGHT, TrainConfig
 from train.data import sources
 from train.run.command import AGAIN, logs_shown, report, run_stage, status_of
 from train.run.display import Bar
@@ -75,6 +75,7 @@ HOW: dict[str, Any] = {
     "warmup": 300,
     "cosine": True,
     "clip": 50.0,
+    "contrast": 0.5,
     "resume": True,
 }
 """Flags of each training: one stage II, from nothing."""
@@ -122,6 +123,8 @@ class SizesConfig:
     batch: Annotated[int, PAIRS] = HOW["batch"]
     # Side of the random crops, in pixels.
     crop: Annotated[int, CROP] = HOW["crop"]
+    # Share of the training images whose contrast is raised; see python -m train.stage2 --help.
+    contrast: Annotated[float, SHARE] = HOW["contrast"]
     # Learning rate. It rises over 300 steps, at most a quarter, then falls along a cosine.
     lr: Annotated[float, above_zero("RATE")] = HOW["lr"]
     # A teacher; see python -m train.stage2 --help.
@@ -145,6 +148,7 @@ class SizesConfig:
             "steps": self.steps,
             "batch": self.batch,
             "crop": self.crop,
+            "contrast": self.contrast,
             "lr": self.lr,
             "warmup": min(HOW["warmup"], self.steps // 4),
             "split": self.split,
@@ -273,7 +277,17 @@ def _known(
 
 
 def _budget(config: SizesConfig) -> dict[str, Any]:
-    names = ("steps", "batch", "crop", "lr", "split", "teacher", "teacher_weight", "teacher_parts")
+    names = (
+        "steps",
+        "batch",
+        "crop",
+        "contrast",
+        "lr",
+        "split",
+        "teacher",
+        "teacher_weight",
+        "teacher_parts",
+    )
     return {name: getattr(config, name) for name in names}
 
 

@@ -33,6 +33,7 @@ ITERATIONS = whole(0, MOST_ITERATIONS, "N")
 KERNEL_SIZE = whole(1, LARGEST_KERNEL, "PIXELS", odd=True)
 SIZES = ("features", "iterations", "kernel_size")  # the flags that are settings of the network
 WEIGHT = real("a number from 0", lambda x: x >= 0, "WEIGHT")
+SHARE = real("a number from 0 to 1", lambda x: 0 <= x <= 1, "SHARE")
 PAIRS, STEPS = whole(1, 2**16, "PAIRS"), whole(1, metavar="STEPS")
 CROP = whole(1, 4096, "PIXELS")
 MOST_PIXELS = 2**31  # of a step
@@ -62,6 +63,9 @@ class TrainConfig:
     batch: Annotated[int, PAIRS] = 16
     # Side of the random crops, in pixels.
     crop: Annotated[int, CROP] = 128
+    # Share of the training images whose contrast is raised at random, each by itself, until a part
+    # of it is black and another part white.
+    contrast: Annotated[float, SHARE] = 0.0
     # Learning rate of Adam.
     lr: Annotated[float, above_zero("RATE")] = 1e-4
     # Steps in which the learning rate rises to --lr.

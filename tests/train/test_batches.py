@@ -83,3 +83,54 @@ def test_the_state_of_an_iterator_is_its_place():
     other = batches.batches(Coded(), batch=4, crop=8, seed=1)
     other.set_state(state)
     same(after, [next(other) for _ in range(3)])
+
+
+class Noise:
+    """Pairs of random levels 80…180, whose contrast can be raised."""
+
+    def __len__(self):
+        return 7
+
+    def __getitem__(self, index):
+        images = np.random.default_rng(index).integers(80, 181, (2, 40, 50), np.uint8)
+        return {"I1": images[0], "I2": images[1], "name": f"pair {index}"}
+
+
+def crops_of_noise(**options):
+    iterator = batches.batches(Noise(), batch=4, crop=8, seed=1, **options)
+    return [next(iterator) for _ in range(50)]
+
+
+def test_contrast_changes_its_share_of_the_images_each_by_itself_and_nothing_else():
+    plain, changed = crops_of_noise(), crops_of_noise(contrast=0.25)
+    kinds = []
+    for before, after in zip(plain, changed, strict=True):
+        np.testing.assert_array_equal(before["index"], after["index"])
+        kinds += zip(
+            *((before[name] != after[name]).any(axis=(1, 2, 3)) for name in ("I1", "I2")),
+            strict=True,
+        )
+    shares = [kinds.count(kind) / len(kinds) for kind in ((True, False), (False, True))]
+    # 3/16 of 200 pairs, with a standard deviation of 0.028
+    assert all(0.08 < share < 0.3 for share in shares)
+    assert (True, True) in kinds
+
+
+def test_contrast_makes_a_part_black_and_a_part_white_and_keeps_the_order(rng):
+    image = rng.uniform(0.2, 0.8, (32, 32, 1)).astype(np.float32)
+    changed = batches.with_contrast(image, 0.4, 0.2)
+    assert changed.dtype == np.float32
+    assert abs((changed == 0).mean() - 0.2) < 0.01
+    assert abs((changed == 1).mean() - 0.1) < 0.01
+    order = np.argsort(image, axis=None)
+    assert (np.diff(changed.ravel()[order]) >= 0).all()
+    inside = (changed > 0) & (changed < 1)
+    gain = np.polyfit(image[inside], changed[inside], 1)[0]
+    np.testing.assert_allclose(gain, 1 / (0.74 - 0.32), rtol=0.05)  # the quantiles of the shares
+
+
+def test_contrast_of_an_image_with_little_of_it_is_raised_four_times_at_most():
+    faint = np.linspace(0.5, 0.51, 64, dtype=np.float32).reshape(8, 8, 1)
+    changed = batches.with_contrast(faint, 0.0, 1.0)
+    np.testing.assert_allclose(np.ptp(changed), 4 * np.ptp(faint), rtol=1e-4)
+    assert not batches.with_contrast(np.full((8, 8, 1), 0.5, np.float32), 0.5, 0.5).any()

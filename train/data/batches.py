@@ -10,23 +10,57 @@ import numpy as np
 
 from fnet_jax.images.color import to_unit
 
+LARGEST_GAIN = 4.0  # beyond which little is left in a crop but its noise
+
 
 class Augment(grain.transforms.RandomMap):
     """A random crop, flipped or not in each direction, as floats in [0, 1]."""
 
-    def __init__(self, crop: int) -> None:
-        """Crops of ``crop``×``crop`` pixels."""
+    def __init__(self, crop: int, *, contrast: float = 0.0) -> None:
+        """Crops of ``crop``×``crop`` pixels.
+
+        Args:
+            crop: side in pixels.
+            contrast: share of the images that get more contrast, each by itself; see
+                :func:`with_contrast`.
+        """
         self._crop = crop
+        self._contrast = contrast
 
     def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
         """Crops and flips both images of a pair alike."""
         height, width = element["I1"].shape
         y, x = rng.integers(height - self._crop + 1), rng.integers(width - self._crop + 1)
         turn = tuple(slice(None, None, int(step)) for step in rng.choice((1, -1), 2))
-        return {"index": element["index"]} | {
+        images = {
             name: unit(element[name][y : y + self._crop, x : x + self._crop][turn])
             for name in ("I1", "I2")
         }
+        if self._contrast:
+            for name, image in images.items():
+                if rng.random() < self._contrast:
+                    images[name] = with_contrast(image, *rng.random(2))
+        return {"index": element["index"]} | images
+
+
+def with_contrast(image: np.ndarray, darker: float, brighter: float) -> np.ndarray:
+    """An image with a part of its pixels black and another part white.
+
+    The training luma has neither (16…235 of 255), where half of a scan is black: what a network
+    makes of such areas, and of their borders, it learns here.
+
+    Args:
+        image: float32, values in [0, 1].
+        darker: in [0, 1]; this share of half of the pixels becomes 0.
+        brighter: likewise, for 1.
+
+    Returns:
+        The same shape, float32 in [0, 1]. No difference grows by more than ``LARGEST_GAIN``: fewer
+        pixels are 1 where the image has little contrast.
+    """
+    black, white = np.quantile(image, (darker / 2, 1 - brighter / 2))
+    white = max(white, black + 1 / LARGEST_GAIN)
+    return np.clip((image - black) / (white - black), 0, 1).astype(np.float32)
 
 
 def unit(image: np.ndarray) -> np.ndarray:
@@ -54,6 +88,7 @@ def batches(
     batch: int,
     crop: int,
     seed: int,
+    contrast: float = 0.0,
     start: int = 0,
     process: int = 0,
     processes: int = 1,
@@ -68,7 +103,8 @@ def batches(
         pairs: of a :class:`TrainingData`.
         batch: number of pairs over all processes, which divides it.
         crop: side of the crops in pixels.
-        seed: decides order, crops and flips.
+        seed: decides order, crops, flips and contrast.
+        contrast: share of the images that get more contrast.
         start: number of the first batch.
         process: number of this process.
         processes: number of processes.
@@ -79,7 +115,9 @@ def batches(
         ``index``, int64 (batch / processes,), which pairs they are.
     """
     data = grain.MapDataset.source(_Numbered(pairs)).seed(seed).shuffle().repeat(None)
-    data = data.random_map(Augment(crop))[process::processes]  # by the index before the division
+    data = data.random_map(Augment(crop, contrast=contrast))[
+        process::processes
+    ]  # by the index before the division
     data = data.batch(batch // processes, drop_remainder=True)[start:]
     options = grain.ReadOptions(num_threads=4, prefetch_buffer_size=8)
     iterable = data.to_iter_dataset(options)

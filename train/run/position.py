@@ -54,6 +54,7 @@ def _batches(run: Setup) -> grain.DatasetIterator:
         batch=run.config.batch,
         crop=run.config.crop,
         seed=run.config.seed,
+        contrast=run.config.contrast,
         start=run.record["first_batch"],
         process=jax.process_index(),
         processes=jax.process_count(),
