@@ -1,5 +1,6 @@
 """Whole commands, as a user starts them, with made-up images: start and files included."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -13,8 +14,10 @@ import numpy as np
 
 from benchmarks.networks import SIDE, forward_program, step_program
 from benchmarks.timing import Row, in_turn
-from fnet_jax import images
+from fnet_jax import Fuser, images
 from fnet_jax.fusing.shapes import Size, area
+from fnet_jax.networks.fnet import FNet
+from fnet_jax.networks.sizes import BASE, SIZES
 from fnet_jax.synthetic import random_scene
 from fnet_jax.weights import checkpoints
 from train.config import TrainConfig
@@ -120,6 +123,29 @@ def large(repeat: int) -> Row:
     )
 
 
+def sizes(repeat: int) -> Iterator[Row]:
+    """Each size on one 640×480 pair, in turn, and the memory of the whole command."""
+    height, width = 480, 640
+    pair = random_scene(height, width, seed=0)
+    fusers = {size: Fuser.pretrained(size) for size in SIZES}
+    works = {size: functools.partial(fuser.fuse, *pair) for size, fuser in fusers.items()}
+    taken = in_turn(works, repeat)
+    with _folder([(height, width)]) as folder:
+        peaks = {size: _fuse(folder, f"--size={size}")[1] for size in SIZES}
+    for size, seconds in taken.items():
+        ratio = taken[BASE] / seconds
+        operations = FNet().products() / fusers[size].network.products()
+        yield Row(
+            what=f"{width}×{height} pair, `--size {size}`",
+            figure=f"{ratio:.1f} times as fast as {BASE}",
+            details=(
+                f"{seconds:.3g} s with 1/{operations:.3g} of the operations; whole command: "
+                f"{peaks[size] / 2**30:.2f} GiB"
+            ),
+            numbers={"seconds": seconds, "ratio": ratio, "bytes": peaks[size]},
+        )
+
+
 def pipeline(repeat: int) -> Row:
     """Crops per second that training gets, against what its faster step takes."""
     step, _, _ = step_program("stage2", batch=BATCH, crop=CROP)
@@ -156,9 +182,9 @@ def _folder(sizes: list[Size]) -> Iterator[Path]:
         yield folder
 
 
-def _fuse(folder: Path) -> tuple[float, float]:
+def _fuse(folder: Path, weights: str = "--ckpt=ckpt") -> tuple[float, float]:
     """Seconds and peak bytes of the command on such a folder, which keeps programs inside it."""
-    call = [sys.executable, "-m", "eval.fuse", "--ckpt", "ckpt", "--i1", "vi", "--i2", "ir"]
+    call = [sys.executable, "-m", "eval.fuse", weights, "--i1", "vi", "--i2", "ir"]
     paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "PYTHONPATH": paths, "XDG_CACHE_HOME": str(folder / "cache")}
     begin = time.perf_counter()

@@ -26,7 +26,7 @@ implementations are the equations as printed, in JAX (tests/oracle.py), and in
 PyTorch where it is installed.
 """
 
-PARTS = ("forward", "others", "training", "data", "start", "pair", "folder", "large")
+PARTS = ("forward", "others", "training", "data", "start", "pair", "folder", "large", "sizes")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class SpeedConfig:
 
     # How often each is measured; the median counts.
     repeat: Annotated[int, whole(1)] = 5
-    # Measure only one part: forward, others, training, data, start, pair, folder or large.
+    # Measure only one part: forward, others, training, data, start, pair, folder, large or sizes.
     only: Annotated[str | None, choice(PARTS, "PART"), unset("all")] = None
     # File for the figures.
     json: Annotated[Path | None, FILE, unset()] = None
@@ -66,6 +66,8 @@ def rows(config: SpeedConfig) -> Iterator[Row]:
         yield commands.many_sizes(repeat)
     if wanted("large"):
         yield commands.large(repeat)
+    if wanted("sizes"):
+        yield from commands.sizes(repeat)
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eval.downstream import FNET, OWN, VISIBLE
+from eval.downstream import FNET, OWN, SIZED, VISIBLE
 from eval.downstream.config import DESCRIPTION, EXAMPLES, StudyConfig
 from fnet_jax.artifacts.files import replace_texts, writable
 from fnet_jax.artifacts.words import counted, one_line
@@ -218,7 +218,7 @@ def _made(
 
     if folder is not None:
         return methods.of_folder(name, folder, scenes)
-    if name != FNET:
+    if name != FNET and name not in SIZED:
         return methods.of_source(name)
     # JAX would keep three quarters of a GPU, which the programs need.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
@@ -227,7 +227,9 @@ def _made(
     from fnet_jax.weights import checkpoints
 
     keep_programs()
-    ckpt = config.ckpt or checkpoints.shipped(config.size)
+    ckpt = checkpoints.shipped(SIZED.get(name, config.size))
+    if name == FNET and config.ckpt:
+        ckpt = config.ckpt
     return methods.of_fuser(name, Fuser.from_checkpoint(ckpt))
 
 

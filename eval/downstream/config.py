@@ -34,8 +34,9 @@ image, with the same budget, start and normalization, test it, and print the
 form of the paper's Table II with 95 % intervals.
 
 --data is a folder of {sets}. --method is Visible, Infrared, Mean (the plain
-average), FNet (fused on the way, with --ckpt or the shipped weights), or
-NAME=FOLDER of anybody's fused images; without any, these four are compared.
+average), FNet (fused on the way, with --ckpt or the shipped weights; FNet-SIZE
+with those of another size), or NAME=FOLDER of anybody's fused images; without
+any, Visible, Infrared, Mean and FNet are compared.
 
 --out gets the images, the trained models, report.md, report.json and pictures;
 with --fixed, reports of their own.

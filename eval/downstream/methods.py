@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eval.downstream import FNET, INFRARED, OWN, VISIBLE
+from eval.downstream import FNET, INFRARED, OWN, SIZED, VISIBLE
 from eval.downstream.export import scaled
 from eval.downstream.scenes import Scene, sources
 from fnet_jax import images
@@ -53,10 +53,11 @@ def parsed(text: str) -> tuple[str, Path | None]:
     name, equals, folder = text.partition("=")
     if not NAME.fullmatch(name):
         raise ValueError(f"{text!r} is not NAME or NAME=FOLDER, such as Visible or U2Fusion=u2/")
-    if not equals and name not in OWN:
-        raise ValueError(f"{name!r} is not one of {', '.join(OWN)}; use {name}=FOLDER")
-    if equals and (not folder or name in OWN):
-        raise ValueError(f"{text!r}: use NAME=FOLDER with a name other than {', '.join(OWN)}")
+    own = (*OWN, *SIZED)
+    if not equals and name not in own:
+        raise ValueError(f"{name!r} is not one of {', '.join(own)}; use {name}=FOLDER")
+    if equals and (not folder or name in own):
+        raise ValueError(f"{text!r}: use NAME=FOLDER with a name other than {', '.join(own)}")
     return name, path(folder) if equals else None
 
 

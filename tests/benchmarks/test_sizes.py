@@ -37,30 +37,30 @@ def points(tmp_path):
 
 
 def test_the_whole_way_and_on(compare, tmp_path, capsys):
-    assert compare("--only=2,3,1") == 0
+    assert compare("--only=2,3,0") == 0
     (point,) = points(tmp_path).values()
-    network = FNet(features=2, kernel_size=3, iterations=1)
+    network = FNet(features=2, kernel_size=3, iterations=0)
     assert point["share"] == network.products() / FNet().products()
     assert point["cells"].keys() == {"tno"}
-    run = tmp_path / "out/runs/K2-side3-N1/seed0"
+    run = tmp_path / "out/runs/K2-side3-N0/seed0"
     kept = [run / "stage2/metrics.jsonl", *tmp_path.glob("out/*/TNO*/*.png"), *run.rglob("*.png")]
     before = [path.stat().st_mtime_ns for path in kept]
     assert images.read(tmp_path / "out/sizes.png").size
 
     assert compare("--only=3,3,0") == 0  # is added
     assert "nothing left to do" not in capsys.readouterr().out
-    assert list(points(tmp_path)) == [(2, 3, 1), (3, 3, 0)]
-    assert points(tmp_path)[2, 3, 1] == point
+    assert list(points(tmp_path)) == [(2, 3, 0), (3, 3, 0)]
+    assert points(tmp_path)[2, 3, 0] == point
     rows = (tmp_path / "out/sizes.md").read_text().splitlines()[2:]
-    assert [row.split(" | ")[0] for row in rows] == ["| K 3, 3×3, N 0", "| K 2, 3×3, N 1"]
-    assert compare("--only=2,3,1") == 0
+    assert [row.split(" | ")[0] for row in rows] == ["| K 2, 3×3, N 0", "| K 3, 3×3, N 0"]
+    assert compare("--only=2,3,0") == 0
     assert "nothing left to do" in capsys.readouterr().out
     assert [path.stat().st_mtime_ns for path in kept] == before
     assert len(points(tmp_path)) == 2
 
-    assert compare("--only=2,3,1", scored=False) == 0  # keeps what was scored
-    assert points(tmp_path)[2, 3, 1] == point
-    assert compare("--only=2,3,1", "--steps=3") == 1
+    assert compare("--only=2,3,0", scored=False) == 0  # keeps what was scored
+    assert points(tmp_path)[2, 3, 0] == point
+    assert compare("--only=2,3,0", "--steps=3") == 1
     assert "has sizes of another budget; use another --out" in capsys.readouterr().err
 
 

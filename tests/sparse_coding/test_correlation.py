@@ -20,7 +20,7 @@ SHAPES = [  # (N, H, W), channels, outputs, kernel side
     ((1, 3, 1), 2, 2, 3),
     ((2, 4, 4), 1, 1, 1),
     ((2, 7, 9), 4, 8, 5),  # by maps, a channel at a time
-    ((1, 6, 5), 2, 6, 3),  # by maps, all channels at once
+    ((1, 6, 5), 6, 12, 3),  # by maps, all channels at once
     ((2, 5, 6), 6, 40, 5),  # whose gradient is summed in tiles
 ]
 

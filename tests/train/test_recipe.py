@@ -9,7 +9,9 @@ import pytest
 from made_up_files import picture, write
 
 from fnet_jax.cli.flags import parse
+from fnet_jax.errors import InputError
 from fnet_jax.networks.fnet import FNet
+from fnet_jax.networks.sizes import BASE, SIZES
 from fnet_jax.weights import checkpoints
 from fnet_jax.weights.integrity import checksums
 from train.config import TrainConfig
@@ -115,7 +117,36 @@ def test_a_recipe_without_a_known_validation_loss_is_refused(tmp_path, monkeypat
 
 def test_flags_change_the_network_of_the_first_round(tmp_path):
     config = recipe.RecipeConfig("msrs", tmp_path, tmp_path, iterations=0, features=2)
-    first, *others = (config.round(name) for name in recipe.RECIPE)
+    first, *others = (config.round(name) for name in config.rounds)
     assert (first.iterations, first.features, first.kernel_size) == (0, 2, None)
     for later in others:  # which take it from there
         assert (later.iterations, later.features, later.kernel_size) == (None, None, None)
+
+
+@pytest.mark.parametrize("size", [name for name in SIZES if name != BASE])
+def test_a_small_size_is_one_round_of_its_network_from_nothing(tmp_path, size):
+    config = recipe.RecipeConfig("msrs", tmp_path, tmp_path, size=size)
+    assert config.rounds == ["stage2"]
+    done = config.round("stage2")
+    assert done.init == "tied"
+    assert {name: getattr(done, name) for name in SIZES[size].settings} == SIZES[size].settings
+    again = parse(TrainConfig, recipe.command("stage2", done).split(" ")[3:])
+    assert again == done
+
+
+def test_rounds_that_a_size_does_not_have_are_refused(tmp_path):
+    for flag in ("steps1", "steps3"):
+        with pytest.raises(InputError, match=f"--{flag}: --size xs has no such round"):
+            recipe.RecipeConfig("msrs", tmp_path, tmp_path, size="xs", **{flag: 5})
+
+
+def test_another_seed_is_another_training_in_every_round(tmp_path):
+    first, other = (
+        [config.round(name).seed for name in config.rounds]
+        for config in (
+            recipe.RecipeConfig("msrs", tmp_path, tmp_path),
+            recipe.RecipeConfig("msrs", tmp_path, tmp_path, seed=7),
+        )
+    )
+    assert len(first) == 3
+    assert not set(first) & set(other)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fnet_jax.cli.console import finish, say
-from fnet_jax.cli.flags import FOLDER, flag_of, parse, unset, whole
+from fnet_jax.cli.flags import FOLDER, choice, flag_of, parse, unset, whole
 from fnet_jax.errors import InputError
+from fnet_jax.networks.sizes import BASE, SIZES
 from train.config import (
     CROP,
     DATA_DIR,
@@ -21,33 +22,46 @@ from train.config import (
     SET_OR_FOLDER,
     TrainConfig,
 )
+from train.config import SIZES as NETWORK
 from train.run.command import AGAIN, logs_shown, report, run_stage, status_of
 from train.workdir import check_workdir
 
 if TYPE_CHECKING:
     from train.run.result import Result
 
-EVERY: dict[str, Any] = {"split": "train", "batch": 4, "crop": 64, "cosine": True, "resume": True}
-RECIPE: dict[str, dict[str, Any]] = {
-    "stage1": EVERY | {"steps": 600, "lr": 3e-4, "warmup": 100, "clip": 2.0},
-    "stage2": EVERY | {"steps": 10_000, "lr": 3e-4, "warmup": 300, "clip": 50.0},
-    "again": EVERY | {"steps": 2_000, "lr": 1e-4, "warmup": 100, "clip": 50.0, "seed": 1},
+EVERY: dict[str, Any] = {"split": "train", "crop": 64, "cosine": True, "resume": True}
+PAPERS: dict[str, dict[str, Any]] = {
+    "stage1": EVERY | {"batch": 4, "steps": 600, "lr": 3e-4, "warmup": 100, "clip": 2.0},
+    "stage2": EVERY | {"batch": 4, "steps": 10_000, "lr": 3e-4, "warmup": 300, "clip": 50.0},
+    "again": EVERY
+    | {"batch": 4, "steps": 2_000, "lr": 1e-4, "warmup": 100, "clip": 50.0, "seed": 1},
 }
 """Flags of the rounds. The third is stage II again, from where the second ended: the learning rate
 rises once more and falls, on other crops."""
+SMALL: dict[str, dict[str, Any]] = {
+    "stage2": EVERY
+    | {"batch": 8, "steps": 12_000, "lr": 1e-3, "warmup": 300, "clip": 50.0}
+    | {"init": "tied", "contrast": 0.5},
+}
+"""That of the small networks, which need no other (``docs/sizes.md``)."""
 STAGE = {"stage1": "stage1", "stage2": "stage2", "again": "stage2"}
 
+
+def recipe(size: str) -> dict[str, dict[str, Any]]:
+    """The flags of each round of a size, in order."""
+    return PAPERS if size == BASE else SMALL
+
+
 DESCRIPTION = """\
-Train the shipped weights from nothing: stage I, stage II, and stage II again
-from where that ended. The checkpoint of the last round with the smallest
-validation loss becomes one folder, which every command accepts as --ckpt.
+Train the shipped weights of a size from nothing: of the paper's network by stage
+I, stage II, and stage II again from where that ended. The checkpoint of the last
+round with the smallest validation loss becomes one folder, which every command
+accepts as --ckpt.
 
 The rounds run like these commands (python -m train.stage1 --help describes what
 they write):
 
-  {stage1}
-  {stage2}
-  {again}
+{lines}
 
 The same command continues a recipe that was stopped or killed. --out is written
 last. It holds the average of the weights, their configuration, the fingerprint
@@ -82,34 +96,54 @@ class RecipeConfig:
     overwrite: bool = False
     # Folder of the prepared sets.
     data_dir: Annotated[Path | None, FOLDER, DATA_DIR] = None
-    # Steps of stage I.
-    steps1: Annotated[int, whole(1)] = RECIPE["stage1"]["steps"]
+    # Size of the network, and how it is trained; see python -m eval.fuse --help.
+    size: Annotated[str, choice(SIZES, "SIZE")] = BASE
+    # Steps of stage I; the small sizes have none.
+    steps1: Annotated[int | None, whole(1), unset(str(PAPERS["stage1"]["steps"]))] = None
     # Steps of stage II.
-    steps2: Annotated[int, whole(1)] = RECIPE["stage2"]["steps"]
-    # Steps of the second stage II.
-    steps3: Annotated[int, whole(1)] = RECIPE["again"]["steps"]
+    steps2: Annotated[int | None, whole(1), unset("those of the size")] = None
+    # Steps of the second stage II; the small sizes have none.
+    steps3: Annotated[int | None, whole(1), unset(str(PAPERS["again"]["steps"]))] = None
     # Pairs per step.
-    batch: Annotated[int, PAIRS] = EVERY["batch"]
+    batch: Annotated[int | None, PAIRS, unset("those of the size")] = None
     # Side of the random crops, in pixels.
     crop: Annotated[int, CROP] = EVERY["crop"]
+    # Seed of the first round; the others count on from it.
+    seed: Annotated[int, whole(0, 2**32 - 2)] = 0
     # Feature maps K.
-    features: Annotated[int | None, FEATURES, unset("64")] = None
+    features: Annotated[int | None, FEATURES, unset("those of the size")] = None
     # Iterations N of a block.
-    iterations: Annotated[int | None, ITERATIONS, unset("4")] = None
+    iterations: Annotated[int | None, ITERATIONS, unset("those of the size")] = None
     # Side of the filters in pixels, odd.
-    kernel_size: Annotated[int | None, KERNEL_SIZE, unset("9")] = None
+    kernel_size: Annotated[int | None, KERNEL_SIZE, unset("that of the size")] = None
+
+    def __post_init__(self) -> None:
+        """Raises InputError where the size has no such round."""
+        for flag, name in (("steps1", "stage1"), ("steps3", "again")):
+            if getattr(self, flag) and name not in recipe(self.size):
+                raise InputError(f"--{flag}: --size {self.size} has no such round; leave it out")
+
+    @property
+    def rounds(self) -> list[str]:
+        """Names of the rounds, in order: of ``stage1``, ``stage2`` and ``again``."""
+        return list(recipe(self.size))
 
     def round(self, name: str) -> TrainConfig:
-        """The configuration of ``stage1``, ``stage2`` or ``again``."""
+        """The configuration of a round."""
+        how = recipe(self.size)[name]
         steps = {"stage1": self.steps1, "stage2": self.steps2, "again": self.steps3}[name]
-        how = RECIPE[name] | {
+        steps = steps or how["steps"]
+        how = how | {
             "steps": steps,
-            "warmup": min(RECIPE[name]["warmup"], steps // 4),
-            "batch": self.batch,
+            "warmup": min(how["warmup"], steps // 4),
+            "batch": self.batch or how["batch"],
             "crop": self.crop,
+            "seed": how.get("seed", 0) + self.seed,
         }
-        if name == "stage1":  # stage II takes its network from there
-            how |= {n: getattr(self, n) for n in ("features", "iterations", "kernel_size")}
+        if name == self.rounds[0]:  # the next takes its network from there
+            of_size = {} if self.size == BASE else SIZES[self.size].settings
+            given = {n: x for n in NETWORK if (x := getattr(self, n)) is not None}
+            how |= of_size | given
         workdir = self.workdir
         if name == "again":
             how |= {"init": str(workdir / "stage2")}
@@ -120,8 +154,12 @@ class RecipeConfig:
 def main(argv: Sequence[str] | None = None, *, prog: str = "python -m train.recipe") -> int:
     """Runs the command; returns its exit status."""
     shown = RecipeConfig(data="DATA", workdir=Path("DIR"), out=Path("OUT"))
-    lines = {name: command(name, shown.round(name)) for name in RECIPE}
-    description = DESCRIPTION.format(**lines)
+    lines = [f"  {command(name, shown.round(name))}" for name in shown.rounds]
+    if len(SIZES) > 1:
+        lines.append("\nand those of the other sizes like this one, with their settings:\n")
+        small = dataclasses.replace(shown, size=next(name for name in SIZES if name != BASE))
+        lines += [f"  {command(name, small.round(name))}" for name in small.rounds]
+    description = DESCRIPTION.format(lines="\n".join(lines))
     config = parse(RecipeConfig, argv, prog=prog, description=description, examples=EXAMPLES)
     logs_shown()
     return finish(lambda: run(config), stopped=AGAIN)
@@ -158,12 +196,12 @@ def run(config: RecipeConfig) -> int:
     )
     config = dataclasses.replace(config, data=ready)
     results = {}
-    for name in RECIPE:
+    for name in config.rounds:
         results[name] = result = run_stage(STAGE[name], config.round(name))
         if not result.finished:
             say(f"{result.folder}: stopped early; {AGAIN}")
             return status_of(result) or 1
-    last = results["again"]
+    last = results[config.rounds[-1]]
     best = last.best_checkpoint
     if best is None:
         raise InputError(
@@ -178,7 +216,7 @@ def run(config: RecipeConfig) -> int:
         "validation_loss": last.course[int(best.name)],
         "data": {n: v for n, v in meta["source"]["data"].items() if n != "title"},
         "versions": meta["source"]["versions"],
-        "rounds": {name: _recorded(config, name, results[name]) for name in RECIPE},
+        "rounds": {name: _recorded(config, name, results[name]) for name in config.rounds},
     }
     checkpoints.save(config.out, network, params, source=record, overwrite=config.overwrite)
     say(

@@ -1,0 +1,75 @@
+"""The picture of docs/sizes.md, and its table of parts: ``python -m docs.make_sizes``."""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("agg")
+
+import numpy as np
+from matplotlib import pyplot
+
+from fnet_jax import Fuser, images
+from fnet_jax.artifacts import markdown
+from fnet_jax.explain.likeness import likeness
+from fnet_jax.networks.sizes import BASE, SIZES
+from fnet_jax.pairs.match import SAMPLES
+
+PARTS = {"If_u1": "of u1", "If_u2": "of u2", "If_c": "of c"}
+SHOWN = "synthetic_night_street"
+DIFFERENCE = 0.1  # shown from blue to red
+
+
+def found(fuser: Fuser, name: str) -> dict[str, np.ndarray]:
+    """The fused image and its parts, (H, W) each, of a shipped sample."""
+    pair = (images.read(SAMPLES / which / f"{name}.png") for which in ("I1", "I2"))
+    intermediates = fuser.decompose(*pair)
+    return {part: np.asarray(intermediates[part])[..., 0] for part in ("If", *PARTS)}
+
+
+def main() -> None:
+    """Explains every sample by every size, and compares the parts with those of the paper's."""
+    names = sorted(path.stem for path in (SAMPLES / "I1").iterdir())
+    every = {size: [found(Fuser.pretrained(size), name) for name in names] for size in SIZES}
+    path = Path(__file__).with_name("sizes_parts.png")
+    draw({size: parts[names.index(SHOWN)] for size, parts in every.items()}, path)
+    print(path)
+    print(markdown.table(["size", "sample", "fused", *PARTS.values()], list(rows(every, names))))
+
+
+def rows(every, names):
+    """Correlation of each part with the same part by the paper's size."""
+    for size, samples in every.items():
+        if size == BASE:
+            continue
+        for name, sample, base in zip(names, samples, every[BASE], strict=True):
+            alike = [likeness({"": sample[x]}, {x: base[x]})[""][x] for x in ("If", *PARTS)]
+            yield [size, name.replace("_", " "), *(f"{value:.3f}" for value in alike)]
+
+
+def draw(samples: dict[str, dict[str, np.ndarray]], path: Path) -> None:
+    """A row for each size: the fused image, what differs from the paper's size, and the parts."""
+    base = samples[BASE]
+    figure, panels = pyplot.subplots(
+        len(samples), 5, figsize=(11, 1.7 * len(samples)), layout="constrained"
+    )
+    for row, (size, sample) in zip(panels, samples.items(), strict=True):
+        row[0].imshow(sample["If"], cmap="gray", vmin=0, vmax=1)
+        row[0].set_ylabel(size)
+        difference = sample["If"] - base["If"]
+        row[1].imshow(difference, cmap="RdBu_r", vmin=-DIFFERENCE, vmax=DIFFERENCE)
+        for panel, part in zip(row[2:], PARTS, strict=True):
+            bound = np.abs(base[part]).max()
+            panel.imshow(sample[part], cmap="gray", vmin=-bound, vmax=bound)
+    titles = ("fused", f"minus {BASE}'s, ±{DIFFERENCE}", *PARTS.values())
+    for panel, title in zip(panels[0], titles, strict=True):
+        panel.set_title(title, fontsize=10)
+    for panel in panels.flat:
+        panel.set_xticks([])
+        panel.set_yticks([])
+    figure.savefig(path, dpi=72, pil_kwargs={"optimize": True})
+    pyplot.close(figure)
+
+
+if __name__ == "__main__":
+    main()
