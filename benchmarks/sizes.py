@@ -41,6 +41,7 @@ from train.config import CROP, DATA_DIR, PAIRS, SET_OR_FOLDER, SHARE, WEIGHT, Tr
 from train.data import sources
 from train.run.command import AGAIN, logs_shown, report, run_stage, status_of
 from train.run.display import Bar
+from train.run.recipe import SMALL
 from train.run.result import Result
 from train.run.watch import Diverged
 
@@ -67,23 +68,12 @@ stopped, 2 if an option is wrong, 130 after Ctrl-C
 """
 
 JSON = "sizes.json"
-HOW: dict[str, Any] = {
-    "init": "tied",
-    "batch": 8,
-    "crop": 64,
-    "lr": 1e-3,
-    "warmup": 300,
-    "cosine": True,
-    "clip": 50.0,
-    "contrast": 0.5,
-    "resume": True,
-}
-"""Flags of each training: one stage II, from nothing."""
+HOW = SMALL["stage2"]  # each size is trained
 
 SETTINGS: tuple[Setting, ...] = (
-    *((4, 3, 1), (4, 5, 0), (12, 3, 0)),  # about 1/400 of the paper's operations and less
-    *((8, 5, 1), (4, 7, 1), (4, 5, 2), (16, 5, 0), (8, 7, 0), (8, 3, 2), (16, 3, 1)),  # 1/100
-    *((16, 5, 2), (8, 7, 2), (16, 7, 1), (8, 5, 4), (32, 7, 0), (32, 3, 3), (8, 9, 1)),  # 1/25
+    *((2, 3, 2), (5, 3, 1), (12, 3, 0)),  # about 1/400 of the paper's operations and less
+    *((5, 3, 4), (7, 3, 3), (11, 3, 2), (8, 5, 1), (16, 5, 0), (8, 7, 0)),  # 1/100
+    *((24, 3, 3), (16, 3, 5), (16, 5, 2), (16, 7, 1), (32, 7, 0)),  # 1/25
     *((32, 5, 2), (16, 7, 3), (16, 9, 2), (64, 5, 1)),  # 1/10
 )
 

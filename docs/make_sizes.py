@@ -1,5 +1,6 @@
 """The picture of docs/sizes.md, and its table of parts: ``python -m docs.make_sizes``."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib
@@ -11,7 +12,6 @@ from matplotlib import pyplot
 
 from fnet_jax import Fuser, images
 from fnet_jax.artifacts import markdown
-from fnet_jax.explain.likeness import likeness
 from fnet_jax.networks.sizes import BASE, SIZES
 from fnet_jax.pairs.match import SAMPLES
 
@@ -37,13 +37,11 @@ def main() -> None:
     print(markdown.table(["size", "sample", "fused", *PARTS.values()], list(rows(every, names))))
 
 
-def rows(every, names):
-    """Correlation of each part with the same part by the paper's size."""
-    for size, samples in every.items():
-        if size == BASE:
-            continue
-        for name, sample, base in zip(names, samples, every[BASE], strict=True):
-            alike = [likeness({"": sample[x]}, {x: base[x]})[""][x] for x in ("If", *PARTS)]
+def rows(every: dict[str, list[dict[str, np.ndarray]]], names: list[str]) -> Iterator[list[str]]:
+    """Correlation of each image with the same image by the paper's size."""
+    for size in [size for size in every if size != BASE]:
+        for name, sample, base in zip(names, every[size], every[BASE], strict=True):
+            alike = (np.corrcoef(sample[x].ravel(), base[x].ravel())[0, 1] for x in base)
             yield [size, name.replace("_", " "), *(f"{value:.3f}" for value in alike)]
 
 

@@ -227,9 +227,8 @@ def _made(
     from fnet_jax.weights import checkpoints
 
     keep_programs()
-    ckpt = checkpoints.shipped(SIZED.get(name, config.size))
-    if name == FNET and config.ckpt:
-        ckpt = config.ckpt
+    own = config.ckpt if name == FNET else None
+    ckpt = own or checkpoints.shipped(SIZED.get(name, config.size))
     return methods.of_fuser(name, Fuser.from_checkpoint(ckpt))
 
 

@@ -14,7 +14,7 @@ LARGEST_GAIN = 4.0  # beyond which little is left in a crop but its noise
 
 
 class Augment(grain.transforms.RandomMap):
-    """A random crop, flipped or not in each direction, as floats in [0, 1]."""
+    """A random crop, flipped or not in each direction, with or without more contrast, in [0, 1]."""
 
     def __init__(self, crop: int, *, contrast: float = 0.0) -> None:
         """Crops of ``crop``×``crop`` pixels.
@@ -28,7 +28,7 @@ class Augment(grain.transforms.RandomMap):
         self._contrast = contrast
 
     def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
-        """Crops and flips both images of a pair alike."""
+        """Crops and flips both images of a pair alike; contrast is raised of each by itself."""
         height, width = element["I1"].shape
         y, x = rng.integers(height - self._crop + 1), rng.integers(width - self._crop + 1)
         turn = tuple(slice(None, None, int(step)) for step in rng.choice((1, -1), 2))
@@ -51,8 +51,8 @@ def with_contrast(image: np.ndarray, darker: float, brighter: float) -> np.ndarr
 
     Args:
         image: float32, values in [0, 1].
-        darker: in [0, 1]; this share of half of the pixels becomes 0.
-        brighter: likewise, for 1.
+        darker: in [0, 1]; the darkest ``darker / 2`` of the pixels become 0.
+        brighter: in [0, 1]; the brightest ``brighter / 2`` become 1.
 
     Returns:
         The same shape, float32 in [0, 1]. No difference grows by more than ``LARGEST_GAIN``: fewer
@@ -104,7 +104,7 @@ def batches(
         batch: number of pairs over all processes, which divides it.
         crop: side of the crops in pixels.
         seed: decides order, crops, flips and contrast.
-        contrast: share of the images that get more contrast.
+        contrast: share of the images that get more contrast, in [0, 1].
         start: number of the first batch.
         process: number of this process.
         processes: number of processes.
@@ -115,9 +115,8 @@ def batches(
         ``index``, int64 (batch / processes,), which pairs they are.
     """
     data = grain.MapDataset.source(_Numbered(pairs)).seed(seed).shuffle().repeat(None)
-    data = data.random_map(Augment(crop, contrast=contrast))[
-        process::processes
-    ]  # by the index before the division
+    data = data.random_map(Augment(crop, contrast=contrast))  # by the index before the division
+    data = data[process::processes]
     data = data.batch(batch // processes, drop_remainder=True)[start:]
     options = grain.ReadOptions(num_threads=4, prefetch_buffer_size=8)
     iterable = data.to_iter_dataset(options)

@@ -43,7 +43,7 @@ SMALL: dict[str, dict[str, Any]] = {
     | {"batch": 8, "steps": 12_000, "lr": 1e-3, "warmup": 300, "clip": 50.0}
     | {"init": "tied", "contrast": 0.5},
 }
-"""That of the small networks, which need no other (``docs/sizes.md``)."""
+"""The only round of the small networks (``docs/sizes.md``)."""
 STAGE = {"stage1": "stage1", "stage2": "stage2", "again": "stage2"}
 
 
@@ -110,7 +110,7 @@ class RecipeConfig:
     batch: Annotated[int | None, PAIRS, unset("those of the size")] = None
     # Side of the random crops, in pixels.
     crop: Annotated[int, CROP] = EVERY["crop"]
-    # Seed of the first round; the others count on from it.
+    # Added to the seed of each round.
     seed: Annotated[int, whole(0, 2**32 - 2)] = 0
     # Feature maps K.
     features: Annotated[int | None, FEATURES, unset("those of the size")] = None
