@@ -18,9 +18,10 @@ from PIL import Image
 
 from fnet_jax import images
 from fnet_jax.errors import InputError
-from train.data import prepared, sets
+from train.data import builder, prepared
+from train.data.builder import DATASETS, ImagePairs
 from train.data.prepared import default_data_dir, open_set
-from train.data.sets import DATASETS, prepare
+from train.data.sets import prepare
 
 
 @pytest.fixture
@@ -68,10 +69,10 @@ def test_what_is_read_is_what_was_given(source, data_dir):
 
 def test_metadata_are_those_of_tfds(source, data_dir):
     built = prepare("tno", source, data_dir=data_dir)
-    builder = sets.ImagePairs(config="tno", data_dir=data_dir)
-    assert builder.info.metadata["fingerprint"] == built.fingerprint
-    assert {name: split.num_examples for name, split in builder.info.splits.items()} == built.counts
-    assert len(builder.as_data_source("test")) == 3
+    by_tfds = ImagePairs(config="tno", data_dir=data_dir)
+    assert by_tfds.info.metadata["fingerprint"] == built.fingerprint
+    assert {name: split.num_examples for name, split in by_tfds.info.splits.items()} == built.counts
+    assert len(by_tfds.as_data_source("test")) == 3
     assert json.loads((built.folder / "dataset_info.json").read_text())["fileFormat"] == (
         "array_record"
     )
@@ -93,7 +94,7 @@ def test_splits_keep_their_order(tmp_path, data_dir):
 def test_large_sets_lie_in_several_files(tmp_path, data_dir, monkeypatch, count):
     source = source_of(tmp_path / "source", count)
     one = prepare("own", source, data_dir=data_dir, name="one")
-    monkeypatch.setattr(sets, "SHARD", 2)
+    monkeypatch.setattr(builder, "SHARD", 2)
     several = prepare("own", source, data_dir=data_dir, name="several")
     assert len(list(several.folder.glob("*array_record*"))) == (count + 1) // 2
     assert [p["name"] for p in several.pairs()] == [p["name"] for p in one.pairs()]

@@ -1,42 +1,28 @@
-"""Builds the sets of image pairs that training reads, and verifies them.
-
-A set is a TFDS data set in ``array_record`` files, which need no TensorFlow. An example holds
-``I1``, uint8 (H, W, 3), ``I2``, uint8 (H, W, 1), and ``name``, a text.
-"""
+"""Builds the sets of image pairs that training reads, and verifies them."""
 
 import contextlib
-import io
 import logging
 import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
 
-import numpy as np
-import tensorflow_datasets as tfds
-from PIL import Image
-
-from fnet_jax import images
 from fnet_jax.artifacts.drafts import remove_left
 from fnet_jax.artifacts.files import replace_folder, resolved
 from fnet_jax.artifacts.progress import Progress, Report, silent
 from fnet_jax.artifacts.words import counted
 from fnet_jax.errors import InputError, reason
-from fnet_jax.images.color import is_color
-from fnet_jax.images.jobs import TYPES, Rules, rules_of
-from fnet_jax.images.levels import to_8_bits
+from fnet_jax.images.jobs import Rules, rules_of
 from fnet_jax.images.range_rules import Rule
 from fnet_jax.pairs import reading
-from fnet_jax.pairs.match import Pair, check_sizes
+from fnet_jax.pairs.match import Pair
 from fnet_jax.pairs.patterns import Patterns
-from fnet_jax.pairs.public_sets import SETS, Found, ImageSet, find
+from fnet_jax.pairs.public_sets import SETS, Found, find
+from train.data.builder import DATASETS, ImagePairs, PairsConfig, checked
 from train.data.prepared import (
     BUILDER,
-    VERSION,
     PreparedSet,
     digest,
     fingerprint_of,
@@ -44,118 +30,11 @@ from train.data.prepared import (
     readable,
 )
 
-SHARD = 1000  # pairs in a file at most
 LONGEST_NAME = 100  # characters, of a set of one's own
 WORK = "work"  # where TFDS builds a set, in the new folder
 ABANDONED = 24 * 3600  # seconds after which nobody is still preparing
-PNG_LEVEL = 1  # of compression: level 6 takes three times as long and saves an eighth
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(eq=False)
-class PairsConfig(tfds.core.BuilderConfig):
-    """One of the sets that :class:`ImagePairs` builds.
-
-    Attributes:
-        about: the layouts, home and size of the set.
-    """
-
-    about: ImageSet = SETS["own"]
-
-    @property
-    def title(self) -> str:
-        """The set's name in print."""
-        return self.about.title
-
-    @property
-    def home(self) -> str:
-        """Address of the set's public home; empty for images of a user's own."""
-        return self.about.home
-
-
-DATASETS: dict[str, PairsConfig] = {
-    name: PairsConfig(name=name, description=about.title, about=about)
-    for name, about in SETS.items()
-}
-
-
-class _LocalInfo(tfds.core.DatasetInfo):
-    """TFDS's description of a set, which looks for nothing on the network."""
-
-    def initialize_from_bucket(self) -> None:
-        pass
-
-
-class ImagePairs(tfds.core.GeneratorBasedBuilder):
-    """Builds the sets of :data:`DATASETS` from pairs of image files."""
-
-    VERSION = tfds.core.Version(VERSION)
-    BUILDER_CONFIGS: ClassVar[list[PairsConfig]] = list(DATASETS.values())
-
-    def __init__(
-        self,
-        *,
-        pairs: Mapping[str, Mapping[str, Pair]] | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        rules: Rules = TYPES,
-        progress: Progress = silent,
-        **arguments: Any,
-    ) -> None:
-        """Sets up the builder.
-
-        Args:
-            pairs: the image files, by split and name.
-            metadata: JSON values to keep beside the pairs.
-            rules: which values of deep images are black and white.
-            progress: shows how far the work is.
-            arguments: for TFDS; ``config`` and ``data_dir`` among them.
-        """
-        self._pairs, self._metadata, self._progress = pairs or {}, metadata or {}, progress
-        self._rules = rules
-        super().__init__(file_format="array_record", **arguments)
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        features = {
-            "I1": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
-            "I2": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
-            "name": tfds.features.Text(),
-        }
-        return _LocalInfo(
-            builder=self,
-            description=self.builder_config.description,
-            homepage=self.builder_config.home or None,
-            features=tfds.features.FeaturesDict(features),
-            metadata=tfds.core.MetadataDict(self._metadata),
-            disable_shuffling=True,  # training shuffles; in order of names a set is easier to read
-        )
-
-    def write(self) -> None:
-        """Writes the set pair by pair into its folder, which must not exist.
-
-        TFDS's ``download_and_prepare`` first gathers each split in memory, and splits over 1 GB on
-        disk, which needs TensorFlow.
-        """
-        self.data_path.mkdir(parents=True)
-        writer = tfds.core.SequentialWriter(
-            self.info, max_examples_per_shard=SHARD, file_format="array_record"
-        )
-        splits = self._split_generators(None)
-        writer.initialize_splits(list(splits))
-        for split, examples in splits.items():
-            for _, example in examples:
-                writer.add_examples({split: [example]})
-        writer.close_all()
-
-    def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, Any]]]:
-        return {split: self._generate_examples(split) for split in self._pairs}
-
-    def _generate_examples(self, split: str) -> Iterator[tuple[int, Any]]:
-        pairs = list(self._pairs[split].items())
-        progress = self._progress(pairs, total=len(pairs), desc=f"writing {split}")
-        for index, (name, pair) in enumerate(progress):
-            i1, i2 = _read_pair(pair, self._rules)
-            yield index, {"I1": _png(i1), "I2": _png(i2[..., 0]), "name": name}
 
 
 class BadFiles(InputError):
@@ -182,7 +61,7 @@ def prepare(
     Images of I1 become RGB and those of I2 grey, both of 8 bits.
 
     Args:
-        dataset: one of :data:`DATASETS`.
+        dataset: one of :data:`~train.data.builder.DATASETS`.
         source: the folder with its images; or for a set of one's ``own`` the pairs, which become
             its split ``train``, and a line for each file without a partner.
         data_dir: where prepared sets are kept; made if it does not exist.
@@ -326,7 +205,7 @@ def _check(
     for split, pairs in list(found.pairs.items()):
         given = list(pairs.items())
         for name, pair in progress(given, total=len(given), desc=f"checking {split}"):
-            arrays, problems = _checked(pair, rules, swapped)
+            arrays, problems = checked(pair, rules, swapped)
             for problem in problems:
                 report(problem)
             if problems:
@@ -341,45 +220,6 @@ def _check(
     if swapped:
         warn(reading.swapped(swapped))
     return digests, [min(lengths) for lengths in zip(*sizes, strict=True)]
-
-
-def _checked(pair: Pair, rules: Rules, swapped: list[Pair]) -> tuple[list[np.ndarray], list[str]]:
-    """I1 and I2 of a pair, and the problems with its files; adds it to those that look swapped."""
-    arrays: list[np.ndarray] = []
-    problems: list[str] = []
-    for path, grey in ((pair.i1, False), (pair.i2, True)):
-        try:
-            if grey and arrays and not is_color(arrays[0]):
-                image, colored = reading.grey_and_color(path, rule=rules[1])
-                swapped += [pair] * colored
-            else:
-                part = None if grey else "picture"
-                image = images.read(path, part=part, grey=grey, rule=rules[grey])
-            arrays.append(_eight_bits(image, channels=1 if grey else 3))
-            if len(arrays) == 2:
-                check_sizes(pair.i1, arrays[0].shape, pair.i2, arrays[1].shape)
-        except InputError as error:
-            problems.append(str(error))
-    return arrays, problems
-
-
-def _read_pair(pair: Pair, rules: Rules) -> list[np.ndarray]:
-    arrays, problems = _checked(pair, rules, [])
-    if problems:
-        raise InputError(problems[0])
-    return arrays
-
-
-def _eight_bits(image: np.ndarray, *, channels: int) -> np.ndarray:
-    """An image of 8 bits, (H, W, channels)."""
-    image = to_8_bits(image)
-    return image if image.ndim == 3 else np.repeat(image[..., None], channels, axis=2)
-
-
-def _png(image: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG", compress_level=PNG_LEVEL)
-    return file.getvalue()
 
 
 @contextlib.contextmanager

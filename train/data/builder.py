@@ -1,0 +1,182 @@
+"""How a set of image pairs is written: as a TFDS data set in ``array_record`` files.
+
+They need no TensorFlow. An example holds ``I1``, uint8 (H, W, 3), ``I2``, uint8 (H, W, 1), and
+``name``, a text.
+"""
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from fnet_jax import images
+from fnet_jax.artifacts.progress import Progress, silent
+from fnet_jax.errors import InputError
+from fnet_jax.images.color import is_color
+from fnet_jax.images.jobs import TYPES, Rules
+from fnet_jax.images.levels import to_8_bits
+from fnet_jax.pairs import reading
+from fnet_jax.pairs.match import Pair, check_sizes
+from fnet_jax.pairs.public_sets import SETS, ImageSet
+from train.data.prepared import VERSION
+
+SHARD = 1000  # pairs in a file at most
+PNG_LEVEL = 1  # of compression: level 6 takes three times as long and saves an eighth
+
+
+@dataclass(eq=False)
+class PairsConfig(tfds.core.BuilderConfig):
+    """One of the sets that :class:`ImagePairs` builds.
+
+    Attributes:
+        about: the layouts, home and size of the set.
+    """
+
+    about: ImageSet = SETS["own"]
+
+    @property
+    def title(self) -> str:
+        """The set's name in print."""
+        return self.about.title
+
+    @property
+    def home(self) -> str:
+        """Address of the set's public home; empty for images of a user's own."""
+        return self.about.home
+
+
+DATASETS: dict[str, PairsConfig] = {
+    name: PairsConfig(name=name, description=about.title, about=about)
+    for name, about in SETS.items()
+}
+
+
+class _LocalInfo(tfds.core.DatasetInfo):
+    """TFDS's description of a set, which looks for nothing on the network."""
+
+    def initialize_from_bucket(self) -> None:
+        pass
+
+
+class ImagePairs(tfds.core.GeneratorBasedBuilder):
+    """Builds the sets of :data:`DATASETS` from pairs of image files."""
+
+    VERSION = tfds.core.Version(VERSION)
+    BUILDER_CONFIGS: ClassVar[list[PairsConfig]] = list(DATASETS.values())
+
+    def __init__(
+        self,
+        *,
+        pairs: Mapping[str, Mapping[str, Pair]] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        rules: Rules = TYPES,
+        progress: Progress = silent,
+        **arguments: Any,
+    ) -> None:
+        """Sets up the builder.
+
+        Args:
+            pairs: the image files, by split and name.
+            metadata: JSON values to keep beside the pairs.
+            rules: which values of deep images are black and white.
+            progress: shows how far the work is.
+            arguments: for TFDS; ``config`` and ``data_dir`` among them.
+        """
+        self._pairs, self._metadata, self._progress = pairs or {}, metadata or {}, progress
+        self._rules = rules
+        super().__init__(file_format="array_record", **arguments)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        features = {
+            "I1": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
+            "I2": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
+            "name": tfds.features.Text(),
+        }
+        return _LocalInfo(
+            builder=self,
+            description=self.builder_config.description,
+            homepage=self.builder_config.home or None,
+            features=tfds.features.FeaturesDict(features),
+            metadata=tfds.core.MetadataDict(self._metadata),
+            disable_shuffling=True,  # training shuffles; in order of names a set is easier to read
+        )
+
+    def write(self) -> None:
+        """Writes the set pair by pair into its folder, which must not exist.
+
+        TFDS's ``download_and_prepare`` first gathers each split in memory, and splits over 1 GB on
+        disk, which needs TensorFlow.
+        """
+        self.data_path.mkdir(parents=True)
+        writer = tfds.core.SequentialWriter(
+            self.info, max_examples_per_shard=SHARD, file_format="array_record"
+        )
+        splits = self._split_generators(None)
+        writer.initialize_splits(list(splits))
+        for split, examples in splits.items():
+            for _, example in examples:
+                writer.add_examples({split: [example]})
+        writer.close_all()
+
+    def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, Any]]]:
+        return {split: self._generate_examples(split) for split in self._pairs}
+
+    def _generate_examples(self, split: str) -> Iterator[tuple[int, Any]]:
+        pairs = list(self._pairs[split].items())
+        progress = self._progress(pairs, total=len(pairs), desc=f"writing {split}")
+        for index, (name, pair) in enumerate(progress):
+            i1, i2 = _read_pair(pair, self._rules)
+            yield index, {"I1": _png(i1), "I2": _png(i2[..., 0]), "name": name}
+
+
+def checked(pair: Pair, rules: Rules, swapped: list[Pair]) -> tuple[list[np.ndarray], list[str]]:
+    """Reads a pair as it is kept.
+
+    Args:
+        pair: the files.
+        rules: which values of deep images are black and white, of I1 and of I2.
+        swapped: gets the pair if I2 shows color and I1 does not.
+
+    Returns:
+        I1, uint8 (H, W, 3), and I2, uint8 (H, W, 1), as far as they could be read; and a text for
+        each problem with the files.
+    """
+    arrays: list[np.ndarray] = []
+    problems: list[str] = []
+    for path, grey in ((pair.i1, False), (pair.i2, True)):
+        try:
+            if grey and arrays and not is_color(arrays[0]):
+                image, colored = reading.grey_and_color(path, rule=rules[1])
+                swapped += [pair] * colored
+            else:
+                part = None if grey else "picture"
+                image = images.read(path, part=part, grey=grey, rule=rules[grey])
+            arrays.append(_eight_bits(image, channels=1 if grey else 3))
+            if len(arrays) == 2:
+                check_sizes(pair.i1, arrays[0].shape, pair.i2, arrays[1].shape)
+        except InputError as error:
+            problems.append(str(error))
+    return arrays, problems
+
+
+def _read_pair(pair: Pair, rules: Rules) -> list[np.ndarray]:
+    arrays, problems = checked(pair, rules, [])
+    if problems:
+        raise InputError(problems[0])
+    return arrays
+
+
+def _eight_bits(image: np.ndarray, *, channels: int) -> np.ndarray:
+    """An image of 8 bits, (H, W, channels)."""
+    image = to_8_bits(image)
+    return image if image.ndim == 3 else np.repeat(image[..., None], channels, axis=2)
+
+
+def _png(image: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG", compress_level=PNG_LEVEL)
+    return file.getvalue()
