@@ -115,6 +115,8 @@ class SizesConfig:
     crop: Annotated[int, CROP] = HOW["crop"]
     # Share of the training images whose contrast is raised; see python -m train.stage2 --help.
     contrast: Annotated[float, SHARE] = HOW["contrast"]
+    # Share of the training pairs that are made more alike; likewise.
+    alike: Annotated[float, SHARE] = HOW["alike"]
     # Learning rate. It rises over 300 steps, at most a quarter, then falls along a cosine.
     lr: Annotated[float, above_zero("RATE")] = HOW["lr"]
     # A teacher; see python -m train.stage2 --help.
@@ -139,6 +141,7 @@ class SizesConfig:
             "batch": self.batch,
             "crop": self.crop,
             "contrast": self.contrast,
+            "alike": self.alike,
             "lr": self.lr,
             "warmup": min(HOW["warmup"], self.steps // 4),
             "split": self.split,
@@ -272,6 +275,7 @@ def _budget(config: SizesConfig) -> dict[str, Any]:
         "batch",
         "crop",
         "contrast",
+        "alike",
         "lr",
         "split",
         "teacher",

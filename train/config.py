@@ -66,6 +66,9 @@ class TrainConfig:
     # Share of the training images whose contrast is raised at random, each by itself, until a part
     # of it is black and another part white.
     contrast: Annotated[float, SHARE] = 0.0
+    # Share of the training pairs one of whose images is mixed into the other at random, so that
+    # they become more alike, as scans are and streets are not.
+    alike: Annotated[float, SHARE] = 0.0
     # Learning rate of Adam.
     lr: Annotated[float, above_zero("RATE")] = 1e-4
     # Steps in which the learning rate rises to --lr.

@@ -14,18 +14,20 @@ LARGEST_GAIN = 4.0  # beyond which little is left in a crop but its noise
 
 
 class Augment(grain.transforms.RandomMap):
-    """A random crop, flipped or not in each direction, with or without more contrast, in [0, 1]."""
+    """A random crop in [0, 1], flipped or not, with more contrast or not, made alike or not."""
 
-    def __init__(self, crop: int, *, contrast: float = 0.0) -> None:
+    def __init__(self, crop: int, *, contrast: float = 0.0, alike: float = 0.0) -> None:
         """Crops of ``crop``×``crop`` pixels.
 
         Args:
             crop: side in pixels.
             contrast: share of the images that get more contrast, each by itself; see
                 :func:`with_contrast`.
+            alike: share of the pairs that become alike; see :func:`made_alike`.
         """
         self._crop = crop
         self._contrast = contrast
+        self._alike = alike
 
     def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
         """Crops and flips both images of a pair alike; contrast is raised of each by itself."""
@@ -40,6 +42,8 @@ class Augment(grain.transforms.RandomMap):
             for name, image in images.items():
                 if rng.random() < self._contrast:
                     images[name] = with_contrast(image, *rng.random(2))
+        if self._alike and rng.random() < self._alike:
+            images = made_alike(images, *rng.random(2))
         return {"index": element["index"]} | images
 
 
@@ -61,6 +65,25 @@ def with_contrast(image: np.ndarray, darker: float, brighter: float) -> np.ndarr
     black, white = np.quantile(image, (darker / 2, 1 - brighter / 2))
     white = max(white, black + 1 / LARGEST_GAIN)
     return np.clip((image - black) / (white - black), 0, 1).astype(np.float32)
+
+
+def made_alike(images: dict[str, np.ndarray], which: float, share: float) -> dict[str, np.ndarray]:
+    """A pair one of whose images has become more like the other.
+
+    Streets are rarely alike in visible and infrared light, and bright in both hardly ever, as the
+    tissue of two scans is: what a network makes of such areas, it learns here.
+
+    Args:
+        images: ``I1`` and ``I2``.
+        which: in [0, 1]; below ½, I1 becomes like I2, else I2 like I1.
+        share: of the other image in the mixture, in [0, 1].
+
+    Returns:
+        The pair, with one image replaced.
+    """
+    changed, kept = ("I1", "I2") if which < 0.5 else ("I2", "I1")
+    mixture = (1 - share) * images[changed] + share * images[kept]
+    return images | {changed: mixture.astype(np.float32)}
 
 
 def unit(image: np.ndarray) -> np.ndarray:
@@ -89,6 +112,7 @@ def batches(
     crop: int,
     seed: int,
     contrast: float = 0.0,
+    alike: float = 0.0,
     start: int = 0,
     process: int = 0,
     processes: int = 1,
@@ -103,8 +127,9 @@ def batches(
         pairs: of a :class:`TrainingData`.
         batch: number of pairs over all processes, which divides it.
         crop: side of the crops in pixels.
-        seed: decides order, crops, flips and contrast.
+        seed: decides order, crops, flips, contrast and likeness.
         contrast: share of the images that get more contrast, in [0, 1].
+        alike: share of the pairs that become alike, in [0, 1].
         start: number of the first batch.
         process: number of this process.
         processes: number of processes.
@@ -115,7 +140,8 @@ def batches(
         ``index``, int64 (batch / processes,), which pairs they are.
     """
     data = grain.MapDataset.source(_Numbered(pairs)).seed(seed).shuffle().repeat(None)
-    data = data.random_map(Augment(crop, contrast=contrast))  # by the index before the division
+    # By the index before the division.
+    data = data.random_map(Augment(crop, contrast=contrast, alike=alike))
     data = data[process::processes]
     data = data.batch(batch // processes, drop_remainder=True)[start:]
     options = grain.ReadOptions(num_threads=4, prefetch_buffer_size=8)

@@ -55,6 +55,7 @@ def _batches(run: Setup) -> grain.DatasetIterator:
         crop=run.config.crop,
         seed=run.config.seed,
         contrast=run.config.contrast,
+        alike=run.config.alike,
         start=run.record["first_batch"],
         process=jax.process_index(),
         processes=jax.process_count(),

@@ -41,7 +41,7 @@ rises once more and falls, on other crops."""
 SMALL: dict[str, dict[str, Any]] = {
     "stage2": EVERY
     | {"batch": 8, "steps": 12_000, "lr": 1e-3, "warmup": 300, "clip": 50.0}
-    | {"init": "tied", "contrast": 0.5},
+    | {"init": "tied", "contrast": 0.5, "alike": 0.1},
 }
 """The only round of the small networks (``docs/sizes.md``)."""
 STAGE = {"stage1": "stage1", "stage2": "stage2", "again": "stage2"}
