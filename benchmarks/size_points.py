@@ -10,6 +10,8 @@ import numpy as np
 from fnet_jax.artifacts import markdown
 from fnet_jax.artifacts.files import replace_file
 
+LOSS, CELLS = "validation loss", "cells, mean ratio"
+
 Setting = tuple[int, int, int]
 """Features K, side of the kernels and iterations N."""
 
@@ -89,14 +91,14 @@ def draw(path: Path, points: Iterable[Point]) -> None:
     import matplotlib
 
     matplotlib.use("agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     points = [point for point in points if point.validation_loss is not None]
     if not points:
         return
-    values = {"validation loss": [point.validation_loss for point in points]}
+    values = {LOSS: [point.validation_loss for point in points]}
     if any(point.cells for point in points):
-        values["cells, mean ratio"] = [point.mean if point.cells else None for point in points]
+        values[CELLS] = [point.mean if point.cells else None for point in points]
     figure, panels = pyplot.subplots(
         1, len(values), figsize=(6 * len(values), 4.5), squeeze=False, layout="constrained"
     )
@@ -109,11 +111,18 @@ def draw(path: Path, points: Iterable[Point]) -> None:
                 panel.annotate(
                     f"{K}, {side}", (x, y), (3, 3), textcoords="offset points", fontsize=7
                 )
+        if kind == CELLS:  # as good as the weights that they are ratios to
+            panel.axhline(1, color="0.7", linewidth=1, zorder=0)
         panel.set_xscale("log")
         panel.invert_xaxis()
+        panel.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        panel.xaxis.set_major_formatter("{x:.0f}")
+        panel.xaxis.set_minor_locator(ticker.NullLocator())
+        panel.margins(x=0.12)
         panel.set_xlabel("operations: 1/x of the paper's network (labels: K, side)")
         panel.set_ylabel(kind)
-        panel.legend(fontsize=8)
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.legend(fontsize=8, frameon=False)
     with replace_file(path) as file:
         figure.savefig(file, format="png", dpi=130)
     pyplot.close(figure)

@@ -1,4 +1,4 @@
-"""The picture of docs/sizes.md, and its table of parts: ``python -m docs.make_sizes``."""
+"""The picture of docs/sizes.md, its greys and its table of parts: ``python -m docs.make_sizes``."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +18,7 @@ from fnet_jax.pairs.match import SAMPLES
 PARTS = {"If_u1": "of u1", "If_u2": "of u2", "If_c": "of c"}
 SHOWN = "synthetic_night_street"
 DIFFERENCE = 0.1  # shown from blue to red
+GREYS = (40, 80, 120, 160, 200)
 
 
 def found(fuser: Fuser, name: str) -> dict[str, np.ndarray]:
@@ -31,10 +32,19 @@ def main() -> None:
     """Explains every sample by every size, and compares the parts with those of the paper's."""
     names = sorted(path.stem for path in (SAMPLES / "I1").iterdir())
     every = {size: [found(Fuser.pretrained(size), name) for name in names] for size in SIZES}
+    print(markdown.table(["size", *map(str, GREYS)], [brightness(size) for size in SIZES]))
     path = Path(__file__).with_name("sizes_parts.png")
     draw({size: parts[names.index(SHOWN)] for size, parts in every.items()}, path)
     print(path)
     print(markdown.table(["size", "sample", "fused", *PARTS.values()], list(rows(every, names))))
+
+
+def brightness(size: str) -> list[str]:
+    """How many levels two equal images of one grey come out brighter, in their middle."""
+    fuser = Fuser.pretrained(size)
+    flat = (np.full((64, 64), grey, np.uint8) for grey in GREYS)
+    middles = (fuser.fuse(image, image)[24:40, 24:40].mean() for image in flat)
+    return [size, *(f"{middle - grey:+.1f}" for middle, grey in zip(middles, GREYS, strict=True))]
 
 
 def rows(every: dict[str, list[dict[str, np.ndarray]]], names: list[str]) -> Iterator[list[str]]:
