@@ -55,5 +55,12 @@ def test_each_fuses_and_its_features_can_be_edited(size, rng):
     assert (fuse_edited(fuser, *pair, Edit(u1=0.0)) != fused).any()
 
 
+def test_light_grey_in_both_images_stays_grey(size):
+    light = np.full((40, 40), 200, np.uint8)
+    # 205 to 230 (docs/sizes.md); where both images are bright, a network that has only seen streets
+    # gives white, as the sum of what each contributes.
+    assert 200 <= Fuser.pretrained(size).fuse(light, light)[16:24, 16:24].mean() < 240
+
+
 def test_help_says_what_each_keeps():
     assert all(f"{name}: {size.keeps}" in listed() for name, size in SIZES.items())

@@ -75,8 +75,8 @@ examples:
   {prog} --data MSRS/ --workdir xs/ --out xs-weights/ --size xs
   {prog} --data MSRS/ --workdir small/ --out weights/ --features 16 --steps2 2000
 
-On two CPU cores base takes an hour and a quarter (docs/speed.md). On one core,
-beside another training, xs took 69 minutes, xxs 42 and xxxs 21.
+On two CPU cores base takes an hour and a quarter (docs/speed.md). On one core of
+a faster machine, beside another training, xs took 36 minutes, xxs 20, xxxs 10.
 
 exit status: 0 if --out was written, 1 if anything failed or the recipe was
 stopped, 2 if an option is wrong, 130 after Ctrl-C
