@@ -44,7 +44,7 @@ def brightness(size: str) -> list[str]:
     fuser = Fuser.pretrained(size)
     flat = (np.full((64, 64), grey, np.uint8) for grey in GREYS)
     middles = (fuser.fuse(image, image)[24:40, 24:40].mean() for image in flat)
-    return [size, *(f"{middle - grey:+.1f}" for middle, grey in zip(middles, GREYS, strict=True))]
+    return [size, *(f"{middle - grey:+.0f}" for middle, grey in zip(middles, GREYS, strict=True))]
 
 
 def rows(every: dict[str, list[dict[str, np.ndarray]]], names: list[str]) -> Iterator[list[str]]:
