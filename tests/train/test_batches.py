@@ -102,15 +102,20 @@ def crops_of_noise(**options):
     return [next(iterator) for _ in range(50)]
 
 
-def test_contrast_changes_its_share_of_the_images_each_by_itself_and_nothing_else():
-    plain, changed = crops_of_noise(), crops_of_noise(contrast=0.25)
+def changed_images(**options):
+    """Of each pair whether I1 and whether I2 is another image; the pairs are the same."""
     kinds = []
-    for before, after in zip(plain, changed, strict=True):
+    for before, after in zip(crops_of_noise(), crops_of_noise(**options), strict=True):
         np.testing.assert_array_equal(before["index"], after["index"])
         kinds += zip(
             *((before[name] != after[name]).any(axis=(1, 2, 3)) for name in ("I1", "I2")),
             strict=True,
         )
+    return kinds
+
+
+def test_contrast_changes_its_share_of_the_images_each_by_itself_and_nothing_else():
+    kinds = changed_images(contrast=0.25)
     shares = [kinds.count(kind) / len(kinds) for kind in ((True, False), (False, True))]
     # 3/16 of 200 pairs, with a standard deviation of 0.028
     assert all(0.08 < share < 0.3 for share in shares)
@@ -138,14 +143,7 @@ def test_contrast_of_an_image_with_little_of_it_is_raised_four_times_at_most():
 
 
 def test_alike_changes_one_image_of_its_share_of_the_pairs_and_nothing_else():
-    plain, changed = crops_of_noise(), crops_of_noise(alike=0.4)
-    kinds = []
-    for before, after in zip(plain, changed, strict=True):
-        np.testing.assert_array_equal(before["index"], after["index"])
-        kinds += zip(
-            *((before[name] != after[name]).any(axis=(1, 2, 3)) for name in ("I1", "I2")),
-            strict=True,
-        )
+    kinds = changed_images(alike=0.4)
     shares = [kinds.count(kind) / len(kinds) for kind in ((True, False), (False, True))]
     # 1/5 of 200 pairs each, with a standard deviation of 0.028
     assert all(0.09 < share < 0.31 for share in shares)
