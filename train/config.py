@@ -67,7 +67,7 @@ class TrainConfig:
     # of it is black and another part white.
     contrast: Annotated[float, SHARE] = 0.0
     # Share of the training pairs one of whose images is mixed into the other at random, so that
-    # they become more alike, as scans are and streets are not.
+    # both are bright in the same places, which streets hardly ever are.
     alike: Annotated[float, SHARE] = 0.0
     # Learning rate of Adam.
     lr: Annotated[float, above_zero("RATE")] = 1e-4

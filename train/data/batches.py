@@ -30,7 +30,7 @@ class Augment(grain.transforms.RandomMap):
         self._alike = alike
 
     def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
-        """Crops and flips both images of a pair alike; contrast is raised of each by itself."""
+        """The same crop and flips of both images; then contrast of each by itself, and likeness."""
         height, width = element["I1"].shape
         y, x = rng.integers(height - self._crop + 1), rng.integers(width - self._crop + 1)
         turn = tuple(slice(None, None, int(step)) for step in rng.choice((1, -1), 2))
@@ -43,7 +43,8 @@ class Augment(grain.transforms.RandomMap):
                 if rng.random() < self._contrast:
                     images[name] = with_contrast(image, *rng.random(2))
         if self._alike and rng.random() < self._alike:
-            images = made_alike(images, *rng.random(2))
+            which, share = rng.random(2)
+            images = made_alike(images, "I1" if which < 0.5 else "I2", share)
         return {"index": element["index"]} | images
 
 
@@ -67,21 +68,21 @@ def with_contrast(image: np.ndarray, darker: float, brighter: float) -> np.ndarr
     return np.clip((image - black) / (white - black), 0, 1).astype(np.float32)
 
 
-def made_alike(images: dict[str, np.ndarray], which: float, share: float) -> dict[str, np.ndarray]:
+def made_alike(images: dict[str, np.ndarray], changed: str, share: float) -> dict[str, np.ndarray]:
     """A pair one of whose images has become more like the other.
 
-    Streets are rarely alike in visible and infrared light, and bright in both hardly ever, as the
-    tissue of two scans is: what a network makes of such areas, it learns here.
+    Streets are hardly ever bright in visible and infrared light at once, as bone and tissue are in
+    two scans: what a network makes of such areas, it learns here.
 
     Args:
-        images: ``I1`` and ``I2``.
-        which: in [0, 1]; below ½, I1 becomes like I2, else I2 like I1.
+        images: ``I1`` and ``I2``, float32 (H, W, 1) in [0, 1].
+        changed: name of the image that becomes more like the other.
         share: of the other image in the mixture, in [0, 1].
 
     Returns:
-        The pair, with one image replaced.
+        The pair with that image replaced, of the same shape and range.
     """
-    changed, kept = ("I1", "I2") if which < 0.5 else ("I2", "I1")
+    kept = "I2" if changed == "I1" else "I1"
     mixture = (1 - share) * images[changed] + share * images[kept]
     return images | {changed: mixture.astype(np.float32)}
 
