@@ -160,6 +160,9 @@ class SegmentConfig(StudyConfig):
 
     # Weights to start from, a folder or a name that transformers knows.
     backbone: Annotated[str | None, WORD, unset(RANDOM)] = None
+    # Multiply in bfloat16 while training: twice as fast on a CPU that can (avx512_bf16, AMX; ten
+    # times as slow on others).
+    bfloat16: bool = False
 
     @property
     def start(self) -> str:

@@ -30,11 +30,13 @@ class SegFormer:
         backbone: weights to start from, a folder or a name that transformers knows; None for
             random ones.
         threads: of a CPU, for each program; None for all.
+        bfloat16: whether trainings multiply in it; what they apply to is in float32.
     """
 
     labels: Path
     backbone: str | None = None
     threads: int | None = None
+    bfloat16: bool = False
 
     @property
     def program(self) -> TorchProgram:
@@ -48,7 +50,12 @@ class SegFormer:
         Raises:
             InputError: the program fails.
         """
-        settings = {"weights": self.backbone, "labels": str(self.labels.absolute())}
+        settings = {
+            "weights": self.backbone,
+            "labels": str(self.labels.absolute()),
+            "bfloat16": self.bfloat16,
+            "balanced": job.budget.protocol == "quick",
+        }
         self.program.train(job, lambda: settings, say)
         return job.folder / "predictions"
 

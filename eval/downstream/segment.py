@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "python -m eval.segme
         what="a segmenter",
         sets=SETS,
         programs="SegFormer (transformers)",
-        trained=lambda config: "SegFormer-B0",
+        trained=lambda config: f"SegFormer-B0{', bfloat16' if config.bfloat16 else ''}",
         budgets=_budgets,
         versions=_versions,
         made=_made,
@@ -62,4 +62,4 @@ def _made(config: SegmentConfig, study: "Study") -> "Task":
         progress=partial(tqdm, unit="image", leave=False, disable=None),
     )
     threads = max(1, cores() // config.at_once)
-    return SegFormer(labels, backbone=config.backbone, threads=threads)
+    return SegFormer(labels, config.backbone, threads, bfloat16=config.bfloat16)

@@ -2,7 +2,9 @@
 
 Ctrl-C gives one line and exit status 130 from the first instruction to the last: while modules are
 imported, while XLA compiles, and while Python shuts down, where a ``KeyboardInterrupt`` would be
-late, swallowed, or a traceback. This module is small, so that it is imported before all others.
+late, swallowed, or a traceback. SIGTERM, of ``kill``, ``timeout`` or a scheduler, does the same
+with 143: what is half written is removed, and programs that were started do not go on alone. This
+module is small, so that it is imported before all others.
 """
 
 import atexit
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 STATUS = 130  # of a program that was interrupted
+ASKED = signal.SIGINT, signal.SIGTERM  # to end
 
 children: "set[Any]" = set()  # programs that end with this one; have kill()
 _line = "stopped; nothing was changed"
@@ -79,11 +82,12 @@ def when_interrupted(line: str) -> None:
 
 
 def _listen() -> None:
-    """Handles Ctrl-C, unless another handler takes the place of this one."""
+    """Handles Ctrl-C and SIGTERM, unless another handler takes the place of this one."""
     global _terminal
     with suppress(OSError):  # standard error is closed
         _terminal = os.dup(2)
-    signal.signal(signal.SIGINT, _handle)
+    for number in ASKED:
+        signal.signal(number, _handle)
     # Python calls the handler between two of its instructions in the main thread, which may be
     # compiling for many seconds; the thread acts at once.
     reader, writer = os.pipe()
@@ -97,15 +101,15 @@ def _listen() -> None:
 def _watch(reader: int) -> None:
     while True:
         for number in os.read(reader, 1):
-            if number == signal.SIGINT and signal.getsignal(signal.SIGINT) is _handle:
-                _stop()
+            if number in ASKED and signal.getsignal(number) is _handle:
+                _stop(number)
 
 
 def _handle(number: int, frame: "FrameType | None") -> None:
-    _stop()
+    _stop(number)
 
 
-def _stop() -> None:
+def _stop(number: int) -> None:
     """Ends the process and those that it started, with one line."""
     if not _ending.acquire(blocking=False):
         return
@@ -116,7 +120,7 @@ def _stop() -> None:
             start = "\n" if os.isatty(_terminal) else ""  # after ^C or a progress bar
             os.write(_terminal, f"{start}{_line}\n".encode(errors="replace"))
     _clean_up()
-    os._exit(STATUS)
+    os._exit(STATUS if number == signal.SIGINT else 128 + number)
 
 
 def _clean_up() -> None:

@@ -1,4 +1,4 @@
-"""How commands start and end: Ctrl-C at any time, in processes of their own."""
+"""How commands start and end: Ctrl-C and SIGTERM at any time, in processes of their own."""
 
 import os
 import signal
@@ -50,6 +50,11 @@ def work():
             time.sleep(60)
     if kind == "compute":  # for minutes, without an instruction of Python
         hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+    if kind == "program":  # another one, which is waited for
+        import pathlib
+        from eval.downstream import process
+        other = [sys.executable, "-c", "import time; time.sleep(60)"]
+        process.run(other, pathlib.Path("."), what="another")
     if kind == "redirected":
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         time.sleep(60)
@@ -110,19 +115,29 @@ def interrupted(process):
     return process.returncode, out, err
 
 
+@pytest.mark.parametrize("kind", ["sleep", "swallow", "compute", "redirected", "exit", "program"])
+def test_sigterm_ends_a_command_and_what_it_started(start, kind):
+    process = start(kind)
+    process.send_signal(signal.SIGTERM)  # to it alone, as kill and schedulers do
+    out, err = process.communicate(timeout=30)  # until the pipes of all processes are closed
+    assert (process.returncode, out, err) == (143, "", "stopped; what is there is whole\n")
+
+
+@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM"])
+def test_what_is_half_written_is_removed_at_the_end(start, tmp_path, how):
+    before = {*tmp_path.iterdir()}
+    process = start("writing")
+    process.send_signal(getattr(signal, how))
+    process.communicate(timeout=30)
+    assert {path for path in tmp_path.iterdir() if path.name != "__pycache__"} <= before
+
+
 @pytest.mark.parametrize("kind", ["sleep", "swallow", "compute", "pool", "redirected", "exit"])
 def test_an_interruption_is_one_line_and_130(start, kind):
     process = start(kind)
     begin = time.monotonic()
     assert interrupted(process) == (130, "", "stopped; what is there is whole\n")
     assert time.monotonic() - begin < 10
-
-
-def test_an_interruption_leaves_nothing_half_written(start, tmp_path):
-    before = {*tmp_path.iterdir()}
-    process = start("writing")
-    assert interrupted(process) == (130, "", "stopped; what is there is whole\n")
-    assert {path for path in tmp_path.iterdir() if path.name != "__pycache__"} <= before
 
 
 def test_many_interruptions_are_one(start):
@@ -204,4 +219,4 @@ def test_a_pool_ends_with_its_process(start, how):
     process = start("pool")
     process.send_signal(how)
     process.communicate(timeout=30)  # until the pipes of all processes are closed
-    assert process.returncode == -how
+    assert process.returncode == {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 143}[how]

@@ -59,9 +59,13 @@ def stopped_and_continued(trainer, job):
     return found
 
 
-@pytest.mark.parametrize("kind", ["fcos", "segformer"])
+@pytest.mark.parametrize("kind", ["fcos", "segformer", "segformer in bfloat16"])
 def test_a_training_that_was_stopped_is_the_same(job, segmenter, kind, tmp_path):
-    trainer = fcos.Fcos(threads=1) if kind == "fcos" else segmenter
+    trainer = {
+        "fcos": fcos.Fcos(threads=1),
+        "segformer": segmenter,
+        "segformer in bfloat16": dataclasses.replace(segmenter, bfloat16=True),
+    }[kind]
     found = trainer.train(job, silent)
     assert len(trainer.losses(job)) == 2
     assert content(trainer.predict(job, job.images, tmp_path / "on")) == content(found)
@@ -69,6 +73,33 @@ def test_a_training_that_was_stopped_is_the_same(job, segmenter, kind, tmp_path)
     assert done["parameters"] > 1e6
     again = stopped_and_continued(trainer, job)
     assert content(again) == content(found)
+
+
+def test_bfloat16_rounds_and_changes_little(job, segmenter):
+    losses = []
+    for k, trainer in enumerate((segmenter, dataclasses.replace(segmenter, bfloat16=True))):
+        one = dataclasses.replace(job, folder=job.folder.with_name(f"run{k}"))
+        trainer.train(one, silent)
+        losses.append(trainer.losses(one))
+    assert losses[0] != losses[1]
+    np.testing.assert_allclose(*losses, rtol=0.05)  # bfloat16 has 8 bits
+
+
+def test_a_rare_class_is_found(job, segmenter):
+    """A small square in each image, which by the plain cross entropy is not worth finding yet."""
+    for k, scene in enumerate(job.scenes.scenes):
+        x, y = 8 * (k % 5), 8 * (k % 3)
+        image, label = np.full((48, 64, 3), 60, np.uint8), np.zeros((48, 64), np.uint8)
+        image[y : y + 10, x : x + 10], label[y : y + 10, x : x + 10] = 230, 2
+        images.write(job.images / f"{scene.name}.png", image, overwrite=True)
+        images.write(segmenter.labels / f"{scene.name}.png", label, overwrite=True)
+    share = []
+    for protocol in ("quick", "paper"):
+        budget = Budget(protocol, 12, 3, 6e-4, 64)
+        one = dataclasses.replace(job, budget=budget, folder=job.folder.with_name(protocol))
+        found = segmenter.train(one, silent)
+        share.append(np.mean([images.read(path) == 2 for path in sorted(found.iterdir())]))
+    assert share[0] > share[1]
 
 
 def test_fcos_learns_where_a_square_is(job, tmp_path, rng):

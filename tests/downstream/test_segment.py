@@ -157,6 +157,14 @@ def test_another_start_is_another_study(study, tmp_path, capsys):
     assert "has a study with another start" in capsys.readouterr().err
 
 
+def test_another_precision_is_another_study(study, tmp_path, capsys):
+    assert study("--method=Visible", "--seeds=1", "--bfloat16") == 0
+    (job,) = tmp_path.glob("out/runs/*/Visible/seed0/job.json")
+    assert json.loads(job.read_text(encoding="utf-8"))["bfloat16"] is True
+    assert study("--method=Visible", "--seeds=1") == 1
+    assert "has a study with another program" in capsys.readouterr().err
+
+
 def test_scores_are_not_those_of_other_images(study, tmp_path, capsys, rng):
     theirs = tmp_path / "theirs"
     theirs.mkdir()
