@@ -21,7 +21,7 @@ help:
 	@echo "make downstream                                 set up the programs of eval.detect and eval.segment"
 	@echo "make clean                                      remove the virtual environments"
 
-fuse: paired $(VENV)/ready
+fuse: paired $(VENV)/ready $(VENV)/engine
 	$(RUN) -m eval.fuse $(if $(CKPT),--ckpt "$(CKPT)") $(IMAGES) --out "$(OUT)" $(ARGS)
 
 IMAGES = $(if $(I1),--i1 "$(I1)" --i2 "$(I2)",--samples --sheet "$(OUT)/sheet.png" --overwrite)
@@ -47,7 +47,7 @@ $(VENV)-downstream/ready: requirements-downstream.txt
 	$(VENV)-downstream/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-downstream.txt
 	@touch $@
 
-test: lint
+test: lint $(VENV)/engine
 	$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/ready
@@ -62,6 +62,13 @@ $(VENV)/ready: requirements.txt requirements-cpu.txt requirements-dev.txt
 	  { echo "Python's venv module is needed (on Debian: apt install python3-venv)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS) -r requirements-dev.txt
+	@touch $@
+
+# The compiled engine for CPUs; without a C++ compiler everything works, on XLA alone.
+$(VENV)/engine: $(VENV)/ready setup.py $(wildcard fnet_jax/sparse_coding/native/*.h fnet_jax/sparse_coding/native/*.cpp)
+	@if command -v c++ >/dev/null; then \
+	  echo "building the engine for CPUs (seconds)"; $(RUN) setup.py --quiet build_ext --inplace; \
+	else echo "no C++ compiler: fusing on a CPU will take three times as long (on Debian: apt install g++)"; fi
 	@touch $@
 
 clean:

@@ -10,11 +10,14 @@ import numpy as np
 from flax.core import unfreeze
 
 from fnet_jax.fusing import inputs, plan, shapes, tiles
+from fnet_jax.fusing.costs import COSTS
+from fnet_jax.fusing.engine import chosen as choose_engine
 from fnet_jax.fusing.inputs import Inputs
 from fnet_jax.fusing.programs import MOST, Programs
 from fnet_jax.fusing.shapes import Size
 from fnet_jax.networks.fnet import FNet
 from fnet_jax.networks.sizes import BASE
+from fnet_jax.runtime.engines import XLA
 from fnet_jax.sparse_coding.unrolled import Intermediates
 
 logger = logging.getLogger(__name__)
@@ -36,6 +39,7 @@ class Fuser:
         params: its parameters, ``{"params": …}``, float32, on the device.
         tile: largest side of tiles, or None where memory decides.
         device: where it fuses.
+        engine: what computes, ``"xla"`` or ``"native"``.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class Fuser:
         *,
         tile: int | None = None,
         device: jax.Device | None = None,
+        engine: str | None = None,
     ) -> None:
         """Makes a Fuser of a network and its parameters; :meth:`pretrained` is simpler.
 
@@ -55,47 +60,61 @@ class Fuser:
                 None: those that need more than 1.6 GB (on a CPU), or four fifths of the free
                 memory of the device.
             device: where to fuse; None: the first local device.
+            engine: what computes: ``"xla"``, ``"native"`` (the compiled engine of CPUs), or
+                ``"auto"``, the fastest that there is; None: what ``FNET_ENGINE`` says, or auto.
+
+        Raises:
+            InputError: the engine cannot be used here.
         """
         self.network = network
         self.tile = tile
         self.device = device or jax.local_devices()[0]
         single = jax.tree.map(lambda x: np.asarray(x, np.float32), unfreeze(params))
         self.params = jax.device_put(single, self.device)
-        self._programs = Programs(network, self.device)
+        self.engine = choose_engine(network, self.device, engine)
+        self._programs = Programs(network, self.device, engine=self.engine)
         self._planned: dict[Size, Size] = {}
         logger.info("%s", network.settings())
         logger.info("fusing on %s", self.device)
 
     @classmethod
-    def from_checkpoint(cls, path: str | Path, *, tile: int | None = None) -> "Fuser":
+    def from_checkpoint(
+        cls, path: str | Path, *, tile: int | None = None, engine: str | None = None
+    ) -> "Fuser":
         """Makes a Fuser of a checkpoint folder.
 
         Args:
             path: the folder.
             tile: as for the class.
+            engine: as for the class.
 
         Raises:
-            InputError: there is no checkpoint of FNet at ``path``, or it is damaged.
+            InputError: there is no checkpoint of FNet at ``path``, or it is damaged; or the engine
+                cannot be used here.
         """
         from fnet_jax.weights import checkpoints  # Orbax is slow to import and needed here only
 
         network, params, _ = checkpoints.load(path, FNet)
-        return cls(network, params, tile=tile)
+        return cls(network, params, tile=tile, engine=engine)
 
     @classmethod
-    def pretrained(cls, size: str = BASE, *, tile: int | None = None) -> "Fuser":
+    def pretrained(
+        cls, size: str = BASE, *, tile: int | None = None, engine: str | None = None
+    ) -> "Fuser":
         """Makes a Fuser with the shipped weights, which this project has trained.
 
         Args:
             size: ``"base"`` is the paper's network; others cost less (``docs/sizes.md``).
             tile: as for the class.
+            engine: as for the class.
 
         Raises:
-            InputError: there is no such size, or the installed package is damaged.
+            InputError: there is no such size, the installed package is damaged, or the engine
+                cannot be used here.
         """
         from fnet_jax.weights import checkpoints  # Orbax is slow to import and needed here only
 
-        return cls.from_checkpoint(checkpoints.shipped(size), tile=tile)
+        return cls.from_checkpoint(checkpoints.shipped(size), tile=tile, engine=engine)
 
     def on_local_devices(self, most: int) -> "list[Fuser]":
         """Itself and equal ones for the other local devices, ``most`` in all."""
@@ -103,7 +122,7 @@ class Fuser:
         return [
             self,
             *(
-                Fuser(self.network, self.params, tile=self.tile, device=device)
+                Fuser(self.network, self.params, tile=self.tile, device=device, engine=self.engine)
                 for device in others[: most - 1]
             ),
         ]
@@ -129,8 +148,17 @@ class Fuser:
         come, with more compilations.
         """
         limits = plan.limits(self.device)
-        sizes = [s for s in sizes if not plan.cut(s, self.network, limits, side=self.tile)]
-        planned = shapes.shared(sizes, most=MOST)
+        sizes = [
+            size
+            for size in sizes
+            if not plan.cut(size, self.network, limits, side=self.tile, engine=self.engine)
+        ]
+        planned = shapes.shared(
+            sizes,
+            cost=COSTS[self.engine].compilation,
+            most=MOST,
+            largest=plan.whole_pixels(self.network, limits, self.engine),
+        )
         self._planned = {
             size: min((s for s in planned if shapes.holds(s, size)), key=shapes.area)
             for size in sizes
@@ -165,6 +193,7 @@ class Fuser:
             plan.limits(self.device),
             side=self.tile,
             choose=self._shape_for,
+            engine=self.engine,
         )
         if planned.tile:
             logger.info("tiles of %d×%d (width×height)", planned.tile[1], planned.tile[0])
@@ -214,14 +243,14 @@ class Fuser:
         )
 
     def flops(self, size: Size) -> float:
-        """Floating-point operations of the program that fuses images of (height, width) ``size``.
+        """Floating-point operations with which XLA fuses images of (height, width) ``size``.
 
-        Counted by XLA in the compiled program, which is compiled if it is not held; NaN where XLA
-        does not count them.
+        Counted by XLA in a program that is compiled for that; NaN where XLA does not count them.
         """
         image = jax.ShapeDtypeStruct((1, *shapes.round_up(size), 1), np.float32)
         extent = np.array(size, np.int32)
-        program = self._programs.get("fuse", self.params, image, image, extent)
+        programs = self._programs if self.engine == XLA else Programs(self.network, self.device)
+        program = programs.get("fuse", self.params, image, image, extent)
         return float((program.cost_analysis() or {}).get("flops", np.nan))
 
     def _shape_for(self, size: Size) -> Size:
@@ -229,7 +258,7 @@ class Fuser:
         if size in self._planned:
             return self._planned[size]
         known = {*self.shapes, *self._planned.values()}
-        return shapes.choose(size, known, full=self._programs.full)
+        return shapes.choose(size, known, full=self._programs.full, costs=COSTS[self.engine])
 
     def _arguments(self, pair: Inputs, shape: Size) -> tuple[Any, ...]:
         """What a program takes: parameters, both images as (1, *shape, 1), and their size."""

@@ -8,13 +8,11 @@ from typing import NamedTuple
 import jax
 
 from fnet_jax.fusing import tiles
+from fnet_jax.fusing.costs import COSTS
 from fnet_jax.fusing.shapes import Size, area, round_up
 from fnet_jax.networks.fnet import FNet
 from fnet_jax.runtime import memory
-
-# Feature maps that a compiled program holds at once, as XLA reports it on a CPU.
-WHOLE_MAPS = 6.3
-TILE_MAPS = 3.3
+from fnet_jax.runtime.engines import XLA
 
 BUDGET = 1.6e9  # bytes; on a CPU, an image that needs more is fused in tiles that need no more
 SHARE = 0.8  # of the free memory, which an image may take before it is cut
@@ -54,7 +52,9 @@ def limits(device: jax.Device) -> Limits:
     return Limits(free, min(SHARE * free, BUDGET if device.platform == "cpu" else math.inf))
 
 
-def cut(size: Size, network: FNet, limits: Limits, *, side: int | None = None) -> Size | None:
+def cut(
+    size: Size, network: FNet, limits: Limits, *, side: int | None = None, engine: str = XLA
+) -> Size | None:
     """The (height, width) of the tiles that an image is fused in; None where it is fused whole.
 
     Args:
@@ -63,13 +63,20 @@ def cut(size: Size, network: FNet, limits: Limits, *, side: int | None = None) -
         limits: of the device.
         side: largest height and width of what is fused whole, and of tiles; None where memory
             decides.
+        engine: what computes it.
     """
     if side:
         return tiles.cut(size, network, side=side) if max(size) > side else None
-    if _bytes(round_up(size), network, WHOLE_MAPS) <= limits.whole:
+    if area(round_up(size)) <= whole_pixels(network, limits, engine):
         return None
-    pixels = limits.whole / _bytes((1, 1), network, TILE_MAPS)
-    return tiles.cut(size, network, pixels=pixels)
+    costs = COSTS[engine]
+    return tiles.cut(size, network, pixels=limits.whole / _bytes(network, costs.tile, costs.images))
+
+
+def whole_pixels(network: FNet, limits: Limits, engine: str) -> float:
+    """How many pixels an array may have that is fused whole."""
+    costs = COSTS[engine]
+    return limits.whole / _bytes(network, costs.whole, costs.images)
 
 
 def to_fuse(
@@ -79,6 +86,7 @@ def to_fuse(
     *,
     side: int | None = None,
     choose: Callable[[Size], Size] = round_up,
+    engine: str = XLA,
 ) -> Plan:
     """Plans how to fuse an image.
 
@@ -88,20 +96,19 @@ def to_fuse(
         limits: of the device.
         side: as for :func:`cut`.
         choose: gives the shape of the arrays for an image that is fused whole.
+        engine: what computes it.
 
     Raises:
         MemoryError: more memory is needed than is free.
     """
-    tile = cut(size, network, limits, side=side)
-    if tile:
-        shape = tiles.shape_of(tile, size, network)
-        return _checked(Plan(shape, tile, _bytes(shape, network, TILE_MAPS)), size, limits)
-    shape = choose(size)
-    return _checked(Plan(shape, None, _bytes(shape, network, WHOLE_MAPS)), size, limits)
+    tile, costs = cut(size, network, limits, side=side, engine=engine), COSTS[engine]
+    shape = tiles.shape_of(tile, size, network) if tile else choose(size)
+    each = _bytes(network, costs.tile if tile else costs.whole, costs.images)
+    return _checked(Plan(shape, tile, math.ceil(each * area(shape))), size, limits)
 
 
 def to_decompose(size: Size, network: FNet, limits: Limits) -> Plan:
-    """Plans how to compute an image whole and return every iterate of the three blocks.
+    """Plans how to compute an image whole with XLA, and return every iterate of the three blocks.
 
     Args:
         size: (height, width) of the image.
@@ -112,11 +119,13 @@ def to_decompose(size: Size, network: FNet, limits: Limits) -> Plan:
         MemoryError: more memory is needed than is free.
     """
     shape, returned = round_up(size), 3 * 2 * (network.iterations + 1)
-    return _checked(Plan(shape, None, _bytes(shape, network, WHOLE_MAPS + returned)), size, limits)
+    each = _bytes(network, COSTS[XLA].whole + returned, COSTS[XLA].images)
+    return _checked(Plan(shape, None, math.ceil(each * area(shape))), size, limits)
 
 
-def _bytes(shape: Size, network: FNet, maps: float) -> int:
-    return math.ceil(maps * 4 * network.features * area(shape))
+def _bytes(network: FNet, maps: float, images: int) -> float:
+    """Bytes for each pixel."""
+    return 4 * (maps * network.features + images)
 
 
 def _checked(plan: Plan, size: Size, limits: Limits) -> Plan:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from fnet_jax.fusing.shapes import Size
 from fnet_jax.networks.fnet import FNet
 from fnet_jax.runtime import compilation
+from fnet_jax.runtime.engines import XLA
 from fnet_jax.sparse_coding.unrolled import Intermediates
 
 MOST = 16  # programs that are held; each takes about 10 MB
@@ -20,35 +21,38 @@ MOST = 16  # programs that are held; each takes about 10 MB
 logger = logging.getLogger(__name__)
 
 
-def _fuse(network: FNet, params: Any, I1: jax.Array, I2: jax.Array, size: jax.Array) -> jax.Array:
+def _fuse(
+    network: FNet, engine: str, params: Any, I1: jax.Array, I2: jax.Array, size: jax.Array
+) -> jax.Array:
     """If of images of (height, width) ``size`` in arrays (1, H, W, 1); of their shape."""
-    return _apply(network, params, I1, I2, mask=inside(I1, size))[0]
+    return _apply(network, params, I1, I2, mask=inside(I1, size), engine=engine)[0]
 
 
 def _decompose(
     network: FNet,
+    engine: str,
     params: Any,
     I1: jax.Array,
     I2: jax.Array,
     size: jax.Array,
     theta_scale: jax.Array,
 ) -> Intermediates:
-    """All that the network finds in the same, with its thresholds scaled."""
+    """All that the network finds in the same, with its thresholds scaled; XLA keeps the maps."""
     return _apply(network, params, I1, I2, mask=inside(I1, size), theta_scale=theta_scale)[1]
 
 
 def _unique(
-    network: FNet, params: Any, image: jax.Array, size: jax.Array
+    network: FNet, engine: str, params: Any, image: jax.Array, size: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Î1 and G u1 of an image or a tile (1, H, W, 1), each of its shape."""
-    how = {"mask": inside(image, size), "method": FNet.unique}
+    how = {"mask": inside(image, size), "method": FNet.unique, "engine": engine}
     I_hat, If_u, _ = _apply(network, params, image, **how)
     return I_hat, If_u
 
 
-def _common(network: FNet, params: Any, left: jax.Array, size: jax.Array) -> jax.Array:
+def _common(network: FNet, engine: str, params: Any, left: jax.Array, size: jax.Array) -> jax.Array:
     """G c of a tile of Î1 and Î2, (1, H, W, 2): (1, H, W, 1)."""
-    how = {"mask": inside(left, size), "method": FNet.common}
+    how = {"mask": inside(left, size), "method": FNet.common, "engine": engine}
     return _apply(network, params, left, **how)[0]
 
 
@@ -80,12 +84,16 @@ class Programs:
 
     Attributes:
         network: the FNet.
+        engine: what fuses, one of :data:`~fnet_jax.runtime.engines.ENGINES`.
         compiled: how many programs have been compiled, those included that were dropped.
     """
 
-    def __init__(self, network: FNet, device: jax.Device, *, most: int = MOST) -> None:
+    def __init__(
+        self, network: FNet, device: jax.Device, *, engine: str = XLA, most: int = MOST
+    ) -> None:
         """Compiles nothing yet."""
-        self.network, self._device, self._most = network, device, most
+        self.network, self.engine = network, engine
+        self._device, self._most = device, most
         self._held: OrderedDict[tuple[str, Size], jax.stages.Compiled] = OrderedDict()
         self._lock = threading.Lock()
         self.compiled = 0
@@ -134,6 +142,6 @@ class Programs:
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=here), arguments
         )
         # A new function each time: JAX holds what it compiled of a function while that one lives.
-        run = functools.partial(KINDS[kind], self.network)
+        run = functools.partial(KINDS[kind], self.network, self.engine)
         jitted = jax.jit(run, compiler_options=compilation.options(self._device))
         return jitted.lower(*described).compile()

@@ -5,16 +5,18 @@ fused inside any larger array whose outside is kept at zero, with the same resul
 share a compilation, at the price of wasted pixels. Sizes and shapes are (height, width).
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
 
+from fnet_jax.fusing.costs import COSTS, Costs
+from fnet_jax.runtime.engines import XLA
+
 Size = tuple[int, int]
 
 STEP = 16  # shapes are multiples of this
-COMPILATION_PIXELS = 150_000  # fused in the time of one compilation, on two CPU cores
-SPARE = 1.25  # a compiled shape is used again if it has at most this many times the pixels needed
 MOST_PLANNED = 300  # sizes that shared() compares pair by pair
 
 
@@ -34,7 +36,9 @@ def holds(shape: Size, size: Size) -> bool:
     return shape[0] >= size[0] and shape[1] >= size[1]
 
 
-def choose(size: Size, shapes: Iterable[Size], *, full: bool = False) -> Size:
+def choose(
+    size: Size, shapes: Iterable[Size], *, full: bool = False, costs: Costs = COSTS[XLA]
+) -> Size:
     """The array shape for an image: one of ``shapes`` if it wastes little, else a new one.
 
     Args:
@@ -42,15 +46,20 @@ def choose(size: Size, shapes: Iterable[Size], *, full: bool = False) -> Size:
         shapes: what there are programs for.
         full: a new program would take the place of another; then a shape may also waste as many
             pixels as are fused in the time of its compilation.
+        costs: of the engine.
     """
     new = round_up(size, step=2 * STEP)
-    most = max(SPARE * area(new), area(new) + COMPILATION_PIXELS if full else 0)
+    most = max(costs.spare * area(new), area(new) + costs.compilation if full else 0)
     fitting = [shape for shape in shapes if holds(shape, size) and area(shape) <= most]
     return min(fitting, key=area, default=new)
 
 
 def shared(
-    sizes: Iterable[Size], *, cost: float = COMPILATION_PIXELS, most: int | None = None
+    sizes: Iterable[Size],
+    *,
+    cost: float = COSTS[XLA].compilation,
+    most: int | None = None,
+    largest: float = math.inf,
 ) -> list[Size]:
     """Shapes for a set of images with which computing and compiling together take little time.
 
@@ -62,6 +71,7 @@ def shared(
         sizes: (height, width) of each image.
         cost: pixels that are fused in the time of one compilation.
         most: largest number of shapes, ≥ 1; None for no limit.
+        largest: pixels above which no two sizes are joined, unless there are too many shapes.
 
     Returns:
         Shapes, each holding at least one of the sizes; every size fits into one of them.
@@ -81,7 +91,9 @@ def shared(
         joint = np.maximum.outer(height, height) * np.maximum.outer(width, width)
         waste = count[:, None] * (joint - (height * width)[:, None])
         upper = np.triu_indices(len(shapes), 1)  # each pair once
-        price = (waste + waste.T - cost)[upper]
+        price = np.where(joint > largest, np.inf, waste + waste.T - cost)[upper]
+        if np.isinf(price).all():
+            price = (waste + waste.T)[upper].astype(float)
         best = price.argmin()
         if price[best] >= 0 and (most is None or len(groups) <= most):
             break

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fnet_jax.networks.network import Decoder, Network
-from fnet_jax.sparse_coding.correlation import correlate
+from fnet_jax.runtime.engines import XLA
 from fnet_jax.sparse_coding.unrolled import Intermediates, check_images, keep_inside
 
 
@@ -46,6 +46,7 @@ class FNet(Network):
         *,
         mask: jax.Array | None = None,
         theta_scale: jax.Array | float = 1.0,
+        engine: str = XLA,
     ) -> tuple[jax.Array, Intermediates]:
         """Fuses a batch of pairs.
 
@@ -55,6 +56,8 @@ class FNet(Network):
             mask: 1 inside and 0 outside the true images, shape broadcastable to (N, H, W, 1), if
                 they are smaller than the arrays; None if they fill them.
             theta_scale: multiplies every θᵏ of the three blocks, scalar ≥ 0.
+            engine: ``"xla"``, or ``"native"`` for the compiled engine of CPUs, which gives the
+                images alone (:mod:`fnet_jax.sparse_coding.native`).
 
         Returns:
             ``(If, intermediates)``: the fused images, shape (N, H, W, 1), not clipped, and a dict
@@ -67,9 +70,9 @@ class FNet(Network):
             ValueError: a setting or the shape or type of an image is wrong; the message says which.
         """
         check_images(expected_channels=1, I1=I1, I2=I2)
-        how: dict[str, Any] = {"mask": mask, "theta_scale": theta_scale}
+        how: dict[str, Any] = {"mask": mask, "theta_scale": theta_scale, "engine": engine}
         I1_hat, If_u1, of_u1 = self.unique(I1, **how)
-        I2_hat, If_u2, of_u2 = self.unique(I2, code="u2", **how)
+        I2_hat, If_u2, of_u2 = self.unique(I2, code="u2", after=If_u1, **how)
         If_c, of_c = self.common(jnp.concatenate([I1_hat, I2_hat], axis=3), **how)
         If = If_c + If_u1 + If_u2
         images = {
@@ -89,6 +92,8 @@ class FNet(Network):
         code: str = "u1",
         mask: jax.Array | None = None,
         theta_scale: jax.Array | float = 1.0,
+        engine: str = XLA,
+        after: jax.Array | None = None,
     ) -> tuple[jax.Array, jax.Array, Intermediates]:
         """The features of one source alone: u = LZSC(I), Î = I − D_u u, G_u u (eqs. 22, 23).
 
@@ -97,6 +102,8 @@ class FNet(Network):
             code: ``"u1"`` for I1, ``"u2"`` for I2.
             mask: as for the network.
             theta_scale: as for the network.
+            engine: as for the network.
+            after: what the compiled engine waits for, to hold the maps of one source at a time.
 
         Returns:
             ``(I_hat, If_u, intermediates)``: what is left for the common features and what is
@@ -105,11 +112,10 @@ class FNet(Network):
         """
         block = {"u1": self.lzsc_u1, "u2": self.lzsc_u2}[code]
         source = keep_inside(source, mask)
-        u, found = block(source, mask=mask, theta_scale=theta_scale)
-        # D and G read the same features: one correlation with two outputs.
-        D, G = self.decoders[f"D_{code}"], self.decoders[f"G_{code}"]
-        images = keep_inside(correlate(u, jnp.concatenate([D, G], axis=3)), mask)
-        return source - images[..., :1], images[..., 1:], {code: u, self.block_name(code): found}
+        how: dict[str, Any] = {"mask": mask, "theta_scale": theta_scale, "engine": engine}
+        names = f"D_{code}", f"G_{code}"
+        images, found = self._drawn(block, code, source, *names, after=after, **how)
+        return source - images[..., :1], images[..., 1:], found
 
     def common(
         self,
@@ -117,6 +123,7 @@ class FNet(Network):
         *,
         mask: jax.Array | None = None,
         theta_scale: jax.Array | float = 1.0,
+        engine: str = XLA,
     ) -> tuple[jax.Array, Intermediates]:
         """The common features: c = LZSC([Î1, Î2]) and G_c c (eqs. 22, 23).
 
@@ -124,14 +131,14 @@ class FNet(Network):
             left: Î1 and Î2 as channels, shape (N, H, W, 2).
             mask: as for the network.
             theta_scale: as for the network.
+            engine: as for the network.
 
         Returns:
             ``(If_c, intermediates)``: what is added to the fused image, (N, H, W, 1), and ``c``
             with what its block returns beside it.
         """
-        c, found = self.lzsc_c(left, mask=mask, theta_scale=theta_scale)
-        If_c = keep_inside(correlate(c, self.decoders["G_c"]), mask)
-        return If_c, {"c": c, self.block_name("c"): found}
+        how: dict[str, Any] = {"mask": mask, "theta_scale": theta_scale, "engine": engine}
+        return self._drawn(self.lzsc_c, "c", left, "G_c", **how)
 
     @staticmethod
     def exchanged(params: Any) -> Any:

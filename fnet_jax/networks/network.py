@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from fnet_jax.runtime.engines import NATIVE
+from fnet_jax.sparse_coding.correlation import correlate
 from fnet_jax.sparse_coding.lcsc import LCSC
 from fnet_jax.sparse_coding.lzsc import LZSC
+from fnet_jax.sparse_coding.native import coding as native
 from fnet_jax.sparse_coding.operators import adjoint
-from fnet_jax.sparse_coding.unrolled import Unrolled, xavier
+from fnet_jax.sparse_coding.unrolled import Intermediates, Unrolled, keep_inside, xavier
 
 BLOCKS: dict[str, type[LZSC] | type[LCSC]] = {"lzsc": LZSC, "lcsc": LCSC}
 
@@ -116,6 +120,43 @@ class Network(Unrolled):
             for name, decoder in self.DECODERS.items()
             if decoder.code == code
         }
+
+    def _drawn(
+        self,
+        block: LZSC | LCSC,
+        code: str,
+        e: jax.Array,
+        *names: str,
+        mask: jax.Array | None,
+        theta_scale: jax.Array | float,
+        engine: str,
+        after: jax.Array | None = None,
+    ) -> tuple[jax.Array, Intermediates]:
+        """Codes images, and decodes the code.
+
+        Args:
+            block: the sparse coder of the code.
+            code: one of :attr:`CODES`.
+            e: images (N, H, W, C).
+            *names: of the decoders. They read the same features: one correlation.
+            mask: as for the network.
+            theta_scale: as for the network.
+            engine: one of :data:`~fnet_jax.runtime.engines.ENGINES`.
+            after: as for :func:`fnet_jax.sparse_coding.native.coding.drawn`.
+
+        Returns:
+            An image for each decoder, as channels (N, H, W, O), and with XLA the code by its name
+            and what its block returned beside it.
+        """
+        filters = jnp.concatenate([self.decoders[name] for name in names], axis=3)
+        how: dict[str, Any] = {"mask": mask, "theta_scale": theta_scale}
+        name = self.block_name(code)
+        if engine == NATIVE:
+            assert isinstance(block, LZSC)
+            params = self.variables["params"][name]
+            return native.drawn(block, params, e, filters, after=after, **how), {}
+        u, found = block(e, **how)
+        return keep_inside(correlate(u, filters), mask), {code: u, name: found}
 
     @nn.nowrap
     def _decoders(self) -> dict[str, jax.Array]:

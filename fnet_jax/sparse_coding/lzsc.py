@@ -14,7 +14,7 @@ with weights, threshold θᵏ and momentum ρᵏ of its own for each step (eqs. 
 It approximates a solution; no step decreases the objective by construction.
 """
 
-from typing import Any
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -40,42 +40,6 @@ SCHEDULE_START = {
     "b_rho": 0.0,
 }
 """What the free parameters of the schedule are before training, by name: slopes ∓0.5."""
-
-
-def iteration(
-    u: jax.Array,
-    e: jax.Array,
-    W_u: jax.Array,
-    W_e: jax.Array,
-    rho: jax.Array,
-    down: jax.Array,
-    before: tuple[jax.Array, jax.Array, jax.Array] | None,
-) -> jax.Array:
-    """``(1 + ρ)(u − W_u d) − ρ(u' − W'_u d') + W_e e``, given d = W_d u and d' = W'_d u' (eq. 20).
-
-    The three correlations write the same sum, so their inputs are stacked and their filters scaled.
-
-    Args:
-        u: uᵏ⁻¹.
-        e: what is coded.
-        W_u: filters of W_uᵏ.
-        W_e: filters of W_eᵏ.
-        rho: ρᵏ.
-        down: d = W_dᵏ uᵏ⁻¹.
-        before: u' = uᵏ⁻², the filters of W'_uᵏ, and d' = W'_dᵏ uᵏ⁻²; None at k = 1, where there
-            is no uᵏ⁻².
-
-    Returns:
-        The values before the threshold, shape (N, H, W, K).
-    """
-    inputs, filters = [down, e], [-(1 + rho) * W_u, W_e]
-    total = (1 + rho) * u
-    if before is not None:
-        u_before, W_u_prime, down_before = before
-        inputs.append(down_before)
-        filters.append(rho * W_u_prime)
-        total += -rho * u_before  # a difference would cost its gradient a map
-    return total + correlate(jnp.concatenate(inputs, axis=3), jnp.concatenate(filters, axis=2))
 
 
 class LZSC(Coder):
@@ -124,7 +88,7 @@ class LZSC(Coder):
         ):
             behind = 2 if name == "W_d_prime" else 1
             for k in range(first, N + 1):
-                banks[self._name(name, k)] = Filters(
+                banks[self.parameter(name, k)] = Filters(
                     up if leads else down,
                     leads,
                     k=None if self.shared else k if leads else k - behind,
@@ -167,9 +131,6 @@ class LZSC(Coder):
         channels, N = e.shape[3], self.iterations
         filters = {n: self.param(n, xavier, f.shape) for n, f in self.filters(channels).items()}
 
-        def W(name: str, k: int) -> jax.Array:
-            return filters[self._name(name, k)]
-
         theta, rho = self._schedule()
         theta = theta_scale * theta
         threshold = thresholds.make(self.threshold, alpha=self.alpha, gamma=self.gamma)
@@ -177,23 +138,27 @@ class LZSC(Coder):
         # The mask goes before the threshold, which keeps zeros. After it, XLA on a CPU cannot fuse
         # the sums of one iteration and keeps those of all: three times the memory.
         e = keep_inside(e, mask)
-        before = [keep_inside(correlate(e, W("W_e", 0)), mask)]
+        before = [keep_inside(correlate(e, filters[self.parameter("W_e", 0)]), mask)]
         u = [threshold(before[0], theta[0])]
-        carried: Any = None  # what the momentum keeps of the iteration before
+        down_before: jax.Array | None = None
+        average: jax.Array | None = None  # of gradients
         for k in range(1, N + 1):
             # W_dᵏ and W'_dᵏ⁺¹ read the same uᵏ⁻¹: one correlation with twice the outputs.
-            again = self.momentum == "nesterov" and k < N
-            readers = [W("W_d", k), *([W("W_d_prime", k + 1)] if again else [])]
-            read = keep_inside(correlate(u[-1], jnp.concatenate(readers, axis=3)), mask)
-            given = (u[-1], e, W("W_u", k), W("W_e", k), rho[k], read[..., :channels], carried)
-            if self.momentum == "nesterov":
-                value = iteration(*given)
-                carried = (u[-1], W("W_u_prime", k + 1), read[..., channels:]) if again else None
-            elif self.momentum == "quasi-hyperbolic":
-                value, carried = momentum.quasi_hyperbolic(*given)
+            read = keep_inside(correlate(u[-1], self.readers(filters, k - 1)), mask)
+            down, ahead = read[..., :channels], read[..., channels:]
+            if self.momentum == "quasi-hyperbolic":
+                W_u, W_e = (filters[self.parameter(name, k)] for name in ("W_u", "W_e"))
+                value, average = momentum.quasi_hyperbolic(
+                    u[-1], e, W_u, W_e, rho[k], down, average
+                )
             else:
-                value = momentum.polyak(*given)
-                carried = u[-1] if self.momentum == "polyak" else None
+                step = self.step(filters, k, rho[k])
+                images = [down, e] if down_before is None else [down, e, down_before]
+                value = step.of_u * u[-1]
+                if step.of_before is not None:
+                    value += step.of_before * u[-2]  # a difference would cost its gradient a map
+                value += correlate(jnp.concatenate(images, axis=3), step.filters)
+            down_before = ahead if ahead.shape[3] else None
             before.append(keep_inside(value, mask))
             u.append(threshold(before[k], theta[k]))
         intermediates = {
@@ -204,9 +169,47 @@ class LZSC(Coder):
         }
         return u[-1], intermediates
 
+    @nn.nowrap
+    def readers(self, filters: Mapping[str, jax.Array], k: int) -> jax.Array:
+        """The filters W_dᵏ⁺¹ and, where there are any, W'_dᵏ⁺², which read uᵏ, for k < N.
+
+        Args:
+            filters: by name.
+            k: of the estimate that they read.
+        """
+        read = [filters[self.parameter("W_d", k + 1)]]
+        if self.momentum == "nesterov" and k + 1 < self.iterations:
+            read.append(filters[self.parameter("W_d_prime", k + 2)])
+        return jnp.concatenate(read, axis=3)
+
+    @nn.nowrap
+    def step(self, filters: Mapping[str, jax.Array], k: int, rho: jax.Array) -> momentum.Step:
+        """Iteration k ≥ 1, with one of the kinds ``momentum.LINEAR``.
+
+        Args:
+            filters: by name.
+            k: number of the iteration.
+            rho: ρᵏ.
+        """
+        primed = self.momentum == "nesterov" and k > 1
+        return momentum.step(
+            self.momentum,
+            rho,
+            filters[self.parameter("W_u", k)],
+            filters[self.parameter("W_e", k)],
+            filters[self.parameter("W_u_prime", k)] if primed else None,
+            first=k == 1,
+        )
+
     def _schedule(self) -> tuple[jax.Array, jax.Array]:
-        """θᵏ and ρᵏ of the block's own scalars; without momentum, ρᵏ is 0."""
+        """θᵏ and ρᵏ of the block's own scalars."""
         # Of the type of the values, which is float32 whatever JAX_ENABLE_X64 says.
         free = {n: self.param(n, lambda _, x=x: jnp.asarray(x)) for n, x in self.free().items()}
+        return self.schedule_of(free)
+
+    @nn.nowrap
+    def schedule_of(self, params: Mapping[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        """θᵏ and ρᵏ for k = 0…N of parameters by name; without momentum, ρᵏ is 0."""
+        free = {name: params[name] for name in self.free()}
         theta, rho = schedule(**(SCHEDULE_START | free), iterations=self.iterations)
         return theta, rho if self.momentum != "none" else jnp.zeros_like(rho)

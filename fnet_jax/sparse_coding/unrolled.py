@@ -169,7 +169,7 @@ class Coder(Unrolled):
     @nn.nowrap
     def reads(self) -> dict[int, str]:
         """For k = 1…N, the name of the filters W_dᵏ with which iteration k reads uᵏ⁻¹."""
-        return {k: self._name("W_d", k) for k in range(1, self.iterations + 1)}
+        return {k: self.parameter("W_d", k) for k in range(1, self.iterations + 1)}
 
     @nn.nowrap
     def products(self, channels: int) -> int:
@@ -196,13 +196,13 @@ class Coder(Unrolled):
         Returns:
             Arrays (K, C, size, size).
         """
-        names = [self._name("W_e", k) for k in range(self.iterations + 1)]
+        names = [self.parameter("W_e", k) for k in range(self.iterations + 1)]
         return {n: np.asarray(params[n]).transpose(3, 2, 0, 1) for n in names} | {
             n: np.asarray(params[n]).transpose(2, 3, 0, 1) for n in self.reads().values()
         }
 
     @nn.nowrap
-    def _name(self, name: str, k: int) -> str:
+    def parameter(self, name: str, k: int) -> str:
         """The parameter that holds the filters of that name in iteration k."""
         return name if self.shared else f"{name}_{k}"
 

@@ -3,6 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fnet_jax.fusing import shapes
+from fnet_jax.fusing.costs import COSTS
 
 sizes = st.tuples(st.integers(1, 900), st.integers(1, 900))
 
@@ -23,6 +24,15 @@ def test_price_of_a_compilation_decides(images):
     assert len(shapes.shared(images, cost=-1)) == len({shapes.round_up(s) for s in images})
 
 
+def test_no_shape_grows_above_what_memory_allows():
+    images = [(4000, 100), (100, 4000), (300, 300)]
+    assert len(shapes.shared(images, cost=1e12)) == 1
+    planned = shapes.shared(images, cost=1e12, largest=1.3e6)
+    assert max(map(shapes.area, planned)) <= 1.3e6
+    assert all(any(shapes.holds(shape, size) for shape in planned) for size in images)
+    assert len(shapes.shared(images, most=1, largest=1.3e6)) == 1  # there have to be some
+
+
 def test_fifty_sizes_take_few_shapes_and_little_waste():
     images = [(300 + 3 * i, 480 + (7 * i) % 100) for i in range(50)]
     assert len(set(images)) == 50
@@ -39,7 +49,9 @@ def test_choose_holds_the_image_and_wastes_little(images):
     for size in images:
         shape = shapes.choose(size, known)
         assert shapes.holds(shape, size)
-        assert shapes.area(shape) <= shapes.SPARE * shapes.area(shapes.round_up(size, step=32))
+        assert shapes.area(shape) <= COSTS["xla"].spare * shapes.area(
+            shapes.round_up(size, step=32)
+        )
         if shape not in known:
             known.append(shape)
 

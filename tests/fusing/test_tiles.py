@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from oracle import tame
 
 from fnet_jax.fusing import plan, tiles
+from fnet_jax.fusing.costs import COSTS
 from fnet_jax.fusing.programs import Programs
 from fnet_jax.fusing.shapes import area
 from fnet_jax.networks.fnet import FNet
@@ -82,6 +83,6 @@ def test_tiles_of_a_given_side():
 def test_margins_of_a_large_image_cost_little():
     """Of 3840×2160 in the default budget, less than an eighth is computed twice."""
     network, size = FNet(), (2160, 3840)
-    tile = tiles.cut(size, network, pixels=plan.BUDGET / (plan.TILE_MAPS * 4 * network.features))
+    tile = tiles.cut(size, network, pixels=plan.BUDGET / (COSTS["xla"].tile * 4 * network.features))
     number = -(-size[0] // tile[0]) * -(-size[1] // tile[1])
     assert number * area(tiles.shape_of(tile, size, network)) < 1.125 * area(size)

@@ -1,0 +1,48 @@
+"""Which engine fuses: XLA, or on a CPU the compiled one."""
+
+import logging
+import os
+
+import jax
+
+from fnet_jax.errors import InputError
+from fnet_jax.networks.fnet import FNet
+from fnet_jax.runtime.engines import AUTO, CHOICES, NATIVE, VARIABLE, XLA
+from fnet_jax.sparse_coding.native import binding, coding
+
+logger = logging.getLogger(__name__)
+
+
+def chosen(network: FNet, device: jax.Device, asked: str | None = None) -> str:
+    """The engine that fuses with a network on a device.
+
+    Args:
+        network: the FNet.
+        device: where it fuses.
+        asked: ``"xla"``, ``"native"``, or ``"auto"`` for the fastest that there is; None for what
+            the variable ``FNET_ENGINE`` says, which is ``"auto"`` where it is not set.
+
+    Raises:
+        InputError: the engine asked for is none, or cannot be used here.
+    """
+    where = "engine" if asked else VARIABLE
+    asked = asked or os.environ.get(VARIABLE) or AUTO
+    if asked not in CHOICES:
+        raise InputError(f"{where} {asked!r}: use {', '.join(CHOICES)}")
+    if asked == XLA or (asked == AUTO and device.platform != "cpu"):
+        return XLA
+    why = unable(network, device)
+    if not why:
+        logger.info("compiled engine (%s)", binding.instructions())
+        return NATIVE
+    if asked == NATIVE:
+        raise InputError(f"the compiled engine cannot be used: {why}")
+    logger.info("XLA, for the compiled engine cannot be used: %s", why)
+    return XLA
+
+
+def unable(network: FNet, device: jax.Device) -> str:
+    """Why the compiled engine cannot be used, in words; empty if it can."""
+    if device.platform != "cpu":
+        return f"{device} is no CPU"
+    return coding.unable(network.coder(parent=None))
