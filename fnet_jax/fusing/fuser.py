@@ -17,7 +17,7 @@ from fnet_jax.fusing.programs import MOST, Programs
 from fnet_jax.fusing.shapes import Size
 from fnet_jax.networks.fnet import FNet
 from fnet_jax.networks.sizes import BASE
-from fnet_jax.runtime.engines import XLA
+from fnet_jax.runtime.engines import NATIVE, XLA
 from fnet_jax.sparse_coding.unrolled import Intermediates
 
 logger = logging.getLogger(__name__)
@@ -71,8 +71,11 @@ class Fuser:
         self.device = device or jax.local_devices()[0]
         single = jax.tree.map(lambda x: np.asarray(x, np.float32), unfreeze(params))
         self.params = jax.device_put(single, self.device)
+        self._to_fuse = self.params
         self.engine = choose_engine(network, self.device, engine)
         self._programs = Programs(network, self.device, engine=self.engine)
+        if self.engine == NATIVE:
+            self._to_fuse = jax.device_put(network.prepared(single), self.device)
         self._planned: dict[Size, Size] = {}
         logger.info("%s", network.settings())
         logger.info("fusing on %s", self.device)
@@ -197,9 +200,9 @@ class Fuser:
         )
         if planned.tile:
             logger.info("tiles of %d×%d (width×height)", planned.tile[1], planned.tile[0])
-            tiled = tiles.fuse(self._programs, self.params, pair.I1, pair.I2, planned.tile)
+            tiled = tiles.fuse(self._programs, self._to_fuse, pair.I1, pair.I2, planned.tile)
             return pair.image(tiled)
-        whole = self._programs("fuse", *self._arguments(pair, planned.shape))
+        whole = self._programs("fuse", self._to_fuse, *self._arguments(pair, planned.shape))
         return pair.image(_cropped(whole, pair.size)[..., 0])
 
     def decompose(
@@ -237,7 +240,7 @@ class Fuser:
         """
         planned = plan.to_decompose(pair.size, self.network, plan.limits(self.device))
         arguments = (*self._arguments(pair, planned.shape), np.float32(theta_scale))
-        found = self._programs("decompose", *arguments)
+        found = self._programs("decompose", self.params, *arguments)
         return jax.tree.map(
             lambda x: _cropped(x, pair.size) if x.ndim == 4 else np.asarray(x), found
         )
@@ -261,9 +264,9 @@ class Fuser:
         return shapes.choose(size, known, full=self._programs.full, costs=COSTS[self.engine])
 
     def _arguments(self, pair: Inputs, shape: Size) -> tuple[Any, ...]:
-        """What a program takes: parameters, both images as (1, *shape, 1), and their size."""
+        """What a program takes after parameters: both images as (1, *shape, 1), and their size."""
         images = (_padded(image, shape) for image in (pair.I1, pair.I2))
-        return (self.params, *images, np.array(pair.size, np.int32))
+        return (*images, np.array(pair.size, np.int32))
 
 
 def _padded(image: np.ndarray, shape: Size) -> np.ndarray:

@@ -57,7 +57,7 @@ class FNet(Network):
                 they are smaller than the arrays; None if they fill them.
             theta_scale: multiplies every θᵏ of the three blocks, scalar ≥ 0.
             engine: ``"xla"``, or ``"native"`` for the compiled engine of CPUs, which gives the
-                images alone (:mod:`fnet_jax.sparse_coding.native`).
+                images alone, of parameters that are :meth:`prepared`.
 
         Returns:
             ``(If, intermediates)``: the fused images, shape (N, H, W, 1), not clipped, and a dict
@@ -147,12 +147,15 @@ class FNet(Network):
         One compiled program of :meth:`unique` then serves both sources.
 
         Args:
-            params: of the network, ``{"params": …}``.
+            params: of the network, ``{"params": …}``, with what else there is by the same names.
         """
-        exchanged = dict(params["params"])
+        other: dict[str, str] = {}
         for one, two in (("lzsc_u1", "lzsc_u2"), ("D_u1", "D_u2"), ("G_u1", "G_u2")):
-            exchanged[one], exchanged[two] = exchanged[two], exchanged[one]
-        return {"params": exchanged}
+            other |= {one: two, two: one}
+        return {
+            kind: {name: values[other.get(name, name)] for name in values}
+            for kind, values in params.items()
+        }
 
     @staticmethod
     def drawn(params: Any, code: str) -> np.ndarray:

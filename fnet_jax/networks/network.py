@@ -121,6 +121,24 @@ class Network(Unrolled):
             if decoder.code == code
         }
 
+    @nn.nowrap
+    def prepared(self, params: Any) -> dict[str, Any]:
+        """Parameters, with what the compiled engine computes of them in a collection of its own.
+
+        Args:
+            params: of the network, ``{"params": …}``, of NumPy.
+
+        Returns:
+            ``{"params": …, "native": …}``, for ``engine="native"``.
+        """
+        p, coder, found = params["params"], self.coder(parent=None), {}
+        assert isinstance(coder, LZSC)
+        for code in self.CODES:
+            decoders = [p[name] for name, decoder in self.DECODERS.items() if decoder.code == code]
+            name = self.block_name(code)
+            found[name] = native.prepared(coder, p[name], np.concatenate(decoders, axis=3))
+        return {**params, NATIVE: found}
+
     def _drawn(
         self,
         block: LZSC | LCSC,
@@ -148,15 +166,15 @@ class Network(Unrolled):
             An image for each decoder, as channels (N, H, W, O), and with XLA the code by its name
             and what its block returned beside it.
         """
-        filters = jnp.concatenate([self.decoders[name] for name in names], axis=3)
         how: dict[str, Any] = {"mask": mask, "theta_scale": theta_scale}
         name = self.block_name(code)
         if engine == NATIVE:
             assert isinstance(block, LZSC)
-            params = self.variables["params"][name]
-            return native.drawn(block, params, e, filters, after=after, **how), {}
+            params, filters = (self.variables[kind][name] for kind in ("params", NATIVE))
+            return native.drawn(block, params, filters, e, after=after, **how), {}
         u, found = block(e, **how)
-        return keep_inside(correlate(u, filters), mask), {code: u, name: found}
+        decoders = jnp.concatenate([self.decoders[name] for name in names], axis=3)
+        return keep_inside(correlate(u, decoders), mask), {code: u, name: found}
 
     @nn.nowrap
     def _decoders(self) -> dict[str, jax.Array]:

@@ -14,7 +14,9 @@ with weights, threshold θᵏ and momentum ρᵏ of its own for each step (eqs. 
 It approximates a solution; no step decreases the objective by construction.
 """
 
+import operator
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -144,7 +146,8 @@ class LZSC(Coder):
         average: jax.Array | None = None  # of gradients
         for k in range(1, N + 1):
             # W_dᵏ and W'_dᵏ⁺¹ read the same uᵏ⁻¹: one correlation with twice the outputs.
-            read = keep_inside(correlate(u[-1], self.readers(filters, k - 1)), mask)
+            readers = jnp.concatenate(self.readers(filters, k - 1), axis=3)
+            read = keep_inside(correlate(u[-1], readers), mask)
             down, ahead = read[..., :channels], read[..., channels:]
             if self.momentum == "quasi-hyperbolic":
                 W_u, W_e = (filters[self.parameter(name, k)] for name in ("W_u", "W_e"))
@@ -152,12 +155,16 @@ class LZSC(Coder):
                     u[-1], e, W_u, W_e, rho[k], down, average
                 )
             else:
-                step = self.step(filters, k, rho[k])
-                images = [down, e] if down_before is None else [down, e, down_before]
+                step = momentum.step(self.momentum, rho[k], k)
                 value = step.of_u * u[-1]
                 if step.of_before is not None:
                     value += step.of_before * u[-2]  # a difference would cost its gradient a map
-                value += correlate(jnp.concatenate(images, axis=3), step.filters)
+                # The correlations write the same sum: one of stacked images, with scaled filters.
+                images = [down, e] if down_before is None else [down, e, down_before]
+                scaled = map(operator.mul, step.of_images, self.leaders(filters, k))
+                value += correlate(
+                    jnp.concatenate(images, axis=3), jnp.concatenate([*scaled], axis=2)
+                )
             down_before = ahead if ahead.shape[3] else None
             before.append(keep_inside(value, mask))
             u.append(threshold(before[k], theta[k]))
@@ -170,36 +177,18 @@ class LZSC(Coder):
         return u[-1], intermediates
 
     @nn.nowrap
-    def readers(self, filters: Mapping[str, jax.Array], k: int) -> jax.Array:
-        """The filters W_dᵏ⁺¹ and, where there are any, W'_dᵏ⁺², which read uᵏ, for k < N.
-
-        Args:
-            filters: by name.
-            k: of the estimate that they read.
-        """
-        read = [filters[self.parameter("W_d", k + 1)]]
-        if self.momentum == "nesterov" and k + 1 < self.iterations:
-            read.append(filters[self.parameter("W_d_prime", k + 2)])
-        return jnp.concatenate(read, axis=3)
+    def readers(self, filters: Mapping[str, Any], k: int) -> list[Any]:
+        """Of filters by name, W_dᵏ⁺¹ and, where there are any, W'_dᵏ⁺², which read uᵏ; k < N."""
+        again = self.momentum == "nesterov" and k + 1 < self.iterations
+        names = [("W_d", k + 1), *([("W_d_prime", k + 2)] if again else [])]
+        return [filters[self.parameter(*name)] for name in names]
 
     @nn.nowrap
-    def step(self, filters: Mapping[str, jax.Array], k: int, rho: jax.Array) -> momentum.Step:
-        """Iteration k ≥ 1, with one of the kinds ``momentum.LINEAR``.
-
-        Args:
-            filters: by name.
-            k: number of the iteration.
-            rho: ρᵏ.
-        """
+    def leaders(self, filters: Mapping[str, Any], k: int) -> list[Any]:
+        """Of filters by name, those that lead to uᵏ: W_uᵏ (k ≥ 1), W_eᵏ, and W'_uᵏ if there is."""
         primed = self.momentum == "nesterov" and k > 1
-        return momentum.step(
-            self.momentum,
-            rho,
-            filters[self.parameter("W_u", k)],
-            filters[self.parameter("W_e", k)],
-            filters[self.parameter("W_u_prime", k)] if primed else None,
-            first=k == 1,
-        )
+        names = [*(["W_u"] if k else []), "W_e", *(["W_u_prime"] if primed else [])]
+        return [filters[self.parameter(name, k)] for name in names]
 
     def _schedule(self) -> tuple[jax.Array, jax.Array]:
         """θᵏ and ρᵏ of the block's own scalars."""

@@ -27,46 +27,29 @@ NU = 0.7  # ν of quasi-hyperbolic momentum
 
 
 class Step(NamedTuple):
-    """An iteration as ``of_u · u + of_before · u' + correlate([d, e, d'], filters)``.
+    """An iteration as ``of_u · u + of_before · u' + Σ of_images[i] · correlate(images[i], W[i])``.
 
-    Its two or three correlations write the same sum, so their inputs are stacked and their filters
-    scaled. There is d' = W'_d u' only where there are filters W'_u for it.
+    The images are d = W_d u, e and d' = W'_d u', the last only where there are filters W'_u for it,
+    and the filters W are W_u, W_e and W'_u. All weights are scalars.
 
     Attributes:
-        filters: shape (size, size, inputs, K).
-        of_u: weight of u = uᵏ⁻¹, a scalar.
-        of_before: weight of u' = uᵏ⁻², a scalar; None where that has none.
+        of_images: for each of the two or three images.
+        of_u: of u = uᵏ⁻¹.
+        of_before: of u' = uᵏ⁻²; None where that has no part.
     """
 
-    filters: jax.Array
+    of_images: tuple[jax.Array | float, ...]
     of_u: jax.Array
     of_before: jax.Array | None
 
 
-def step(
-    kind: str,
-    rho: jax.Array,
-    W_u: jax.Array,
-    W_e: jax.Array,
-    W_u_prime: jax.Array | None = None,
-    *,
-    first: bool,
-) -> Step:
-    """Iteration k with one of the kinds :data:`LINEAR`.
-
-    Args:
-        kind: of momentum.
-        rho: ρᵏ.
-        W_u: filters of W_uᵏ.
-        W_e: filters of W_eᵏ.
-        W_u_prime: filters of W'_uᵏ, which Nesterov's momentum has from k = 2 on.
-        first: whether k = 1, where there is no uᵏ⁻².
-    """
-    filters = [-(1 + rho) * W_u if kind == "nesterov" else -W_u, W_e]
-    if W_u_prime is not None:
-        filters.append(rho * W_u_prime)
-    before = None if first or kind == "none" else -rho
-    return Step(jnp.concatenate(filters, axis=2), 1 + rho, before)
+def step(kind: str, rho: jax.Array, k: int) -> Step:
+    """Iteration k ≥ 1 with one of the kinds :data:`LINEAR`, given ρᵏ."""
+    if kind != "nesterov":
+        return Step((-1.0, 1.0), 1 + rho, None if kind == "none" or k == 1 else -rho)
+    if k == 1:
+        return Step((-(1 + rho), 1.0), 1 + rho, None)
+    return Step((-(1 + rho), 1.0, rho), 1 + rho, -rho)
 
 
 def quasi_hyperbolic(

@@ -84,7 +84,10 @@ def test_memory_is_estimated_from_what_programs_hold(engine, kind, channels):
     height, width = 480, 640  # beside which filters are small
     arrays = [jax.ShapeDtypeStruct((1, height, width, c), np.float32) for c in channels]
     size = np.array([height, width], np.int32)
-    program = Programs(network, cpu, engine=engine).get(kind, network.shapes(), *arrays, size)
+    params = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), network.shapes())
+    if engine == NATIVE:
+        params = network.prepared(params)
+    program = Programs(network, cpu, engine=engine).get(kind, params, *arrays, size)
     costs = COSTS[engine]
     maps = costs.whole if kind == "fuse" else costs.tile
     estimate = 4 * (maps * network.features + costs.images) * height * width

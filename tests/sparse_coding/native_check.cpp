@@ -105,7 +105,8 @@ double check(const Case &c, const fnet::Engine &engine, unsigned seed) {
           planes_down[((int64_t(q) * c.out + image) * K + o) * S + j] = float(spectrum[q]);
       }
 
-  it.images = images.data(), it.mask = mask.data();
+  const Floats scales = random(c.in, 2);
+  it.scales = scales.data(), it.images = images.data(), it.mask = mask.data();
   it.w_up = w_up.data(), it.w_down = w_down.data(), it.u = u.data();
   it.planes_up = planes_up.data(), it.planes_down = planes_down.data();
   it.u1 = c.before > 0 ? u1.data() : nullptr, it.u2 = c.before > 1 ? u2.data() : nullptr;
@@ -135,7 +136,8 @@ double check(const Case &c, const fnet::Engine &engine, unsigned seed) {
               for (int j = 0; j < S; ++j) {
                 const int64_t yy = y + i - r, xx = x + j - r;
                 if (yy >= 0 && yy < c.height && xx >= 0 && xx < c.width)
-                  sum += double(images[(n * c.in + image) * pixels + yy * c.width + xx]) *
+                  sum += double(scales[image]) *
+                         images[(n * c.in + image) * pixels + yy * c.width + xx] *
                          up[((i * S + j) * c.in + image) * K + o];
               }
           if (c.before > 0) sum += double(it.a) * u1[place(n, o, y, x)];
@@ -156,6 +158,7 @@ double check(const Case &c, const fnet::Engine &engine, unsigned seed) {
                   sum += maps[(n * K + o) * pixels + yy * c.width + xx] *
                          down[((i * S + j) * K + o) * c.out + image];
               }
+          sum *= mask[n * pixels + y * c.width + x];
           const double got = result[(n * c.out + image) * pixels + y * c.width + x];
           worst = std::max(worst, std::abs(sum - got));
         }

@@ -38,8 +38,13 @@ def by_xla(coder, params, e, filters, mask, theta_scale):
 
 
 @functools.partial(jax.jit, static_argnums=0)
+def drawn(coder, params, prepared, e, mask, theta_scale):
+    return coding.drawn(coder, params, prepared, e, mask=mask, theta_scale=theta_scale)
+
+
 def by_engine(coder, params, e, filters, mask, theta_scale):
-    return coding.drawn(coder, params, e, filters, mask=mask, theta_scale=theta_scale)
+    prepared = coding.prepared(coder, jax.tree.map(np.asarray, params), np.asarray(filters))
+    return drawn(coder, params, prepared, e, mask, theta_scale)
 
 
 def check(coder, params, e, filters, mask=None, theta_scale=1.0):
@@ -143,7 +148,7 @@ def test_what_it_cannot_do_has_a_reason(monkeypatch):
 def test_other_types_are_refused(rng):
     coder, params, e, filters = job(rng)
     with pytest.raises(ValueError, match="float32: got float16"):
-        coding.drawn(coder, params, e.astype(jnp.float16), filters)
+        by_engine(coder, params, e.astype(jnp.float16), filters, None, 1.0)
 
 
 def built(folder, compiler, *flags):

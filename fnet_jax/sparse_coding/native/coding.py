@@ -5,8 +5,8 @@ that are read from u. Feature maps stay in the engine's own layout, tile by tile
 planar (N, C, H, W). Filters of 5×5 and more come as the planes of their Fourier transforms along y.
 """
 
-import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -35,11 +35,66 @@ def unable(coder: Unrolled) -> str:
     return binding.missing()
 
 
+class Filters(NamedTuple):
+    """The filters of one iteration, as the engine takes them.
+
+    Attributes:
+        up: from images to maps, (K / FEW, C, size, size, FEW).
+        down: from maps to images, (C, K, size, size); large ones row by row, (C, size, K, size).
+        planes_up: those of the transforms along y, (planes, K / BLOCK, C, size, BLOCK); nothing of
+            small filters.
+        planes_down: the same of those from maps, (planes, C, K, size).
+    """
+
+    up: np.ndarray
+    down: np.ndarray
+    planes_up: np.ndarray
+    planes_down: np.ndarray
+
+
+def prepared(coder: LZSC, params: Mapping[str, np.ndarray], filters: np.ndarray) -> list[Filters]:
+    """What :func:`drawn` needs of a coder's parameters, computed by NumPy: once for all images.
+
+    Args:
+        coder: of whose settings :func:`unable` says nothing.
+        params: of the coder, by name.
+        filters: that draw, shape (size, size, K, O).
+
+    Returns:
+        Filters for k = 0…N.
+    """
+    found = []
+    for k in range(coder.iterations + 1):
+        up = np.concatenate(coder.leaders(params, k), axis=2)
+        read = coder.readers(params, k) if k < coder.iterations else [filters]
+        down = np.concatenate(read, axis=3)
+        found.append(Filters(*map(np.ascontiguousarray, _filters(up, down))))
+    return found
+
+
+def _filters(up: np.ndarray, down: np.ndarray) -> Filters:
+    """Filters (size, size, C, K) and (size, size, K, C) as the engine takes them."""
+    size = len(up)
+    if size < LEAST_TRANSFORMED:
+        none = np.zeros(1, np.float32)
+        return Filters(_in_blocks(up, FEW), down.transpose(3, 2, 0, 1), none, none)
+    planes_up = np.einsum("qi,kcijb->qkcjb", _planes(size, 1), _in_blocks(up, BLOCK))
+    planes_down = np.einsum("qi,ijkc->qckj", _planes(size, -1), down[::-1])
+    return Filters(_in_blocks(up, FEW), down.transpose(3, 0, 2, 1), planes_up, planes_down)
+
+
+def _in_blocks(filters: np.ndarray, block: int) -> np.ndarray:
+    """Filters (size, size, C, K) as (K / block, C, size, size, block)."""
+    size, _, channels, maps = filters.shape
+    filters = np.pad(filters, ((0, 0), (0, 0), (0, 0), (0, -maps % block)))
+    return filters.reshape(size, size, channels, -1, block).transpose(3, 2, 0, 1, 4)
+
+
 def drawn(
     coder: LZSC,
     params: Mapping[str, jax.Array],
+    filters: Sequence[Filters],
     e: jax.Array,
-    filters: jax.Array,
     *,
     mask: jax.Array | None = None,
     theta_scale: jax.Array | float = 1.0,
@@ -49,9 +104,9 @@ def drawn(
 
     Args:
         coder: of whose settings :func:`unable` says nothing.
-        params: of the coder, by name.
+        params: of the coder, by name, of which θ and ρ are computed.
+        filters: of :func:`prepared`.
         e: images, shape (N, H, W, C), float32.
-        filters: shape (size, size, K, O).
         mask: as for the coder.
         theta_scale: as for the coder.
         after: what XLA has to compute before it begins; two at a time would take twice the memory.
@@ -64,22 +119,20 @@ def drawn(
     """
     if e.dtype != jnp.float32:
         raise ValueError(f"the compiled engine needs images of float32: got {e.dtype}")
-    N, C = coder.iterations, e.shape[3]
+    C = e.shape[3]
     inside = jnp.ones(e.shape[:3], e.dtype) if mask is None else _as_image(mask, e)
     theta, rho = coder.schedule_of(params)
     call = _Iteration(coder, inside, theta_scale * theta)
 
     image = jnp.moveaxis(keep_inside(e, mask), 3, 1)
-    read = [coder.readers(params, k) for k in range(N)] + [filters]
-    first = momentum.Step(params[coder.parameter("W_e", 0)], jnp.zeros_like(rho[0]), None)
     before: list[jax.Array] = []  # uᵏ⁻¹ and, from k = 2 on, uᵏ⁻²
-    u, found = call(0, [image], first, before, read[0], after=after)
+    u, found = call(0, [image], momentum.Step((1.0,), theta[0], None), before, filters[0], after)
     down_before: jax.Array | None = None
-    for k in range(1, N + 1):
+    for k in range(1, coder.iterations + 1):
         down, ahead = found[:, :C], found[:, C:]
         images = [down, image] if down_before is None else [down, image, down_before]
         before = [u, *before[:1]]
-        u, found = call(k, images, coder.step(params, k, rho[k]), before, read[k])
+        u, found = call(k, images, momentum.step(coder.momentum, rho[k], k), before, filters[k])
         down_before = ahead if ahead.shape[1] else None
     return jnp.moveaxis(found, 1, 3)
 
@@ -101,30 +154,31 @@ class _Iteration:
         images: list[jax.Array],
         step: momentum.Step,
         before: list[jax.Array],
-        read: jax.Array,
+        filters: Filters,
         after: jax.Array | None = None,
     ) -> tuple[jax.Array, jax.Array]:
         """uᵏ in the engine's layout, and the images that are read from it, 0 outside the mask."""
         coder, (count, height, width) = self._coder, self._inside.shape
         if step.of_before is None:
             before = before[:1]
+        outputs = filters.down.shape[0]
         tiles = count * -(-height // ROWS) * -(-width // COLUMNS)
         results = (
             jax.ShapeDtypeStruct((tiles * coder.features * ROWS * COLUMNS,), jnp.float32),
-            jax.ShapeDtypeStruct((count, read.shape[3], height, width), jnp.float32),
+            jax.ShapeDtypeStruct((count, outputs, height, width), jnp.float32),
         )
         # The maps take the place of those of two iterations before, which nothing reads again.
         alias = {7: 0} if len(before) == 2 else {}
         call = jax.ffi.ffi_call(binding.TARGET, results, input_output_aliases=alias)
-        of_before = jnp.zeros_like(step.of_u) if step.of_before is None else step.of_before
+        of_before = 0.0 if step.of_before is None else step.of_before
         scalars = [step.of_u, of_before, self._theta[k], coder.alpha, coder.gamma]
+        for scale, image in zip(step.of_images, images, strict=True):
+            scalars += [scale] * image.shape[1]
         unused = jnp.zeros(1, jnp.float32) if after is None else after
         new, found = call(
             jnp.concatenate(images, axis=1),
             self._inside,
-            _leading(step.filters, FEW),
-            _reading(read),
-            *_spectra(step.filters, read),
+            *filters,
             *before,
             *[unused] * (2 - len(before)),
             jnp.stack([jnp.asarray(x, jnp.float32) for x in scalars]),
@@ -133,31 +187,7 @@ class _Iteration:
             size=coder.kernel_size,
             kind=thresholds.KINDS.index(coder.threshold),
         )
-        return new, found * self._inside[:, None]
-
-
-def _leading(filters: jax.Array, block: int) -> jax.Array:
-    """Filters (size, size, C, K) from images to maps, as (K / block, C, size, size, block)."""
-    size, _, channels, maps = filters.shape
-    filters = jnp.pad(filters, ((0, 0), (0, 0), (0, 0), (0, -maps % block)))
-    return filters.reshape(size, size, channels, -1, block).transpose(3, 2, 0, 1, 4)
-
-
-def _reading(filters: jax.Array) -> jax.Array:
-    """Filters (size, size, K, C) from maps to images; large ones row by row."""
-    if filters.shape[0] < LEAST_TRANSFORMED:
-        return filters.transpose(3, 2, 0, 1)
-    return filters.transpose(3, 0, 2, 1)
-
-
-def _spectra(up: jax.Array, down: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Both kinds of filters as the planes of their transforms along y; nothing of small ones."""
-    size = up.shape[0]
-    if size < LEAST_TRANSFORMED:
-        return jnp.zeros(1, up.dtype), jnp.zeros(1, up.dtype)
-    einsum = functools.partial(jnp.einsum, precision="highest")
-    leading = einsum("qi,kcijb->qkcjb", _planes(size, 1), _leading(up, BLOCK))
-    return leading, einsum("qi,ijkc->qckj", _planes(size, -1), down[::-1])
+        return new, found
 
 
 def _planes(size: int, sign: int) -> np.ndarray:

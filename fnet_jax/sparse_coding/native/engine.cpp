@@ -19,7 +19,7 @@ ffi::Error run(ffi::ThreadPool pool, Floats images, Floats mask, Floats w_up, Fl
   Iteration it{};
   it.batch = from[0], it.in = int(from[1]), it.height = from[2], it.width = from[3];
   it.out = int(to[1]), it.maps = int(maps), it.size = int(size), it.kind = Kind(kind);
-  it.a = s[0], it.b = s[1], it.theta = s[2], it.alpha = s[3], it.gamma = s[4];
+  it.a = s[0], it.b = s[1], it.theta = s[2], it.alpha = s[3], it.gamma = s[4], it.scales = s + 5;
   it.images = images.typed_data(), it.mask = mask.typed_data();
   it.w_up = w_up.typed_data(), it.w_down = w_down.typed_data();
   it.planes_up = planes_up.typed_data(), it.planes_down = planes_down.typed_data();

@@ -37,6 +37,7 @@ struct Iteration {
   Kind kind;
   float a, b, theta, alpha, gamma;
   const float *images;  // (batch, in, height, width)
+  const float *scales;  // of each of them
   const float *mask;    // (batch, height, width): what is 0 there is 0 in the maps
   const float *w_up;    // (maps / FEW, in, size, size, FEW)
   const float *w_down;  // (out, maps, size, size), but of larger filters (out, size, maps, size)
@@ -67,18 +68,19 @@ struct Tile {
 };
 
 // Copies what lies around a tile, from r rows above and columns before it; zeros outside.
-inline void cut(const float *image, const Iteration &it, const Tile &tile, int r, int rows, int span,
-                float *to) {
+inline void cut(const float *image, float scale, const Iteration &it, const Tile &tile, int r,
+                int rows, int span, float *to) {
   const int64_t first = std::max<int64_t>(tile.x - r, 0);
   const int64_t last = std::min<int64_t>(tile.x - r + span, it.width);
   for (int64_t y = tile.y - r; y < tile.y - r + rows; ++y, to += span) {
     std::fill(to, to + span, 0.f);
-    if (y >= 0 && y < it.height && first < last)
-      std::copy(image + y * it.width + first, image + y * it.width + last, to + first - (tile.x - r));
+    if (y < 0 || y >= it.height) continue;
+    for (int64_t x = first; x < last; ++x) to[x - (tile.x - r)] = scale * image[y * it.width + x];
   }
 }
 
-// Writes a row of tiles of the images after: what their tiles and the rows above and below add.
+// Writes a row of tiles of the images after: what their tiles and the rows above and below add, and
+// 0 outside the mask.
 inline void paste(const Iteration &it, int64_t band, float *patches, float *images) {
   const int r = it.size / 2, span = COLUMNS + 2 * r;
   const int64_t image = band / it.rows(), row = band % it.rows();
@@ -101,6 +103,10 @@ inline void paste(const Iteration &it, int64_t band, float *patches, float *imag
           for (int64_t x = left; x < right; ++x) to[x] += from[x];
         }
     }
+  const float *const mask = it.mask + image * it.height * it.width;
+  for (int c = 0; c < it.out; ++c)
+    for (int64_t k = top * it.width; k < bottom * it.width; ++k)
+      first[c * it.height * it.width + k] *= mask[k];
 }
 
 // Computes a tile in a piece of memory of some floats.

@@ -422,7 +422,7 @@ void by_size(const Iteration &it, const Tile &tile, const Room &room) {
 
 void compute(const Iteration &it, const Tile &tile, float *memory) {
   const Room room(memory, it);
-  cut(it.mask + tile.image * it.height * it.width, it, tile, 0, ROWS, COLUMNS, room.inside);
+  cut(it.mask + tile.image * it.height * it.width, 1, it, tile, 0, ROWS, COLUMNS, room.inside);
   Integers any{};
   for (int64_t k = 0; k < AREA; k += LANES) {
     const Integers bits = load(room.inside + k) != 0;
@@ -433,8 +433,8 @@ void compute(const Iteration &it, const Tile &tile, float *memory) {
   for (int k = 0; k < LANES; ++k) some |= any[k];
   if (!some) return clear(tile.patch, it.patch());  // nothing reads its maps
   for (int c = 0; c < it.in; ++c)
-    cut(it.images + (tile.image * it.in + c) * it.height * it.width, it, tile, it.size / 2, POINTS,
-        SPAN, room.images + c * POINTS * SPAN);
+    cut(it.images + (tile.image * it.in + c) * it.height * it.width, it.scales[c], it, tile,
+        it.size / 2, POINTS, SPAN, room.images + c * POINTS * SPAN);
   by_size<1>(it, tile, room);
 }
 
