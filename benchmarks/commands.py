@@ -139,7 +139,8 @@ def sizes(repeat: int) -> Iterator[Row]:
             what=f"{width}×{height} pair, `--size {size}`",
             figure=f"{ratio:.1f} times as fast as {BASE}",
             details=(
-                f"{seconds:.3g} s with 1/{operations:.3g} of the operations; whole command: "
+                f"{seconds:.3g} s, {1 / seconds:.3g} pairs a second, with 1/{operations:.3g} of "
+                f"the operations; whole command: "
                 f"{peaks[size] / 2**30:.2f} GiB"
             ),
             numbers={"seconds": seconds, "ratio": ratio, "bytes": peaks[size]},

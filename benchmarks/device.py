@@ -99,7 +99,8 @@ def rows(repeat: int) -> Iterator[tuple[Row, bool]]:
     for stage in STAGES:
         yield gradient(stage)
     for side in SIDES:
-        yield networks.forward(repeat, side), True
+        for row in networks.forward(repeat, side):
+            yield row, True
     for batch, crop in ((4, 64), (16, 128)):
         for stage in STAGES:
             yield networks.step(stage, batch=batch, crop=crop, repeat=repeat), True

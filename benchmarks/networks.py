@@ -1,10 +1,11 @@
 """The networks alone: FNet forward and the training steps of both stages."""
 
+import functools
 import importlib.util
 import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,11 @@ import jax
 import numpy as np
 
 from benchmarks.timing import Row, against_ceiling, bytes_held, compiled, in_turn
+from fnet_jax.fusing.engine import chosen, unable
+from fnet_jax.networks.fnet import FNet
 from fnet_jax.runtime.compilation import options
+from fnet_jax.runtime.engines import NATIVE, XLA
+from fnet_jax.sparse_coding.native import binding
 from train.config import TrainConfig
 from train.run.resolved import resolve
 from train.run.stages import STAGES
@@ -22,7 +27,13 @@ SIDE = 320
 
 
 def forward_program(
-    height: int, width: int, *, batch: int = 1, iterations: int = 4, features: int = 64
+    height: int,
+    width: int,
+    *,
+    batch: int = 1,
+    iterations: int = 4,
+    features: int = 64,
+    engine: str | None = None,
 ) -> tuple[Callable[[], Any], float, dict[str, float]]:
     """FNet on made-up pairs: a call of it, its operations, and what compiling cost.
 
@@ -32,18 +43,27 @@ def forward_program(
         batch: number of pairs.
         iterations: N of the network.
         features: K of the network.
+        engine: what computes; None for what a Fuser would choose.
     """
     config = TrainConfig(Path(), init="tied", iterations=iterations, features=features)
     resolved = resolve(STAGES["stage2"], config)
-    fnet, params = resolved.fnet, resolved.params
+    fnet = resolved.fnet
     pair = np.random.default_rng(0).random((2, batch, height, width, 1), np.float32)
-    args = (params["fnet"], *map(jax.numpy.asarray, pair))
-    how = options(jax.local_devices()[0])
-    program, taken = compiled(
-        lambda params, *pair: fnet.apply(params, *pair)[0], *args, options=how
-    )
+    apply, params = fused_by(fnet, resolved.params["fnet"], engine)
+    args = (params, *map(jax.numpy.asarray, pair))
+    program, taken = compiled(apply, *args, options=options(jax.local_devices()[0]))
     operations = 2.0 * fnet.products() * batch * height * width
     return lambda: program(*args), operations, {"compile": taken, "bytes": bytes_held(program)}
+
+
+def fused_by(
+    fnet: FNet, params: Any, engine: str | None = None
+) -> tuple[Callable[..., jax.Array], Any]:
+    """A function (params, I1, I2) → If that an engine computes, and the parameters it takes."""
+    how = chosen(fnet, jax.local_devices()[0], engine)
+    if how == NATIVE:
+        params = jax.device_put(fnet.prepared(jax.device_get(params)))
+    return lambda params, *pair: fnet.apply(params, *pair, engine=how)[0], params
 
 
 def step_program(
@@ -62,10 +82,42 @@ def step_program(
     return lambda: program(*args), operations, {"compile": taken, "bytes": bytes_held(program)}
 
 
-def forward(repeat: int, side: int = SIDE) -> Row:
-    """FNet on one square pair."""
-    work, operations, costs = forward_program(side, side)
-    return _share(f"FNet forward, {side}×{side}", work, operations, costs, repeat)
+def forward(repeat: int, side: int = SIDE) -> Iterator[Row]:
+    """FNet on one square pair, by each engine that this machine has."""
+    native = not unable(FNet(), jax.local_devices()[0])
+    for engine in (NATIVE, XLA) if native else (XLA,):
+        work, operations, costs = forward_program(side, side, engine=engine)
+        name = "the compiled engine" if engine == NATIVE else "XLA"
+        yield _share(f"FNet forward, {side}×{side}, {name}", work, operations, costs, repeat)
+    if native:
+        yield _instructions(repeat, side)
+
+
+def _instructions(repeat: int, side: int) -> Row:
+    """The compiled engine with each set of instructions that this machine has, in turn with XLA."""
+    works = {XLA: forward_program(side, side, engine=XLA)[0]}
+    work, _, _ = forward_program(side, side, engine=NATIVE)
+
+    def computed(name: str) -> Any:
+        os.environ["FNET_INSTRUCTIONS"] = name
+        return jax.block_until_ready(work())
+
+    before = os.environ.get("FNET_INSTRUCTIONS", "")
+    try:
+        for name in ("avx512", "avx2", "baseline"):
+            os.environ["FNET_INSTRUCTIONS"] = name
+            if binding.instructions() == name:
+                works[name] = functools.partial(computed, name)
+        taken = in_turn(works, repeat)
+    finally:
+        os.environ["FNET_INSTRUCTIONS"] = before
+    ratios = {name: taken[XLA] / seconds for name, seconds in taken.items() if name != XLA}
+    return Row(
+        what="The compiled engine against XLA, by its instructions",
+        figure=", ".join(f"{name} {ratio:.2f} times as fast" for name, ratio in ratios.items()),
+        details=", ".join(f"{name} {seconds:.3g} s" for name, seconds in taken.items()),
+        numbers=taken,
+    )
 
 
 def step(stage: str, *, batch: int, crop: int, repeat: int) -> Row:
@@ -101,7 +153,8 @@ def others(repeat: int) -> list[Row]:
     fnet, params = resolved.fnet, resolved.params
     pair = jax.device_put(np.random.default_rng(0).random((2, 1, SIDE, SIDE, 1), np.float32))
     how = options(jax.local_devices()[0])
-    apply = jax.jit(lambda params, *pair: fnet.apply(params, *pair)[0], compiler_options=how)
+    fused, ours = fused_by(fnet, params["fnet"])
+    apply = jax.jit(fused, compiler_options=how)
     printed = jax.jit(lambda params, *pair: literal(params, *pair, fnet.iterations))
     works: dict[str, Callable[[], Any]] = {"JAX": lambda: printed(params["fnet"], *pair)}
     if importlib.util.find_spec("torch"):
@@ -126,7 +179,7 @@ def others(repeat: int) -> list[Row]:
             works["PyTorch with 10-bit products (TF32, its default)"] = lambda: in_torch(short=True)
     rows = []
     for name, work in works.items():
-        taken = in_turn({"ours": lambda: apply(params["fnet"], *pair), "theirs": work}, repeat)
+        taken = in_turn({"ours": lambda: apply(ours, *pair), "theirs": work}, repeat)
         ratio = taken["theirs"] / taken["ours"]
         rows.append(
             Row(

@@ -49,7 +49,7 @@ def rows(config: SpeedConfig) -> Iterator[Row]:
         return config.only in (None, part)
 
     if wanted("forward"):
-        yield networks.forward(repeat)
+        yield from networks.forward(repeat)
     if wanted("others"):
         yield from networks.others(repeat)
     if wanted("training"):

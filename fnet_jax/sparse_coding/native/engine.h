@@ -25,23 +25,33 @@ namespace fnet {
 #pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")
 namespace avx512 {
 #define LANES 16
+#define MANY_REGISTERS true
 #include "kernels.h"
 #undef LANES
+#undef MANY_REGISTERS
 }  // namespace avx512
 #pragma GCC pop_options
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
 namespace avx2 {
 #define LANES 8
+#define MANY_REGISTERS false
 #include "kernels.h"
 #undef LANES
+#undef MANY_REGISTERS
 }  // namespace avx2
 #pragma GCC pop_options
 #endif
 namespace baseline {
 #define LANES 4
+#if defined(__aarch64__)
+#define MANY_REGISTERS true
+#else
+#define MANY_REGISTERS false
+#endif
 #include "kernels.h"
 #undef LANES
+#undef MANY_REGISTERS
 }  // namespace baseline
 
 // The fastest engine of this machine, or the one of a name; null if it has none.
@@ -94,7 +104,9 @@ class Work {
         rooms_(memory_of(room_ * threads)),
         patches_(memory_of(it_.tiles() * it_.patch())),
         tiles_(it_.tiles()),
-        bands_(it_.bands()) {}
+        bands_(it_.bands()) {
+    std::fill(rooms_.get(), rooms_.get() + room_ * threads, 0.f);
+  }
 
   // For each of the threads, once; returns when all is done.
   void take_part() {

@@ -1,7 +1,8 @@
 // One iteration on one tile, with vectors of LANES floats.
 //
-// This file is included once for each set of instructions, in a namespace of its own, which is why
-// it calls no function of the standard library: the linker keeps one of several equal ones.
+// This file is included once for each set of instructions, in a namespace of its own, after LANES
+// and MANY_REGISTERS (32 rather than 16) were defined. It calls no function of the standard library,
+// as the linker would keep one of several equal ones.
 //
 // Filters of many rows are applied as products of Fourier transforms along y, of 32 points for 24
 // rows and the 8 rows that 9×9 filters reach beyond them, and as direct sums along x; vectors run
@@ -126,50 +127,59 @@ APART void from_planes(const float *planes, int64_t plane, V *x) {
 
 // ---- sums of products -----------------------------------------------------------------------
 
+// Sums that fit into the registers beside what is multiplied.
+constexpr int MAPS = MANY_REGISTERS ? 8 : 4;
+constexpr int WIDTH = MANY_REGISTERS ? 2 * LANES : LANES;
+
 // y[o][x] = Σ images[c][i][x + j] · w[c][i][j][o] for maps o of a block and 2 LANES columns x.
 template <int block, int size, int rows>
-INLINE void up(const float *images, int64_t image, int in, const float *w, float *y, int64_t map) {
-  V sum[block][2] = {};
-  for (int c = 0; c < in; ++c, images += image)
-    for (int i = 0; i < rows; ++i)
-      for (int j = 0; j < size; ++j, w += block) {
-        const V one = load(images + i * SPAN + j), two = load(images + i * SPAN + j + LANES);
-        each<block>([&](auto number) INLINED {
-          constexpr int o = decltype(number)::value;
-          sum[o][0] += w[o] * one;
-          sum[o][1] += w[o] * two;
-        });
-      }
-  each<block>([&](auto number) INLINED {
-    constexpr int o = decltype(number)::value;
-    store(y + o * map, sum[o][0]);
-    store(y + o * map + LANES, sum[o][1]);
-  });
+INLINE void up(const float *images, int64_t image, int in, const float *w, float *y) {
+  constexpr int maps = block < MAPS ? block : MAPS;
+  for (int first = 0; first < block; first += maps) {
+    V sum[maps][2] = {};
+    const float *from = images, *weights = w + first;
+    for (int c = 0; c < in; ++c, from += image)
+      for (int i = 0; i < rows; ++i)
+        for (int j = 0; j < size; ++j, weights += block) {
+          const V one = load(from + i * SPAN + j), two = load(from + i * SPAN + j + LANES);
+          each<maps>([&](auto number) INLINED {
+            constexpr int o = decltype(number)::value;
+            sum[o][0] += weights[o] * one;
+            sum[o][1] += weights[o] * two;
+          });
+        }
+    each<maps>([&](auto number) INLINED {
+      constexpr int o = decltype(number)::value;
+      store(y + (first + o) * COLUMNS, sum[o][0]);
+      store(y + (first + o) * COLUMNS + LANES, sum[o][1]);
+    });
+  }
 }
 
-// sums[j][x] = Σ maps[o][x] · w[o][j] over some maps o, for 2 LANES columns x, added to what they
+// sums[j][x] = Σ maps[o][x] · w[o][j] over some maps o, for WIDTH columns x, added to what they
 // were if there have been maps before.
 template <int taps>
 INLINE void down(const float *maps, int count, const float *w, float *sums, bool before) {
-  V sum[taps][2] = {};
+  constexpr int vectors = WIDTH / LANES;
+  V sum[taps][vectors] = {};
   if (before)
-    each<taps>([&](auto number) INLINED {
-      constexpr int j = decltype(number)::value;
-      sum[j][0] = load(sums + j * SUMS);
-      sum[j][1] = load(sums + j * SUMS + LANES);
+    each<taps * vectors>([&](auto number) INLINED {
+      constexpr int j = decltype(number)::value / vectors, k = decltype(number)::value % vectors;
+      sum[j][k] = load(sums + j * SUMS + k * LANES);
     });
   for (int o = 0; o < count; ++o, maps += COLUMNS, w += taps) {
-    const V one = load(maps), two = load(maps + LANES);
-    each<taps>([&](auto number) INLINED {
-      constexpr int j = decltype(number)::value;
-      sum[j][0] += w[j] * one;
-      sum[j][1] += w[j] * two;
+    V values[vectors];
+    each<vectors>([&](auto k) INLINED {
+      values[decltype(k)::value] = load(maps + decltype(k)::value * LANES);
+    });
+    each<taps * vectors>([&](auto number) INLINED {
+      constexpr int j = decltype(number)::value / vectors, k = decltype(number)::value % vectors;
+      sum[j][k] += w[j] * values[k];
     });
   }
-  each<taps>([&](auto number) INLINED {
-    constexpr int j = decltype(number)::value;
-    store(sums + j * SUMS, sum[j][0]);
-    store(sums + j * SUMS + LANES, sum[j][1]);
+  each<taps * vectors>([&](auto number) INLINED {
+    constexpr int j = decltype(number)::value / vectors, k = decltype(number)::value % vectors;
+    store(sums + j * SUMS + k * LANES, sum[j][k]);
   });
 }
 
@@ -250,7 +260,7 @@ INLINE void fetch(const float *maps, int64_t at, int64_t floats, int k, int coun
 
 // ---- an iteration on a tile -----------------------------------------------------------------
 
-// Where a tile is computed.
+// Where a tile is computed. All is 0 at first, and the margins of sums stay so.
 struct Room {
   float *inside;  // bits: all where the image is, else none
   float *images, *near, *rows, *spectra, *maps, *sums, *sum;
@@ -331,7 +341,6 @@ void with_transforms(const Iteration &it, const Tile &tile, const Room &room) {
       });
       to_planes<POINTS>(values, room.spectra + c * SPAN + x, it.in * SPAN);
     }
-  clear(room.sums, PLANES * it.out * size * SUMS);
   const int blocks = (it.maps + BLOCK - 1) / BLOCK;
   for (int first = 0; first < it.maps; first += CHUNK) {
     const int maps = it.maps - first < CHUNK ? it.maps - first : CHUNK;
@@ -343,7 +352,7 @@ void with_transforms(const Iteration &it, const Tile &tile, const Room &room) {
         for (int64_t x = 0; x < COLUMNS; x += 2 * LANES)
           up<BLOCK, size, 1>(room.spectra + q * it.in * SPAN + x, SPAN, it.in,
                              it.planes_up + (q * blocks + (first + o) / BLOCK) * it.in * size * BLOCK,
-                             room.maps + q * PLANE + o * COLUMNS + x, COLUMNS);
+                             room.maps + q * PLANE + o * COLUMNS + x);
     }
     for (int o = 0; o < maps; ++o)
       for (int64_t x = 0; x < COLUMNS; x += LANES) {
@@ -356,7 +365,7 @@ void with_transforms(const Iteration &it, const Tile &tile, const Room &room) {
       }
     for (int q = 0; q < PLANES; ++q)
       for (int c = 0; c < it.out; ++c)
-        for (int64_t x = 0; x < COLUMNS; x += 2 * LANES)
+        for (int64_t x = 0; x < COLUMNS; x += WIDTH)
           down<size>(room.maps + q * PLANE + x, maps,
                      it.planes_down + ((q * it.out + c) * it.maps + first) * size,
                      room.sums + (q * it.out + c) * size * SUMS + MARGIN + x, first > 0);
@@ -382,7 +391,6 @@ void directly(const Iteration &it, const Tile &tile, const Room &room) {
   constexpr int rows = transforms(size) ? 1 : size;  // of filters, whose sums are in registers at once
   constexpr int taps = rows * size;
   clear(tile.patch, it.patch());
-  clear(room.sums, it.out * size * size * SUMS);
   for (int64_t y = 0; y < ROWS; ++y) {
     if constexpr (!transforms(size)) {
       const int64_t row = it.maps * COLUMNS, at = tile.at + (y + AHEAD) * row;
@@ -392,13 +400,13 @@ void directly(const Iteration &it, const Tile &tile, const Room &room) {
     for (int o = 0; o < it.maps; o += FEW)
       for (int64_t x = 0; x < COLUMNS; x += 2 * LANES)
         up<FEW, size, size>(room.images + y * SPAN + x, POINTS * SPAN, it.in,
-                            it.w_up + o * it.in * size * size, room.maps + o * COLUMNS + x, COLUMNS);
+                            it.w_up + o * it.in * size * size, room.maps + o * COLUMNS + x);
     for (int64_t x = 0; x < COLUMNS; x += LANES)
       update(it, room.maps + x, COLUMNS, it.maps, tile.at + place<size>(it, 0, y, x),
              place<size>(it, 1, 0, 0), room.inside + y * COLUMNS + x, 0);
     for (int c = 0; c < it.out; ++c)
       for (int i = 0; i < size; i += rows)
-        for (int64_t x = 0; x < COLUMNS; x += 2 * LANES)
+        for (int64_t x = 0; x < COLUMNS; x += WIDTH)
           down<taps>(room.maps + x, it.maps, it.w_down + (c * size + i) * it.maps * size,
                      room.sums + (c * size + i) * size * SUMS + MARGIN + x, false);
     for (int c = 0; c < it.out; ++c)
