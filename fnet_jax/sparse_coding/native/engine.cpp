@@ -45,7 +45,8 @@ ffi::Error run(ffi::ThreadPool pool, Floats images, Floats mask, Floats w_up, Fl
 
 }  // namespace fnet
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(fnet_iteration, fnet::run,
+// The number is another one whenever what the call takes changes, as in binding.py.
+XLA_FFI_DEFINE_HANDLER_SYMBOL(fnet_iteration_1, fnet::run,
                               xla::ffi::Ffi::Bind()
                                   .Ctx<xla::ffi::ThreadPool>()
                                   .Arg<fnet::Floats>()
