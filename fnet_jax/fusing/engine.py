@@ -2,6 +2,7 @@
 
 import logging
 import os
+import platform
 
 import jax
 
@@ -9,6 +10,8 @@ from fnet_jax.errors import InputError
 from fnet_jax.networks.fnet import FNet
 from fnet_jax.runtime.engines import AUTO, CHOICES, NATIVE, VARIABLE, XLA
 from fnet_jax.sparse_coding.native import binding, coding
+
+SLOW, X86 = "baseline", "x86_64"
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +35,14 @@ def chosen(network: FNet, device: jax.Device, asked: str | None = None) -> str:
     if asked == XLA or (asked == AUTO and device.platform != "cpu"):
         return XLA
     why = unable(network, device)
+    if not why and asked == AUTO and binding.instructions() == SLOW and platform.machine() == X86:
+        why = "without AVX2 it is slower"
     if not why:
         logger.info("compiled engine (%s)", binding.instructions())
         return NATIVE
     if asked == NATIVE:
         raise InputError(f"the compiled engine cannot be used: {why}")
-    logger.info("XLA, for the compiled engine cannot be used: %s", why)
+    logger.info("XLA, for the compiled engine is not used: %s", why)
     return XLA
 
 

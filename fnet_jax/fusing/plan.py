@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 
 from fnet_jax.fusing import tiles
-from fnet_jax.fusing.costs import COSTS
+from fnet_jax.fusing.costs import COSTS, Costs
 from fnet_jax.fusing.shapes import Size, area, round_up
 from fnet_jax.networks.fnet import FNet
 from fnet_jax.runtime import memory
@@ -70,13 +70,13 @@ def cut(
     if area(round_up(size)) <= whole_pixels(network, limits, engine):
         return None
     costs = COSTS[engine]
-    return tiles.cut(size, network, pixels=limits.whole / _bytes(network, costs.tile, costs.images))
+    return tiles.cut(size, network, pixels=limits.whole / _bytes(network, costs.tile, costs))
 
 
 def whole_pixels(network: FNet, limits: Limits, engine: str) -> float:
     """How many pixels an array may have that is fused whole."""
     costs = COSTS[engine]
-    return limits.whole / _bytes(network, costs.whole, costs.images)
+    return limits.whole / _bytes(network, costs.whole, costs)
 
 
 def to_fuse(
@@ -103,7 +103,7 @@ def to_fuse(
     """
     tile, costs = cut(size, network, limits, side=side, engine=engine), COSTS[engine]
     shape = tiles.shape_of(tile, size, network) if tile else choose(size)
-    each = _bytes(network, costs.tile if tile else costs.whole, costs.images)
+    each = _bytes(network, costs.tile if tile else costs.whole, costs)
     return _checked(Plan(shape, tile, math.ceil(each * area(shape))), size, limits)
 
 
@@ -119,13 +119,13 @@ def to_decompose(size: Size, network: FNet, limits: Limits) -> Plan:
         MemoryError: more memory is needed than is free.
     """
     shape, returned = round_up(size), 3 * 2 * (network.iterations + 1)
-    each = _bytes(network, COSTS[XLA].whole + returned, COSTS[XLA].images)
+    each = _bytes(network, COSTS[XLA].whole + returned, COSTS[XLA])
     return _checked(Plan(shape, None, math.ceil(each * area(shape))), size, limits)
 
 
-def _bytes(network: FNet, maps: float, images: int) -> float:
+def _bytes(network: FNet, maps: float, costs: Costs) -> float:
     """Bytes for each pixel."""
-    return 4 * (maps * network.features + images)
+    return 4 * (maps * network.features + costs.images) + costs.beside
 
 
 def _checked(plan: Plan, size: Size, limits: Limits) -> Plan:

@@ -1,6 +1,7 @@
 """Which engine fuses, and that all give the same image."""
 
 import logging
+import platform
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -26,7 +27,8 @@ def images(rng, *size):
 
 def test_the_argument_counts_before_the_variable(monkeypatch):
     cpu, network = jax.local_devices()[0], FNet()
-    best = "xla" if unable(network, cpu) else "native"
+    monkeypatch.delenv("FNET_INSTRUCTIONS", raising=False)
+    best = "xla" if unable(network, cpu) or binding.instructions() == "baseline" else "native"
     monkeypatch.delenv("FNET_ENGINE", raising=False)
     assert chosen(network, cpu) == chosen(network, cpu, "auto") == best
     monkeypatch.setenv("FNET_ENGINE", "xla")
@@ -49,6 +51,20 @@ def test_what_the_engine_cannot_do_xla_does(settings, reason, caplog):
         assert chosen(network, cpu) == "xla"
     assert reason in caplog.text
     with pytest.raises(InputError, match=reason):
+        chosen(network, cpu, "native")
+
+
+@needs_engine
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="is about x86")
+def test_without_avx2_xla_is_faster(monkeypatch, caplog):
+    cpu, network = jax.local_devices()[0], FNet()
+    monkeypatch.setenv("FNET_INSTRUCTIONS", "baseline")
+    with caplog.at_level(logging.INFO):
+        assert chosen(network, cpu, "auto") == "xla"
+    assert "without AVX2" in caplog.text
+    assert chosen(network, cpu, "native") == "native"
+    monkeypatch.setenv("FNET_INSTRUCTIONS", "mmx")
+    with pytest.raises(InputError, match="FNET_INSTRUCTIONS"):
         chosen(network, cpu, "native")
 
 
