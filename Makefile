@@ -19,7 +19,7 @@ help:
 	@echo "make import WEIGHTS=FNet.pth                    make ckpt/ of the authors' weights"
 	@echo "make test                                       check the code"
 	@echo "make downstream                                 set up the programs of eval.detect and eval.segment"
-	@echo "make clean                                      remove the virtual environments"
+	@echo "make clean                                      remove the virtual environments and what was built"
 
 fuse: paired $(VENV)/ready $(VENV)/engine
 	$(RUN) -m eval.fuse $(if $(CKPT),--ckpt "$(CKPT)") $(IMAGES) --out "$(OUT)" $(ARGS)
@@ -72,4 +72,4 @@ $(VENV)/engine: $(VENV)/ready setup.py $(wildcard fnet_jax/sparse_coding/native/
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-downstream
+	rm -rf $(VENV) $(VENV)-downstream build fnet_jax/sparse_coding/native/*.so

@@ -160,8 +160,8 @@ class SegmentConfig(StudyConfig):
 
     # Weights to start from, a folder or a name that transformers knows.
     backbone: Annotated[str | None, WORD, unset(RANDOM)] = None
-    # Multiply in bfloat16 while training: twice as fast on a CPU that can (avx512_bf16, AMX; ten
-    # times as slow on others).
+    # Multiply in bfloat16 while training: twice as fast on a CPU that has avx512_bf16, ten times as
+    # slow on one with AVX2 alone.
     bfloat16: bool = False
 
     @property

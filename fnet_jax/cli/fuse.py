@@ -122,10 +122,10 @@ class FuseConfig(Sources):
     # Refuse images with more pixels.
     max_pixels: Annotated[int, whole(1, 2**40)] = 100_000_000
     # Fuse images that are wider or higher than N pixels in tiles of at most that side. The result
-    # is the same, and needs less memory.
+    # is the same up to rounding, and needs less memory.
     tile: Annotated[int | None, whole(1), unset("by the free memory")] = None
     # What computes: native (the compiled engine for CPUs, which takes a third of the time), xla, or
-    # auto: native where it was built and can.
+    # auto: native where it was built and is the faster one.
     engine: Annotated[
         str | None, choice(CHOICES, "ENGINE"), unset("what FNET_ENGINE says, or auto")
     ] = None

@@ -2,9 +2,10 @@
 
 Ctrl-C gives one line and exit status 130 from the first instruction to the last: while modules are
 imported, while XLA compiles, and while Python shuts down, where a ``KeyboardInterrupt`` would be
-late, swallowed, or a traceback. SIGTERM, of ``kill``, ``timeout`` or a scheduler, does the same
-with 143: what is half written is removed, and programs that were started do not go on alone. This
-module is small, so that it is imported before all others.
+late, swallowed, or a traceback. SIGTERM (``kill``, ``timeout``, a scheduler) does the same with
+143, and SIGHUP (a terminal that is closed) with 129 unless ``nohup`` ignores it: what is half
+written is removed, and programs that were started do not go on alone. This module is small, so that
+it is imported before all others.
 """
 
 import atexit
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 STATUS = 130  # of a program that was interrupted
-ASKED = signal.SIGINT, signal.SIGTERM  # to end
+ASKED = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
 
 children: "set[Any]" = set()  # programs that end with this one; have kill()
 _line = "stopped; nothing was changed"
@@ -82,12 +83,13 @@ def when_interrupted(line: str) -> None:
 
 
 def _listen() -> None:
-    """Handles Ctrl-C and SIGTERM, unless another handler takes the place of this one."""
+    """Handles the signals that ask to end, unless another handler takes the place of this one."""
     global _terminal
     with suppress(OSError):  # standard error is closed
         _terminal = os.dup(2)
     for number in ASKED:
-        signal.signal(number, _handle)
+        if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _handle)
     # Python calls the handler between two of its instructions in the main thread, which may be
     # compiling for many seconds; the thread acts at once.
     reader, writer = os.pipe()

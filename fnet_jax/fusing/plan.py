@@ -74,7 +74,13 @@ def cut(
 
 
 def whole_pixels(network: FNet, limits: Limits, engine: str) -> float:
-    """How many pixels an array may have that is fused whole."""
+    """How many pixels an array may have that is fused whole.
+
+    Args:
+        network: the FNet.
+        limits: of the device.
+        engine: what computes it.
+    """
     costs = COSTS[engine]
     return limits.whole / _bytes(network, costs.whole, costs)
 

@@ -24,7 +24,7 @@ class Costs:
     Attributes:
         side: pixels.
         parameters: number of FNet's parameters.
-        flops: floating-point operations of the compiled program, as XLA counts them.
+        flops: floating-point operations with which XLA fuses, as it counts them.
         flops_of_filters: 2 per filter weight and pixel, which does not depend on how the network is
             computed.
         seconds: median time of a compiled call, with the images in memory.

@@ -123,7 +123,22 @@ def test_sigterm_ends_a_command_and_what_it_started(start, kind):
     assert (process.returncode, out, err) == (143, "", "stopped; what is there is whole\n")
 
 
-@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM"])
+def test_a_closed_terminal_ends_a_command_unless_that_is_ignored(start, monkeypatch):
+    process = start("program")
+    process.send_signal(signal.SIGHUP)
+    assert process.communicate(timeout=30)[1] == "stopped; what is there is whole\n"
+    assert process.returncode == 129
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as of nohup, which programs inherit
+    try:
+        process = start("sleep")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    process.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.communicate(timeout=0.5)
+
+
+@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_what_is_half_written_is_removed_at_the_end(start, tmp_path, how):
     before = {*tmp_path.iterdir()}
     process = start("writing")

@@ -75,6 +75,12 @@ def test_shipped_weights_fuse_to_the_same_image(size, rng):
     shown = [images(rng, 75, 98)]
     for name in ("synthetic_night_street.png", "synthetic_pet_mri.png"):
         shown.append([read(SAMPLES / kind / name) for kind in ("I1", "I2")])
+    # Black, from where transforms would bring rounding to a threshold that steps at 0.
+    texture, row = images(rng, 90, 130)[0], np.arange(130)
+    bars, dot = np.where(np.arange(90)[:, None] < 30, 0, texture), np.zeros_like(texture)
+    dot[40, 60] = 255
+    decay = np.broadcast_to(np.uint8(255 * np.exp(-row / 12)), texture.shape)
+    shown += [(bars, texture), (bars, bars[::-1]), (dot, dot), (decay, decay[:, ::-1])]
     for i1, i2 in shown:
         one, other = (fuser.fuse(i1[:90, :130], i2[:90, :130]) for fuser in (native, xla))
         difference = np.abs(one.astype(int) - other)

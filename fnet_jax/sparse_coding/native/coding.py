@@ -1,10 +1,11 @@
 """Coding images and drawing them from their code with the compiled engine.
 
-One call is one iteration: ``u = T(a u' + b u'' + correlate(images, filters))``, and the few images
-that are read from u. Feature maps stay in the engine's own layout, tile by tile, and images are
+One call is one iteration (:class:`.momentum.Step`), its threshold, and the few images that are read
+from it. Feature maps stay in the engine's own layout, tile by tile, and images are
 planar (N, C, H, W). Filters of 5×5 and more come as the planes of their Fourier transforms along y.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -122,17 +123,20 @@ def drawn(
     C = e.shape[3]
     inside = jnp.ones(e.shape[:3], e.dtype) if mask is None else _as_image(mask, e)
     theta, rho = coder.schedule_of(params)
-    call = _Iteration(coder, inside, theta_scale * theta)
+    theta = theta_scale * theta
+    iterate = functools.partial(_iterate, coder, inside)
 
     image = jnp.moveaxis(keep_inside(e, mask), 3, 1)
+    step = momentum.Step((1.0,), jnp.zeros_like(rho[0]), None)  # of u⁰, which W_e alone makes
     before: list[jax.Array] = []  # uᵏ⁻¹ and, from k = 2 on, uᵏ⁻²
-    u, found = call(0, [image], momentum.Step((1.0,), theta[0], None), before, filters[0], after)
+    u, found = iterate([image], step, theta[0], before, filters[0], after)
     down_before: jax.Array | None = None
     for k in range(1, coder.iterations + 1):
         down, ahead = found[:, :C], found[:, C:]
         images = [down, image] if down_before is None else [down, image, down_before]
-        before = [u, *before[:1]]
-        u, found = call(k, images, momentum.step(coder.momentum, rho[k], k), before, filters[k])
+        step = momentum.step(coder.momentum, rho[k], k)
+        before = [u, *before[:1]] if step.of_before is not None else [u]
+        u, found = iterate(images, step, theta[k], before, filters[k])
         down_before = ahead if ahead.shape[1] else None
     return jnp.moveaxis(found, 1, 3)
 
@@ -142,52 +146,57 @@ def _as_image(mask: jax.Array, e: jax.Array) -> jax.Array:
     return jnp.broadcast_to(mask, (*e.shape[:3], 1))[..., 0].astype(e.dtype)
 
 
-class _Iteration:
-    """Calls the engine for one iteration."""
+def _iterate(
+    coder: LZSC,
+    inside: jax.Array,
+    images: list[jax.Array],
+    step: momentum.Step,
+    theta: jax.Array,
+    before: list[jax.Array],
+    filters: Filters,
+    after: jax.Array | None = None,
+) -> Sequence[jax.Array]:
+    """Calls the engine for one iteration.
 
-    def __init__(self, coder: LZSC, inside: jax.Array, theta: jax.Array) -> None:
-        self._coder, self._inside, self._theta = coder, inside, theta
+    Args:
+        coder: with the settings.
+        inside: the mask, shape (N, H, W).
+        images: that are stacked, each (N, C, H, W).
+        step: how the iteration weighs what it reads.
+        theta: θᵏ.
+        before: uᵏ⁻¹ and, if the step has a part of it, uᵏ⁻², in the engine's layout.
+        filters: of the iteration.
+        after: as for :func:`drawn`.
 
-    def __call__(
-        self,
-        k: int,
-        images: list[jax.Array],
-        step: momentum.Step,
-        before: list[jax.Array],
-        filters: Filters,
-        after: jax.Array | None = None,
-    ) -> tuple[jax.Array, jax.Array]:
-        """uᵏ in the engine's layout, and the images that are read from it, 0 outside the mask."""
-        coder, (count, height, width) = self._coder, self._inside.shape
-        if step.of_before is None:
-            before = before[:1]
-        outputs = filters.down.shape[0]
-        tiles = count * -(-height // ROWS) * -(-width // COLUMNS)
-        results = (
-            jax.ShapeDtypeStruct((tiles * coder.features * ROWS * COLUMNS,), jnp.float32),
-            jax.ShapeDtypeStruct((count, outputs, height, width), jnp.float32),
-        )
-        # The maps take the place of those of two iterations before, which nothing reads again.
-        alias = {7: 0} if len(before) == 2 else {}
-        call = jax.ffi.ffi_call(binding.TARGET, results, input_output_aliases=alias)
-        of_before = 0.0 if step.of_before is None else step.of_before
-        scalars = [step.of_u, of_before, self._theta[k], coder.alpha, coder.gamma]
-        for scale, image in zip(step.of_images, images, strict=True):
-            scalars += [scale] * image.shape[1]
-        unused = jnp.zeros(1, jnp.float32) if after is None else after
-        new, found = call(
-            jnp.concatenate(images, axis=1),
-            self._inside,
-            *filters,
-            *before,
-            *[unused] * (2 - len(before)),
-            jnp.stack([jnp.asarray(x, jnp.float32) for x in scalars]),
-            before=len(before),
-            maps=coder.features,
-            size=coder.kernel_size,
-            kind=thresholds.KINDS.index(coder.threshold),
-        )
-        return new, found
+    Returns:
+        uᵏ in the engine's layout, and the images that are read from it, (N, C, H, W), 0 outside the
+        mask.
+    """
+    count, height, width = inside.shape
+    tiles = count * -(-height // ROWS) * -(-width // COLUMNS)
+    results = (
+        jax.ShapeDtypeStruct((tiles * coder.features * ROWS * COLUMNS,), jnp.float32),
+        jax.ShapeDtypeStruct((count, filters.down.shape[0], height, width), jnp.float32),
+    )
+    of_before = 0.0 if step.of_before is None else step.of_before
+    scalars = [step.of_u, of_before, theta, coder.alpha, coder.gamma]
+    for scale, image in zip(step.of_images, images, strict=True):
+        scalars += [scale] * image.shape[1]
+    unused = jnp.zeros(1, jnp.float32) if after is None else after
+    # The maps take the place of those of two iterations before, which nothing reads again.
+    alias = {7: 0} if len(before) == 2 else {}
+    return jax.ffi.ffi_call(binding.TARGET, results, input_output_aliases=alias)(
+        jnp.concatenate(images, axis=1),
+        inside,
+        *filters,
+        *before,
+        *[unused] * (2 - len(before)),
+        jnp.stack([jnp.asarray(x, jnp.float32) for x in scalars]),
+        before=len(before),
+        maps=coder.features,
+        size=coder.kernel_size,
+        kind=thresholds.KINDS.index(coder.threshold),
+    )
 
 
 def _planes(size: int, sign: int) -> np.ndarray:

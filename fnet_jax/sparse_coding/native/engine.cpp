@@ -9,9 +9,9 @@ namespace ffi = xla::ffi;
 using Floats = ffi::Buffer<ffi::F32>;
 
 ffi::Error run(ffi::ThreadPool pool, Floats images, Floats mask, Floats w_up, Floats w_down,
-               Floats planes_up, Floats planes_down, Floats u1, Floats u2, Floats scalars, ffi::ResultBuffer<ffi::F32> u,
-               ffi::ResultBuffer<ffi::F32> after, int64_t before, int64_t maps,
-               int64_t size, int64_t kind) {
+               Floats planes_up, Floats planes_down, Floats u1, Floats u2, Floats scalars,
+               ffi::ResultBuffer<ffi::F32> u, ffi::ResultBuffer<ffi::F32> after, int64_t before,
+               int64_t maps, int64_t size, int64_t kind) {
   const Engine *const chosen = engine(std::getenv("FNET_INSTRUCTIONS"));
   if (!chosen) return ffi::Error::InvalidArgument("FNET_INSTRUCTIONS: not on this machine");
   const auto from = images.dimensions(), to = after->dimensions();

@@ -17,12 +17,16 @@ namespace fnet {
 // Each set of instructions from one text; the compiler's own baseline is the last.
 #if defined(__x86_64__)
 #if defined(__clang__)
-#define BEGIN(features) \
-  _Pragma("clang attribute push(__attribute__((target(features))), apply_to = function)")
-#define END _Pragma("clang attribute pop")
+#define TARGET(features) \
+  PRAGMA(clang attribute push(__attribute__((target(features))), apply_to = function))
+#define END_TARGET _Pragma("clang attribute pop")
+#else
+#define TARGET(features) _Pragma("GCC push_options") PRAGMA(GCC target(features))
+#define END_TARGET _Pragma("GCC pop_options")
 #endif
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")
+#define PRAGMA(text) _Pragma(#text)
+
+TARGET("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")
 namespace avx512 {
 #define LANES 16
 #define MANY_REGISTERS true
@@ -30,9 +34,9 @@ namespace avx512 {
 #undef LANES
 #undef MANY_REGISTERS
 }  // namespace avx512
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
+END_TARGET
+
+TARGET("avx2,fma")
 namespace avx2 {
 #define LANES 8
 #define MANY_REGISTERS false
@@ -40,8 +44,9 @@ namespace avx2 {
 #undef LANES
 #undef MANY_REGISTERS
 }  // namespace avx2
-#pragma GCC pop_options
+END_TARGET
 #endif
+
 namespace baseline {
 #define LANES 4
 #if defined(__aarch64__)
@@ -91,8 +96,8 @@ inline Memory memory_of(int64_t floats) {
   return Memory(static_cast<float *>(memory));
 }
 
-// An iteration, whose parts several threads take one by one: first the tiles, then the rows of tiles
-// of the images after. A thread may begin after all is done: the work has to live as long as that.
+// An iteration, whose parts several threads take one by one: first the tiles, then the rows of
+// tiles of the images after. A thread may begin after all is done: the work has to live until then.
 class Work {
  public:
   // All that will be needed is allocated here, where std::bad_alloc can still be told.

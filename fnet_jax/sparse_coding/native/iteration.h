@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <type_traits>
 #include <utility>
 
 namespace fnet {
@@ -21,7 +20,7 @@ constexpr int PLANES = 47;      // of the products of two spectra: 2 real ones, 
 constexpr int BLOCK = 8;        // maps whose sums are in registers, with transforms
 constexpr int FEW = 4;          // the same without
 constexpr int CHUNK = 16;       // maps whose spectra are in the cache
-constexpr int PLANE = CHUNK * COLUMNS + 16;  // no power of 2: planes would meet in a set of the cache
+constexpr int PLANE = CHUNK * COLUMNS + 16;  // no power of 2, which would crowd a set of the cache
 constexpr int SUMS = COLUMNS + 2 * MARGIN;   // of sums, with zeros on both sides
 
 // Whether filters of this size are applied with transforms; below, those gain nothing.
@@ -98,7 +97,8 @@ inline void paste(const Iteration &it, int64_t band, float *patches, float *imag
       const int64_t below = std::min(tile.y + ROWS + r, bottom);
       for (int c = 0; c < it.out; ++c)
         for (int64_t y = above; y < below; ++y) {
-          const float *const from = tile.patch + (c * POINTS + y - tile.y + r) * SPAN - (tile.x - r);
+          const float *const from =
+              tile.patch + (c * POINTS + y - tile.y + r) * SPAN - (tile.x - r);
           float *const to = first + (c * it.height + y) * it.width;
           for (int64_t x = left; x < right; ++x) to[x] += from[x];
         }

@@ -1,8 +1,8 @@
 // One iteration on one tile, with vectors of LANES floats.
 //
 // This file is included once for each set of instructions, in a namespace of its own, after LANES
-// and MANY_REGISTERS (32 rather than 16) were defined. It calls no function of the standard library,
-// as the linker would keep one of several equal ones.
+// and MANY_REGISTERS (32 rather than 16) were defined. It calls no function of the standard
+// library, as the linker would keep one of several equal ones.
 //
 // Filters of many rows are applied as products of Fourier transforms along y, of 32 points for 24
 // rows and the 8 rows that 9×9 filters reach beyond them, and as direct sums along x; vectors run
@@ -29,7 +29,8 @@ INLINE V larger(V one, V two) { return one > two ? one : two; }
 template <int k> struct Number {
   static constexpr int value = k;
 };
-template <int... k, class F> INLINE void each_of(std::integer_sequence<int, k...>, [[maybe_unused]] F f) {
+template <int... k, class F>
+INLINE void each_of(std::integer_sequence<int, k...>, [[maybe_unused]] F f) {
   (f(Number<k>{}), ...);
 }
 // f(0), …, f(count - 1), with numbers that the compiler knows.
@@ -285,7 +286,7 @@ struct Room {
   }
 };
 
-template <class T> INLINE void clear(T *from, int64_t count) {
+INLINE void clear(float *from, int64_t count) {
   for (int64_t k = 0; k < count; ++k) from[k] = 0;
 }
 
@@ -350,9 +351,10 @@ void with_transforms(const Iteration &it, const Tile &tile, const Room &room) {
       fetch(it.u2, at, maps * AREA, q, PLANES);
       for (int o = 0; o < maps; o += BLOCK)
         for (int64_t x = 0; x < COLUMNS; x += 2 * LANES)
-          up<BLOCK, size, 1>(room.spectra + q * it.in * SPAN + x, SPAN, it.in,
-                             it.planes_up + (q * blocks + (first + o) / BLOCK) * it.in * size * BLOCK,
-                             room.maps + q * PLANE + o * COLUMNS + x);
+          up<BLOCK, size, 1>(
+              room.spectra + q * it.in * SPAN + x, SPAN, it.in,
+              it.planes_up + (q * blocks + (first + o) / BLOCK) * it.in * size * BLOCK,
+              room.maps + q * PLANE + o * COLUMNS + x);
     }
     for (int o = 0; o < maps; ++o)
       for (int64_t x = 0; x < COLUMNS; x += LANES) {
@@ -360,7 +362,8 @@ void with_transforms(const Iteration &it, const Tile &tile, const Room &room) {
         float *const planes = room.maps + o * COLUMNS + x;
         from_planes(planes, PLANE, values);
         const int64_t here = at + place<size>(it, o, 0, x);
-        update(it, reinterpret_cast<float *>(values), LANES, ROWS, here, 16, room.inside + x, COLUMNS);
+        update(it, reinterpret_cast<float *>(values), LANES, ROWS, here, 16, room.inside + x,
+               COLUMNS);
         to_planes<ROWS>(values, planes, PLANE);
       }
     for (int q = 0; q < PLANES; ++q)
@@ -388,7 +391,7 @@ constexpr int AHEAD = 2;  // rows for which the cache has time
 
 template <int size>
 void directly(const Iteration &it, const Tile &tile, const Room &room) {
-  constexpr int rows = transforms(size) ? 1 : size;  // of filters, whose sums are in registers at once
+  constexpr int rows = transforms(size) ? 1 : size;  // of filters, with sums in registers at once
   constexpr int taps = rows * size;
   clear(tile.patch, it.patch());
   for (int64_t y = 0; y < ROWS; ++y) {
@@ -413,7 +416,8 @@ void directly(const Iteration &it, const Tile &tile, const Room &room) {
       for (int i = 0; i < size; ++i) {
         float *const to = tile.patch + (c * POINTS + y + size - 1 - i) * SPAN;
         const float *const sums = room.sums + (c * size + i) * size * SUMS;
-        for (int64_t x = 0; x < SPAN; x += LANES) store(to + x, load(to + x) + shifted<size>(sums, x));
+        for (int64_t x = 0; x < SPAN; x += LANES)
+          store(to + x, load(to + x) + shifted<size>(sums, x));
       }
   }
 }
