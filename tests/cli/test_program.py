@@ -80,6 +80,14 @@ if __name__ == "__main__":
 """
 
 
+@pytest.fixture(autouse=True)
+def hang_up():
+    """SIGHUP as a terminal gives it to programs, where nohup has started the tests."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture
 def start(tmp_path):
     """Starts the little command in a group of its own; waits until it is ready."""
