@@ -42,7 +42,9 @@ def chosen(network: FNet, device: jax.Device, asked: str | None = None) -> str:
         return NATIVE
     if asked == NATIVE:
         raise InputError(f"the compiled engine cannot be used: {why}")
-    logger.info("XLA, for the compiled engine is not used: %s", why)
+    broken = binding.library() is not None and binding.missing()  # it was built to be used
+    level = logging.WARNING if broken else logging.INFO
+    logger.log(level, "XLA, for the compiled engine is not used: %s", why)
     return XLA
 
 

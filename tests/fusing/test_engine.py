@@ -111,3 +111,17 @@ def test_fusers_in_two_threads_are_independent(small_network, rng):
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda k: fusers[k % 2].fuse(*shown[k]), range(8)))
     np.testing.assert_array_equal(found, expected)
+
+
+def test_an_engine_of_a_newer_jax_is_not_used_and_that_is_said(monkeypatch, caplog):
+    def refused():
+        raise jax.errors.JaxRuntimeError("the handler's API version is incompatible")
+
+    monkeypatch.setattr(binding, "library", lambda: Path("_engine.so"))
+    monkeypatch.setattr(binding, "_loaded", refused)
+    assert chosen(FNet(), jax.devices("cpu")[0], "auto") == "xla"
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "_engine.so: was built with a newer JAX than" in record.message
+    with pytest.raises(InputError, match="was built with a newer JAX"):
+        chosen(FNet(), jax.devices("cpu")[0], "native")

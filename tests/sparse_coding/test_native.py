@@ -150,13 +150,6 @@ def test_what_it_cannot_do_has_a_reason(monkeypatch):
         binding._loaded.cache_clear()
 
 
-@needs_engine
-def test_other_types_are_refused(rng):
-    coder, params, e, filters = job(rng)
-    with pytest.raises(ValueError, match="float32: got float16"):
-        by_engine(coder, params, e.astype(jnp.float16), filters, None, 1.0)
-
-
 def built(folder, compiler, *flags):
     """The check without Python, compiled."""
     if not shutil.which(compiler):
@@ -200,3 +193,10 @@ def test_neon_computes_the_same(tmp_path):
 def test_compilers_agree(tmp_path, compiler):
     program = built(tmp_path, compiler, "-O3")
     assert subprocess.run([program]).returncode == 0
+
+
+@needs_engine
+def test_other_types_are_refused(rng):
+    coder, params, e, filters = job(rng)
+    with pytest.raises(ValueError, match="float32: got float16"):
+        by_engine(coder, params, e.astype(jnp.float16), filters, None, 1.0)

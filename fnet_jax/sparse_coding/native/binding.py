@@ -20,7 +20,10 @@ def library() -> Path | None:
 
 @functools.cache
 def _loaded() -> ctypes.CDLL:
-    """The engine, which JAX then knows; raises OSError or AttributeError."""
+    """The engine, which JAX then knows; raises OSError, AttributeError, or JAX's own error.
+
+    JAX refuses an engine that was built with a newer JAX.
+    """
     found = ctypes.CDLL(str(library()))
     found.fnet_instructions.restype = ctypes.c_char_p
     call = jax.ffi.pycapsule(getattr(found, TARGET))
@@ -36,6 +39,8 @@ def missing() -> str:
         _loaded()
     except (OSError, AttributeError) as error:
         return f"{library()}: cannot be loaded ({error}); {REMEDY}"
+    except jax.errors.JaxRuntimeError:
+        return f"{library()}: was built with a newer JAX than {jax.__version__}; {REMEDY}"
     return "" if instructions() else "FNET_INSTRUCTIONS names none that this machine has"
 
 
