@@ -12,7 +12,14 @@ import sys
 from pathlib import Path
 
 FILE = Path(__file__).with_suffix(".json")
-DOORS = ("fnet_jax", "fnet_jax.images", "fnet_jax.lzsc", "fnet_jax.metrics", "fnet_jax.synthetic")
+DOORS = (
+    "fnet_jax",
+    "fnet_jax.images",
+    "fnet_jax.lzsc",
+    "fnet_jax.metrics",
+    "fnet_jax.registration",
+    "fnet_jax.synthetic",
+)
 COMMANDS = (
     "fnet_jax.cli",
     "train",

@@ -17,7 +17,7 @@ from benchmarks.behaviour import BehaviourConfig
 from eval.ablation.run import AblateConfig
 from eval.downstream.config import DetectConfig, SegmentConfig
 from fnet_jax import images
-from fnet_jax.cli import benchmark, explain, flags, fuse, import_official, score
+from fnet_jax.cli import benchmark, explain, flags, fuse, import_official, register, score
 from fnet_jax.cli.main import main
 from fnet_jax.networks.fnet import FNet
 from fnet_jax.pairs.match import SAMPLES
@@ -30,8 +30,10 @@ from train.data.prepare import PrepareConfig
 from train.run.recipe import RecipeConfig
 from train.run.validate import ValidateConfig
 
-PAGES = ("README.md", "docs/explain.md", "docs/downstream.md")
-README, EXPLAIN, DOWNSTREAM = ((ROOT / name).read_text(encoding="utf-8") for name in PAGES)
+PAGES = ("README.md", "docs/explain.md", "docs/downstream.md", "docs/registration.md")
+README, EXPLAIN, DOWNSTREAM, REGISTRATION = (
+    (ROOT / name).read_text(encoding="utf-8") for name in PAGES
+)
 
 
 def shipped_files():
@@ -170,6 +172,7 @@ def test_commands_of_the_readme_are_understood():
         "eval.explain": explain.ExplainConfig,
         "eval.fuse": fuse.FuseConfig,
         "eval.import_official": import_official.ImportConfig,
+        "eval.register": register.RegisterConfig,
         "eval.score": score.ScoreConfig,
         "eval.segment": SegmentConfig,
         "train.prepare": PrepareConfig,
@@ -178,7 +181,7 @@ def test_commands_of_the_readme_are_understood():
         "train.stage1": TrainConfig,
         "train.stage2": TrainConfig,
     }
-    blocks = re.findall(r"```sh\n(.*?)```", README + EXPLAIN + DOWNSTREAM, re.S)
+    blocks = re.findall(r"```sh\n(.*?)```", README + EXPLAIN + DOWNSTREAM + REGISTRATION, re.S)
     found = re.findall(r"^(python -m|fnet) (\S+) (.*)", "".join(blocks), re.M)
     lines = [
         (name if program != "fnet" else f"eval.{name.replace('-', '_')}", arguments)
@@ -199,16 +202,16 @@ def test_the_command_is_installed():
 
 
 def test_python_of_the_readme_runs(tmp_path, small_checkpoint, monkeypatch):
-    visible, infrared = night_street(32, 40)
+    visible, infrared = night_street(60, 64)
     images.write(tmp_path / "visible.png", visible)
     images.write(tmp_path / "infrared.png", infrared)
     shutil.copytree(small_checkpoint, tmp_path / "ckpt")
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", README + EXPLAIN, re.S)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     for block in blocks:
         exec(block, {})
-    assert images.read(tmp_path / "fused.png").shape == (32, 40, 3)
+    assert images.read(tmp_path / "fused.png").shape == (60, 64, 3)
 
 
 def test_files_and_anchors_of_the_readme_exist():

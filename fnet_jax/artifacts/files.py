@@ -147,6 +147,16 @@ def writable(path: Path, *, remedy: str) -> Iterator[None]:
         ) from error
 
 
+def check_new(path: Path, *, overwrite: bool) -> None:
+    """Raises InputError if a file is there that is not to be replaced, or its folder is not."""
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name a file in it, such as {path / 'new.json'}")
+    if path.exists() and not overwrite:
+        raise InputError(f"{path}: already exists; use --overwrite to replace it")
+    if not path.parent.is_dir():
+        raise InputError(f"{path.parent}: no such folder; make it, or use another --out")
+
+
 def sha256(path: Path) -> str:
     """Checksum of a file's bytes, 64 hexadecimal digits; raises OSError."""
     with path.open("rb") as file:

@@ -26,6 +26,7 @@ from fnet_jax.cli.flags import (
     reads,
     unset,
     whole,
+    word_or_path,
 )
 from fnet_jax.cli.sources import COLORS, RANGE, RANGE_UNSET, WAYS, Sources
 from fnet_jax.errors import InputError
@@ -33,13 +34,16 @@ from fnet_jax.images.range_rules import Rule
 from fnet_jax.runtime.engines import CHOICES
 
 if TYPE_CHECKING:
+    from fnet_jax.artifacts.progress import Progress
+    from fnet_jax.fusing.registering import Registering
     from fnet_jax.pairs.match import Pair
 
 SHEET_ROWS = 20
 PHOTO = reads(path, "PHOTO")
 
 DESCRIPTION = f"""\
-Fuse pairs of registered images of one scene with FNet.
+Fuse pairs of images of one scene with FNet. They lie on each other, or
+--register lays them so.
 
 I1 is the first modality and may be in color; I2 is the second and is read as
 grey:
@@ -71,6 +75,7 @@ examples:
   {prog} --i1 MRI_PET/PET --i2 MRI_PET/MRI --out fused/PET --color limited
   {prog} --i1 MRI_SPECT/SPECT --i2 MRI_SPECT/MRI --out fused/SPECT --color limited
   {prog} photo.jpg --out fused/ --temperatures
+  {prog} --i1 rig/visible --i2 rig/infrared --register auto --out fused/
   {prog} --i1 DJI/ --i2 DJI/ --pattern "{{}}_W.JPG" "{{}}_T.JPG" --out fused/
   {prog} --ckpt runs/ --i1 visible/ --i2 infrared/ --out fused/
 
@@ -112,6 +117,14 @@ class FuseConfig(Sources):
     # Also write the temperatures of I2, where its file gives them, as float32 TIFF in °C: NAME
     # .celsius.tif beside the fused image, pixel on pixel.
     temperatures: bool = False
+    # Lay the images of each pair over each other first: by a transform file of fnet register, or
+    # auto (one transform for all pairs if they agree on one, else one for each). Images may then
+    # differ in size and field of view; where I2 does not reach, the fused image is I1.
+    register: Annotated[str | None, reads(word_or_path, "FILE|auto"), unset()] = None
+    # Whose pixels the fused images of --register have: those of i1 or of i2.
+    grid: Annotated[str, choice(("i1", "i2"), "IMAGE")] = "i1"
+    # With --register, also write NAME.mask.png: white where both images are.
+    mask: bool = False
     # Do not keep what the files of I1 say beside their pixels: camera, time, resolution, place.
     strip: bool = False
     # Go on with a job that was stopped: skip the pairs whose fused image is there, made by the same
@@ -135,6 +148,8 @@ class FuseConfig(Sources):
     def __post_init__(self) -> None:
         """Raises InputError unless the flags name one source of images."""
         check_weights(self.ckpt, self.size)
+        if not self.register and (self.mask or self.grid != "i1"):
+            raise InputError("--mask and --grid are for --register FILE or --register auto")
         if not self.photos:
             super().__post_init__()
         elif self.samples or any((self.i1, self.i2, self.pairs, self.pattern)):
@@ -193,6 +208,7 @@ def run(config: FuseConfig) -> int:
     ckpt = config.ckpt or checkpoints.shipped(config.size)
     fuser = Fuser.from_checkpoint(ckpt, tile=config.tile, engine=config.engine)
     fusers = fuser.on_local_devices(len(pairs))
+    registering = _registering(config, pairs, partial(tqdm, unit="pair", delay=2, disable=None))
     there: list[Path] = []
     written = fuse_pairs(
         fusers,
@@ -207,6 +223,8 @@ def run(config: FuseConfig) -> int:
         temperatures=config.temperatures,
         recorded=len(pairs) > 1 and not config.samples,
         resume=config.resume,
+        registering=registering,
+        masks=config.mask,
         finished=there.append,
         report=complain,
         warn=warn,
@@ -225,7 +243,7 @@ def run(config: FuseConfig) -> int:
     )
     if config.sheet and fused:
         shown = [pair for pair in pairs if pair.name in fused]
-        loader = Loader(max_pixels=config.max_pixels).of_job(
+        loader = Loader(max_pixels=config.max_pixels, registering=registering).of_job(
             shown, rule=config.range, report=lambda line: None
         )
         sources = ((pair, loader.load(pair, quiet=True)) for pair in shown[:SHEET_ROWS])
@@ -233,3 +251,19 @@ def run(config: FuseConfig) -> int:
         write_sheet(config.sheet, contact_sheet(rows), overwrite=config.overwrite)
         say(f"contact sheet: {one_line(str(config.sheet))}")
     return 0 if len(fused) == total else 1
+
+
+def _registering(
+    config: FuseConfig, pairs: "list[Pair]", progress: "Progress"
+) -> "Registering | None":
+    """How the pairs of a job are registered; None if they are not."""
+    if not config.register:
+        return None
+    from fnet_jax.fusing.registering import Registering, automatic
+    from fnet_jax.registration import files
+
+    if config.register == "auto":
+        return automatic(
+            pairs, grid=config.grid, max_pixels=config.max_pixels, report=say, progress=progress
+        )
+    return Registering(files.read(Path(config.register)), config.grid)

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "fuse": ("fnet_jax.cli.fuse", "fuse image pairs; start here"),
+    "register": ("fnet_jax.cli.register", "find how two cameras or scans lie over each other"),
+    "check": ("fnet_jax.cli.check", "look for what is wrong with pairs of images"),
     "score": ("fnet_jax.cli.score", "measure fused images and compare methods"),
     "explain": ("fnet_jax.cli.explain", "see what the network finds in a pair, and edit it"),
     "benchmark": (

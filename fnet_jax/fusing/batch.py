@@ -2,14 +2,12 @@
 
 import logging
 import tempfile
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TypeVar
 
 import numpy as np
 
@@ -20,6 +18,7 @@ from fnet_jax.errors import InputError, reason
 from fnet_jax.fusing.fuser import Fuser
 from fnet_jax.fusing.loading import Loaded, Loader
 from fnet_jax.fusing.record import Record
+from fnet_jax.fusing.registering import Registering, blended
 from fnet_jax.fusing.shapes import Size
 from fnet_jax.images.frame import MAX_PIXELS
 from fnet_jax.images.jobs import Rules
@@ -27,15 +26,14 @@ from fnet_jax.images.range_rules import Rule
 from fnet_jax.images.writing import write_values
 from fnet_jax.pairs import reading
 from fnet_jax.pairs.match import Pair, named
+from fnet_jax.runtime.ahead import ahead
 from fnet_jax.weights.integrity import checksums
 
 REMEDY = "use --tile 1024, or a smaller number"
-CELSIUS_SUFFIX = ".celsius.tif"
+CELSIUS_SUFFIX, MASK_SUFFIX = ".celsius.tif", ".mask.png"
+NOTABLE = 2.0  # pixels that the images of a pair may lie beside each other
 
 logger = logging.getLogger(__name__)
-
-Given = TypeVar("Given")
-Done = TypeVar("Done")
 
 
 @dataclass
@@ -62,6 +60,8 @@ def fuse_pairs(
     temperatures: bool = False,
     recorded: bool = False,
     resume: bool = False,
+    registering: Registering | None = None,
+    masks: bool = False,
     finished: Callable[[Path], object] = lambda target: None,
     report: Report = print,
     warn: Report = logger.warning,
@@ -90,10 +90,13 @@ def fuse_pairs(
         recorded: keep a record in ``out``, so that the job can be resumed.
         resume: skip the pairs whose fused image is there, made by the same weights and options of
             the same files, as :mod:`fnet_jax.fusing.record` tells.
+        registering: how pairs are laid over each other first; None for registered ones.
+        masks: write where both images of registered pairs are, as NAME.mask.png.
         finished: is called with each image that is skipped.
         report: is called with a line for each pair that failed, in their order.
         warn: is called with a line about each side whose range was chosen, and at the end with one
-            about the pairs whose I2 shows color and whose I1 does not, if there are any.
+            about the pairs whose I2 shows color and whose I1 does not, and one about those that do
+            not lie on each other, if there are any.
         looking: shows how many files have been looked at for their range.
         progress: wraps the list of the pairs that will be fused, to show how many are finished.
 
@@ -105,7 +108,7 @@ def fuse_pairs(
     pairs = list(pairs)
     _check_folder(pairs, out)
     sources = {resolved(path) for pair in pairs for path in (pair.i1, pair.i2)}
-    unranged = Loader(color, max_pixels)
+    unranged = Loader(color, max_pixels, registering=registering)
     targets: dict[Pair, Path] = {}
     sizes: list[Size] = []
     for pair in pairs:
@@ -126,6 +129,7 @@ def fuse_pairs(
         "rules": [str(rule) for rule in loader.rules],
         "strip": strip,
         "temperatures": temperatures,
+        **({"registering": registering.record(), "masks": masks} if registering else {}),
     }
     record = Record(out, made_by)
     for pair, target in list(targets.items()) if resume else []:
@@ -140,16 +144,22 @@ def fuse_pairs(
             )
 
     swapped: list[Pair] = []
+    displaced: dict[Pair, float] = {}
 
     def read(job: _Job) -> None:
         job.loaded = loader.load(job.pair)
         if job.loaded.swapped:
             swapped.append(job.pair)
+        if job.loaded.displaced > NOTABLE:
+            displaced[job.pair] = job.loaded.displaced
 
     def fuse(job: _Job, fuser: Fuser) -> None:
         assert job.loaded is not None
         with named(job.pair, remedy=REMEDY):
             job.fused = fuser.fuse(job.loaded.i1, job.loaded.i2, color=color)
+            if job.loaded.weight is not None:
+                alone = job.loaded.i1 if loader.on_i1 else job.loaded.i2
+                job.fused = blended(job.fused, alone, job.loaded.weight)
 
     def write(job: _Job) -> None:
         assert job.loaded is not None
@@ -158,6 +168,10 @@ def fuse_pairs(
         if temperatures and job.loaded.celsius is not None:
             beside = target.with_name(f"{target.stem}{CELSIUS_SUFFIX}")
             write_values(beside, job.loaded.celsius, overwrite=overwrite or resume)
+        if masks and job.loaded.weight is not None:
+            mask = np.rint(255 * job.loaded.weight).astype(np.uint8)
+            beside = target.with_name(f"{target.stem}{MASK_SUFFIX}")
+            images.write(beside, mask, overwrite=overwrite or resume)
         if recorded or resume:
             record.add(target, job.pair)
         images.write(target, job.fused, overwrite=overwrite, metadata=metadata)
@@ -170,6 +184,8 @@ def fuse_pairs(
                 yield targets[pair]
     if swapped:
         warn(reading.swapped(swapped))
+    if displaced:
+        warn(_displaced(displaced))
 
 
 def _overlapped(
@@ -201,13 +217,13 @@ def _overlapped(
             stack.callback(pool.shutdown, cancel_futures=True)
             return pool
 
-        found = _ahead(threads(1), _unless_failed(read), map(_Job, pairs), 1)
+        found = ahead(threads(1), _unless_failed(read), map(_Job, pairs), 1)
         if len(fusers) == 1:
             fused: Iterator[_Job] = map(_unless_failed(fuse_on_idle), found)
         else:
             pool = threads(len(fusers))
-            fused = _ahead(pool, _unless_failed(fuse_on_idle), found, len(fusers))
-        yield from _ahead(threads(1), _unless_failed(write), fused, 1)
+            fused = ahead(pool, _unless_failed(fuse_on_idle), found, len(fusers))
+        yield from ahead(threads(1), _unless_failed(write), fused, 1)
 
 
 def _unless_failed(work: Callable[[_Job], None]) -> Callable[[_Job], _Job]:
@@ -224,23 +240,19 @@ def _unless_failed(work: Callable[[_Job], None]) -> Callable[[_Job], _Job]:
     return stage
 
 
-def _ahead(
-    pool: ThreadPoolExecutor, work: Callable[[Given], Done], given: Iterable[Given], most: int
-) -> Iterator[Done]:
-    """The results of work in turn, which threads begin for ``most`` items before they are due."""
-    begun: deque[Future[Done]] = deque()
-    for item in given:
-        begun.append(pool.submit(work, item))
-        if len(begun) > most:
-            yield begun.popleft().result()
-    while begun:
-        yield begun.popleft().result()
-
-
 def _line(error: InputError | OSError) -> str:
     if isinstance(error, InputError):
         return str(error)
     return f"{error.filename}: {reason(error)}; check the name, the disk and the permissions"
+
+
+def _displaced(found: Mapping[Pair, float]) -> str:
+    """The line about pairs whose images do not lie on each other; there is at least one."""
+    worst = max(found, key=lambda pair: found[pair])
+    named = f"{worst.i1} and {worst.i2} by about {found[worst]:.0f} pixels"
+    if len(found) > 1:
+        named = f"{len(found):,} pairs, the most {named}"
+    return f"{named}: do not seem to lie on each other; --register auto registers them first"
 
 
 def _check_folder(pairs: list[Pair], out: Path) -> None:

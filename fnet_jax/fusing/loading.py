@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from fnet_jax.artifacts.progress import Progress, Report, silent
 from fnet_jax.errors import InputError
+from fnet_jax.fusing.registering import Registering
 from fnet_jax.fusing.shapes import Size
 from fnet_jax.images import files
 from fnet_jax.images.alignment import on_one_grid
@@ -20,6 +22,9 @@ from fnet_jax.images.jobs import TYPES, Rules, rules_of
 from fnet_jax.images.radiometric import Radiometric
 from fnet_jax.images.range_rules import Rule
 from fnet_jax.pairs.match import Pair, check_sizes
+from fnet_jax.registration import apply, covered, sources
+from fnet_jax.registration.displacement import displacement
+from fnet_jax.registration.estimation import Registration
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class Loaded:
         metadata: what the fused image keeps of I1's file.
         celsius: temperatures of I2, float32 (H, W), where its file gives them.
         swapped: whether I2 shows color although I1 does not.
+        weight: of registered images, float32 (H, W): 1 where both are, 0 where one is alone.
+        displaced: pixels by which I2 seems to lie beside I1; 0 of registered images.
     """
 
     i1: np.ndarray
@@ -39,6 +46,8 @@ class Loaded:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     celsius: np.ndarray | None = None
     swapped: bool = False
+    weight: np.ndarray | None = None
+    displaced: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -49,11 +58,13 @@ class Loader:
         color: mode of :func:`fnet_jax.images.color.separate`.
         max_pixels: largest number of pixels to accept; None for any.
         rules: which values of deep images of I1 and of I2 are black and white.
+        registering: how images that do not lie on each other are brought to; None where they do.
     """
 
     color: str = "auto"
     max_pixels: int | None = MAX_PIXELS
     rules: Rules = TYPES
+    registering: Registering | None = None
 
     def of_job(
         self,
@@ -82,19 +93,63 @@ class Loader:
     def size(self, pair: Pair) -> Size:
         """Height and width of both images; raises InputError if they cannot be fused."""
         if pair.i1 == pair.i2:
-            visible, _, _ = self._of_one_file(pair.i1)
-            height, width = visible.shape[:2]
-            return height, width
-        one = files.size(pair.i1, max_pixels=self.max_pixels)
-        two = files.size(pair.i2, part=None, max_pixels=self.max_pixels)
+            visible, thermal, camera = self._of_one_file(pair.i1)
+            one, two = visible.shape[:2], thermal.shape[:2]
+            if self.registering and files.TURNS[camera.orientation][0]:
+                one, two = one[::-1], two[::-1]
+        else:
+            one = files.size(pair.i1, max_pixels=self.max_pixels)
+            two = files.size(pair.i2, part=None, max_pixels=self.max_pixels)
+        if self.registering:
+            return self.registering.size(one, two)
         check_sizes(pair.i1, one, pair.i2, two)
-        return one
+        height, width = one
+        return height, width
 
     def load(self, pair: Pair, *, quiet: bool = False) -> Loaded:
         """Reads a pair; what was decided in reading goes to the log, unless it is to be quiet.
 
         Raises:
-            InputError: a file cannot be read, or has no such image.
+            InputError: a file cannot be read, or has no such image, or cannot be registered.
+        """
+        loaded, camera = self._loaded(pair, quiet=quiet)
+        if self.registering is None:
+            found = None if quiet or camera else displacement(loaded.i1, loaded.i2)
+            known = found is not None and found.known
+            return dataclasses.replace(loaded, displaced=found.pixels if found and known else 0.0)
+        tags = sources.by_tags(loaded.i1.shape[:2], loaded.i2.shape[:2], camera)
+        return self._laid(loaded, self.registering.of(pair, loaded.i1, loaded.i2, tags), camera)
+
+    def _laid(self, loaded: Loaded, transform: Registration, camera: Radiometric | None) -> Loaded:
+        """Both images, and temperatures, on one grid; those of one file upright."""
+        assert self.registering is not None
+        laid, on_i1 = self.registering.lay(transform, loaded.i1, loaded.i2), self.on_i1
+        celsius, metadata = loaded.celsius, loaded.metadata
+        if celsius is not None and on_i1:
+            size = laid.i1.shape[:2]
+            there = covered(transform.matrix, size, celsius.shape)
+            celsius = np.where(there, apply(celsius, transform.matrix, size), np.float32(np.nan))
+        if not on_i1:  # the pixels are others than those that I1's file speaks of
+            metadata = {key: value for key, value in metadata.items() if key == "exif"}
+        turned = partial(files.upright, orientation=camera.orientation if camera else 1)
+        return dataclasses.replace(
+            loaded,
+            i1=turned(laid.i1),
+            i2=turned(laid.i2),
+            weight=turned(laid.weight),
+            celsius=None if celsius is None else turned(celsius),
+            metadata=metadata,
+        )
+
+    @property
+    def on_i1(self) -> bool:
+        """Whether fused images have the pixels of I1, rather than those of I2."""
+        return self.registering is None or self.registering.grid == "i1"
+
+    def _loaded(self, pair: Pair, *, quiet: bool) -> tuple[Loaded, Radiometric | None]:
+        """The images of a pair, and what a file holds that stands for both.
+
+        They need not lie on each other if they are to be registered.
         """
         if pair.i1 == pair.i2:
             visible, thermal, camera = self._of_one_file(pair.i1)
@@ -105,19 +160,20 @@ class Loader:
             with suppress(InputError):  # a bare record shows no picture
                 picture = files.open(pair.i1, part="picture", max_pixels=self.max_pixels)
                 metadata = picture.metadata
-            return Loaded(visible, i2, metadata=metadata, celsius=_celsius(frame))
+            return Loaded(visible, i2, metadata=metadata, celsius=_celsius(frame)), camera
         grey = self.color == "grey"
         one = files.open(pair.i1, part="picture", grey=grey, max_pixels=self.max_pixels)
         two = files.open(pair.i2, grey=True, max_pixels=self.max_pixels)
         for path, frame in ((pair.i1, one), (pair.i2, two)):
             _log(path, frame, quiet=quiet)
-        return Loaded(
+        loaded = Loaded(
             files.as_array(pair.i1, one, grey=grey, rule=self.rules[0]),
             files.as_array(pair.i2, two, grey=True, rule=self.rules[1]),
             metadata=one.metadata,
             celsius=_celsius(two),
             swapped=not is_color(one.pixels) and self._swapped(pair, two),
         )
+        return loaded, None
 
     def _swapped(self, pair: Pair, two: Frame) -> bool:
         """Whether I2 shows color and I1, where the reading as grey has hidden it, does not."""
@@ -130,13 +186,14 @@ class Loader:
         return not is_color(files.open(pair.i1, part="picture", max_pixels=self.max_pixels).pixels)
 
     def _of_one_file(self, path: Path) -> tuple[np.ndarray, np.ndarray, Radiometric]:
-        """The visible and the thermal image of one file, laid over each other."""
-        camera = files.thermal_camera(path, max_pixels=self.max_pixels)
-        visible = None if camera is None else camera.visible()
-        if camera is None or visible is None:
-            lacks = "image of a thermal camera" if camera is None else "visible image"
-            raise InputError(f"{path}: holds no {lacks}; use two images, with --i1 and --i2")
-        laid = on_one_grid(visible.pixels, camera.thermal.pixels, camera.alignment)
+        """The visible and the thermal image of one file, laid over each other by its tags.
+
+        Those that are to be registered are as stored.
+        """
+        visible, camera = sources.both_images(path, max_pixels=self.max_pixels)
+        if self.registering:
+            return visible, camera.thermal.pixels, camera
+        laid = on_one_grid(visible, camera.thermal.pixels, camera.alignment)
         one, two = (files.upright(pixels, camera.orientation) for pixels in laid)
         return one, two, camera
 

@@ -351,7 +351,7 @@ def test_help_teaches(tmp_path):
     assert done.returncode == 0
     for word in ("I1", "I2", "visible", "near-infrared", "CT", "PET", "SPECT", "MRI", "--color"):
         assert word in done.stdout
-    assert done.stdout.count("\n  python -m eval.fuse --") == 9
+    assert done.stdout.count("\n  python -m eval.fuse --") == 10
     assert "exit status: 0 if every pair was fused" in done.stdout
 
 

@@ -40,7 +40,7 @@ def test_the_version(capsys):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ([], "no command is given; use fuse, score, "),
+        ([], "no command is given; use fuse, register, check, score, "),
         (["fus"], "'fus' is not a command; did you mean fuse?"),
         (["--fuse"], "is not a command; did you mean fuse?"),
         (["q" * 5000], f"'{'q' * 60}' is not a command; use fuse"),
@@ -106,7 +106,7 @@ print("slow:", sorted(slow & sys.modules.keys()))
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("slow: []\n")
     assert done.stdout.count("exit status: ") == len(MODULES) + 2
-    assert done.stdout.count("Replace ") == 6
+    assert done.stdout.count("Replace ") == 8
     for text in ("Scale of u1 in the decoding.", "Learning rate of Adam.", "Checkpoint of FNet"):
         assert text in done.stdout
 

@@ -1,0 +1,160 @@
+"""``fnet check``: what is wrong with pairs of images, before they are fused or trained on."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from fnet_jax.artifacts.words import counted, one_line
+from fnet_jax.cli.console import complain, finish, say, warn
+from fnet_jax.cli.flags import FILE, FOLDER, parse, unset, whole
+from fnet_jax.cli.sources import RANGE, RANGE_UNSET, WAYS, Images
+from fnet_jax.errors import InputError
+from fnet_jax.images.range_rules import Rule
+
+if TYPE_CHECKING:
+    from fnet_jax.pairs.match import Pair
+
+SHOWN = 20  # findings that are printed
+
+DESCRIPTION = f"""\
+Look for what is wrong with pairs of images: displaced images, pairs that are
+there twice or nearly, also in two splits, images that are empty or saturated,
+pictures in a frame, swapped modalities, infrared in the colors of a palette, and
+levels that jump within a folder. Nothing is changed.
+
+FOLDER is that of a set in one of the layouts that train.prepare knows, with its
+splits; or images are named as for fnet fuse.
+
+{WAYS}"""
+
+EXAMPLES = """\
+examples:
+  {prog} MSRS/ --out check.json --page check.html
+  {prog} --i1 visible/ --i2 infrared/
+
+exit status: 0 if every file could be read, whatever was found, 1 if not, 2 if an
+option is wrong, 130 after Ctrl-C
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckConfig(Images):
+    """What the command does; each field is a flag."""
+
+    # Folder of a set. In the place of --i1 and --i2.
+    folder: Annotated[tyro.conf.Positional[Path | None], FOLDER, unset()] = None
+    # File for all that was found, in JSON.
+    out: Annotated[Path | None, FILE, unset()] = None
+    # File for a page for any browser, with pictures.
+    page: Annotated[Path | None, FILE, unset()] = None
+    # Which values of deep images are black and white; see fnet fuse --help. Rules: type, LOW,HIGH,
+    # folder, image.
+    range: Annotated[Rule | None, RANGE, RANGE_UNSET] = None
+    # Replace files that already exist.
+    overwrite: bool = False
+    # Refuse images with more pixels.
+    max_pixels: Annotated[int, whole(1, 2**40)] = 100_000_000
+
+    def __post_init__(self) -> None:
+        """Raises InputError unless the flags name one source of images."""
+        if self.folder is not None:
+            if any((self.i1, self.i2, self.pairs)):
+                raise InputError("use either the folder of a set, or --i1 and --i2, or --pairs")
+        elif not self.complete:
+            raise InputError("use the folder of a set, or both --i1 and --i2, or --pairs")
+
+    def pairs_by_split(self) -> "tuple[list[tuple[str, Pair]], list[str]]":
+        """Splits and pairs, and a line for each file without a partner; raises InputError."""
+        if self.folder is None:
+            pairs, problems = self.find()
+            return [("", pair) for pair in pairs], problems
+        from fnet_jax.pairs import public_sets  # slow to import: after --help
+
+        name = "own" if self.pattern else public_sets.guess(self.folder)
+        found = public_sets.find(self.folder, public_sets.SETS[name], patterns=self.pattern)
+        several = len(found.pairs) > 1
+        return [
+            (split if several else "", pair)
+            for split, pairs in found.pairs.items()
+            for pair in pairs.values()
+        ], found.problems
+
+
+def main(argv: Sequence[str] | None = None, *, prog: str = "fnet check") -> int:
+    """Runs the command; returns its exit status."""
+    config = parse(CheckConfig, argv, prog=prog, description=DESCRIPTION, examples=EXAMPLES)
+    return finish(lambda: run(config), stopped="nothing was written")
+
+
+def run(config: CheckConfig) -> int:
+    """Checks what the configuration names and prints what was found; returns the exit status.
+
+    Raises:
+        InputError: there are no pairs, or a report cannot be written.
+    """
+    begin = time.perf_counter()
+    from tqdm import tqdm
+
+    from fnet_jax.artifacts import provenance
+    from fnet_jax.artifacts.files import check_new, replace_texts, writable
+    from fnet_jax.checking import page
+    from fnet_jax.checking.check import as_json, check
+
+    targets = [target for target in (config.out, config.page) if target]
+    for target in targets:
+        check_new(target, overwrite=config.overwrite)
+    pairs, problems = config.pairs_by_split()
+    for problem in problems:
+        complain(problem)
+    found = check(
+        pairs,
+        rule=config.range,
+        max_pixels=config.max_pixels,
+        report=warn,
+        progress=partial(tqdm, unit="pair", leave=False, delay=2, disable=None),
+    )
+    lines = summary(found)
+    listed = [(each, finding) for each in found for finding in each.findings]
+    for each, finding in listed[:SHOWN]:
+        say(f"{one_line(each.name)}: {one_line(finding.text)}")
+    if len(listed) > SHOWN:
+        say(f"… and {len(listed) - SHOWN:,} more; --out and --page have all")
+    for line in lines:
+        say(line)
+    texts = {}
+    if config.out:
+        content = {
+            "format": "fnet-check 1",
+            "pairs": as_json(found),
+            "versions": provenance.versions("numpy", "scipy", "pillow"),
+        }
+        texts[config.out] = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    if config.page:
+        texts[config.page] = page.render("Checked pairs", lines, found)
+    if texts:
+        with writable(targets[0], remedy="use another place"):
+            replace_texts(texts)
+    say(f"checked {counted(len(found), 'pair')} in {time.perf_counter() - begin:.1f} s")
+    unreadable = any(kind.kind == "unreadable" for _, kind in listed)
+    return 1 if unreadable or problems else 0
+
+
+def summary(found: list) -> list[str]:
+    """What was found of all pairs, a line for each kind, and how many lie on each other."""
+    from fnet_jax.checking.check import KINDS, counts, displaced
+
+    lines = [f"{number:,} × {KINDS[kind]}" for kind, number in counts(found).items()]
+    known, far, median = displaced(found)
+    if known:
+        middle = f", by {median:.1f} pixels in the median" if far else ""
+        lines.append(
+            f"of {known:,} pairs that show enough in common to tell, {far:,} are displaced by more "
+            f"than 2 pixels{middle}"
+        )
+    return lines or ["nothing was found"]

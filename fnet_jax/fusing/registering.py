@@ -1,0 +1,187 @@
+"""Laying the two images of a pair over each other before they are fused."""
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from scipy import ndimage
+
+from fnet_jax.artifacts.progress import Progress, Report, silent
+from fnet_jax.errors import InputError
+from fnet_jax.images import color
+from fnet_jax.images.frame import MAX_PIXELS
+from fnet_jax.pairs.match import Pair
+from fnet_jax.registration import apply, covered, estimate, fit, sources
+from fnet_jax.registration.estimation import Registration
+from fnet_jax.registration.files import Transforms
+from fnet_jax.registration.transforms import Size
+from fnet_jax.registration.words import described
+
+GRIDS = ("i1", "i2")
+SEAM = 0.02  # of the longer side: how soft the edge of the overlap is
+AGREE = 0.8  # of the pairs that a rig of them has to fit
+FEWEST = 3  # pairs of a rig
+
+
+@dataclass(frozen=True)
+class Laid:
+    """Both images on one grid.
+
+    Attributes:
+        i1: array (H, W) or (H, W, 3).
+        i2: array (H, W).
+        weight: float32 (H, W): 1 where both images are, 0 where one is alone, soft between.
+    """
+
+    i1: np.ndarray
+    i2: np.ndarray
+    weight: np.ndarray
+
+
+@dataclass(frozen=True)
+class Registering:
+    """How the pairs of a job are registered.
+
+    Attributes:
+        transforms: what was found before; None to estimate each pair.
+        grid: ``"i1"`` or ``"i2"``, whose pixels the fused images have.
+    """
+
+    transforms: Transforms | None = None
+    grid: str = "i1"
+    _found: dict[Pair, Registration] = field(default_factory=dict, repr=False)
+
+    def size(self, size1: Size, size2: Size) -> Size:
+        """Height and width of the fused image of images of these sizes."""
+        return size1 if self.grid == "i1" else size2
+
+    def of(
+        self, pair: Pair, i1: np.ndarray, i2: np.ndarray, by_tags: np.ndarray | None = None
+    ) -> Registration:
+        """The transform of a pair.
+
+        Args:
+            pair: the files, for messages.
+            i1: array (H, W) or (H, W, 3).
+            i2: array (h, w).
+            by_tags: what a thermal camera says.
+
+        Raises:
+            InputError: there is none, or it was refused.
+        """
+        if self.transforms is not None:
+            return self.transforms.of(pair.name, i1.shape[:2], i2.shape[:2])
+        if pair not in self._found:
+            self._found[pair] = estimate(i1, i2, start=by_tags)
+        found = self._found[pair]
+        if not found.accepted:
+            raise InputError(
+                f"{pair.i1} and {pair.i2}: cannot be registered: {found.reason}; give a transform "
+                f"file with --register, or fuse registered images"
+            )
+        return found
+
+    def lay(self, found: Registration, i1: np.ndarray, i2: np.ndarray) -> Laid:
+        """Both images on the grid; where one of them is alone, it stands for the other one too.
+
+        Args:
+            found: the transform.
+            i1: array (H, W) or (H, W, 3), uint8, uint16 or floats in [0, 1].
+            i2: array (h, w), likewise.
+        """
+        one, two = i1.shape[:2], i2.shape[:2]
+        if self.grid == "i1":
+            weight = soft(covered(found.matrix, one, two))
+            laid = apply(i2, found.matrix, one)
+            return Laid(i1, blended(laid, i1, weight), weight)
+        back = np.linalg.inv(found.matrix)
+        weight = soft(covered(back, two, one))
+        return Laid(blended(apply(i1, back, two), i2, weight), i2, weight)
+
+    def record(self) -> list:
+        """JSON values that decide how the fused images look."""
+        if self.transforms is None:
+            return ["each", self.grid]
+        found = self.transforms.rig
+        pairs = {name: each.matrix.tolist() for name, each in self.transforms.pairs.items()}
+        return [found and found.matrix.tolist(), pairs, self.grid]
+
+
+def soft(there: np.ndarray) -> np.ndarray:
+    """From a mask (H, W) to weights that fall to 0 at its edge, but not at that of the image."""
+    if there.all():
+        return np.ones(there.shape, np.float32)
+    width = max(2.0, SEAM * max(there.shape))
+    inward = ndimage.distance_transform_edt(there)
+    ramp = np.clip(inward / width, 0, 1)
+    return (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)
+
+
+def blended(image: np.ndarray, other: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """The image where the weight is 1, and the other one, in its type and colors, where it is 0.
+
+    Args:
+        image: array (H, W) or (H, W, 3).
+        other: likewise.
+        weight: (H, W).
+    """
+    if (weight == 1).all():
+        return image
+    unit, second = color.to_unit(image), color.to_unit(other)
+    if second.ndim > unit.ndim:
+        second = color.grey(other)
+    if second.ndim < unit.ndim:
+        second = second[..., None]
+    if unit.ndim == 3:
+        weight = weight[..., None]
+    mixed = color.from_unit(weight * unit + (1 - weight) * second, image.dtype)
+    return np.where(weight == 1, image, mixed)
+
+
+def automatic(
+    pairs: Iterable[Pair],
+    *,
+    grid: str = "i1",
+    max_pixels: int | None = MAX_PIXELS,
+    report: Report,
+    progress: Progress = silent,
+) -> Registering:
+    """One transform for all pairs of a job if they agree on one, else one for each.
+
+    Args:
+        pairs: of the job; those that cannot be read are left to what reads them next.
+        grid: as of :class:`Registering`.
+        max_pixels: largest number of pixels to accept; None for any.
+        report: gets a line about what was chosen.
+        progress: shows how many pairs have been looked at.
+    """
+    each, sizes, readable, tags = Registering(None, grid), set(), [], []
+    for pair in pairs:
+        try:
+            source = sources.load(pair, max_pixels=max_pixels)
+        except (InputError, OSError):
+            continue
+        sizes.add((source.i1.shape[:2], source.i2.shape[:2]))
+        readable.append(pair)
+        tags.append(source.by_tags)
+    if len(readable) < FEWEST or len(sizes) > 1:
+        return each
+
+    def images(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
+        return sources.load(pair, max_pixels=max_pixels)[:2]
+
+    rig = fit([partial(images, pair) for pair in readable], start=tags[0], progress=progress)
+    fitting = sum(member.fits for member in rig.members)
+    if not rig.registration.accepted or fitting < AGREE * len(readable):
+        report(
+            f"{fitting} of {len(readable)} pairs agree on one transform: each is registered alone"
+        )
+        return each
+    report(
+        f"one transform, on which {fitting} of {len(readable)} pairs agree: "
+        f"{described(rig.registration)}; expected error "
+        f"{rig.registration.expected_error:.1f} pixels of I2"
+    )
+    return dataclasses.replace(each, transforms=Transforms(rig.registration))

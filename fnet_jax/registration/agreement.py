@@ -1,0 +1,330 @@
+"""Where each block of I1 may lie on I2, and the transform that most of them agree with.
+
+The directions of edges of a block are correlated with those of I2 at all shifts up to a radius. By
+the theory of the matched filter, with correlations z in units of their own spread, a shift is as
+likely as exp(z_max z); a block that shows nothing, or the same along an edge, says so by a flat
+distribution. Of a transform, the evidence is the sum of the logarithms of what the blocks find at
+the shifts that it gives them, each relative to knowing nothing:
+
+    E = 1/4 Σ_b log((1 − ε) n p_b(d_b) + ε),
+
+where ε = 0.3 is the part of blocks that are taken to show different things in the two images, n the
+number of shifts, and 1/4 because blocks overlap by half along both axes.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import fft, ndimage, special
+
+from fnet_jax.registration.directions import directions, inside
+from fnet_jax.registration.resampling import BILINEAR, resized, warped
+from fnet_jax.registration.transforms import MODELS, Size, fields, scale_of
+
+ODD = 0.3  # part of the blocks that show different things
+NOTHING = math.log(ODD)
+LARGEST_Z = 6.0  # spreads, so that no block outweighs all others
+LAST_BLUR = 0.8  # pixels by which a block may differ from a transform and agree with it
+SHARE = 0.25  # of a block, which counts once although it overlaps its neighbors
+LEAST_ENERGY = 0.02  # of a block's pixels
+LEAST_COVERED = 0.5  # of a block
+FEWEST = 3  # blocks
+
+
+class Level:
+    """I1 at one size, cut into blocks."""
+
+    def __init__(
+        self, i1: np.ndarray, factor: float, *, block: int, sigmas: Sequence[float]
+    ) -> None:
+        """Cuts an image.
+
+        Args:
+            i1: float32 (H, W).
+            factor: by which it is resized.
+            block: side of a block, in pixels of this size.
+            sigmas: pixels, over which gradients are taken; several give several features.
+        """
+        self.factor, self.block, self.sigmas = factor, block, tuple(sigmas)
+        self.image, self.matrix = resized(i1, factor)
+        whole = np.ones(self.image.shape, np.float32)
+        self.found = self._directions(self.image, whole)
+        energy = (np.abs(self.found) ** 2).sum(0)
+        height, width = self.image.shape
+        corners = np.array(
+            [
+                (y, x)
+                for y in range(0, max(1, height - block + 1), max(1, block // 2))
+                for x in range(0, max(1, width - block + 1), max(1, block // 2))
+            ]
+        )
+        self.energies = _box_sums(energy, block, corners)
+        rich = self.energies > LEAST_ENERGY * block * block
+        self.corners, self.energies = corners[rich], self.energies[rich]
+
+    @property
+    def size(self) -> Size:
+        """Height and width."""
+        height, width = self.image.shape
+        return height, width
+
+    def _directions(self, image: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        margin = max(1, round(2 * max(self.sigmas)))
+        inner = inside(valid, margin=margin)
+        return np.concatenate([directions(image, inner, sigma=each) for each in self.sigmas])
+
+    def agreement(self, i2: np.ndarray, matrix: np.ndarray, radius: int) -> "Agreement | None":
+        """Where the blocks may lie on I2, around where a transform puts them.
+
+        Args:
+            i2: float32 (h, w).
+            matrix: from pixels of I1 to pixels of I2, not resized.
+            radius: of the shifts that are looked at, in pixels of this size.
+
+        Returns:
+            What they show; None where too few of them lie on I2.
+        """
+        block, around = self.block, self.block + 2 * radius
+        finer = scale_of(matrix @ np.linalg.inv(self.matrix), self.size)
+        moving, to_moving = resized(i2, min(1.0, 1 / finer))
+        place = to_moving @ matrix @ np.linalg.inv(self.matrix)
+        image = warped(moving, place, self.size)
+        whole = np.ones(moving.shape, np.float32)
+        valid = warped(whole, place, self.size, how=BILINEAR) > 0.99
+        inner = valid.astype(np.float32)
+        covered = _box_sums(inner, block, self.corners) / block**2
+        used = np.flatnonzero(covered > LEAST_COVERED)
+        if len(used) < FEWEST:
+            return None
+        corners = self.corners[used]
+        found = self._directions(image, inner)
+        own = np.stack([self.found[:, y : y + block, x : x + block] for y, x in corners])
+        wide = [(0, 0), (radius, radius), (radius, radius)]
+        wider = np.pad(found, wide)
+        other = np.stack([wider[:, y : y + around, x : x + around] for y, x in corners])
+        length = fft.next_fast_len(around)
+        products = np.conj(fft.fft2(own, (length, length))) * fft.fft2(other, (length, length))
+        shifts = 2 * radius + 1
+        correlated = fft.ifft2(products.sum(1)).real[:, :shifts, :shifts]
+        energy = np.pad((np.abs(found) ** 2).sum(0), radius)
+        places = np.array([(y, x) for y in range(shifts) for x in range(shifts)])
+        at = (corners[:, None] + places[None]).reshape(-1, 2)
+        energies = _box_sums(energy, block, at).reshape(-1, shifts, shifts)
+        floor = (LEAST_ENERGY * block * block) ** 2
+        scaled = correlated / np.sqrt(self.energies[used, None, None] * energies + floor)
+        centers = corners[:, ::-1] + (block - 1) / 2
+        return Agreement(centers, _logs(scaled), radius, self.size)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Distributions of the shifts of blocks.
+
+    Attributes:
+        centers: of the blocks, (n, 2) of (x, y).
+        logs: logarithms of the likelihood of each shift (y, x) from -radius to radius, of which the
+            sum is 1, (n, shifts, shifts).
+        radius: pixels.
+        size: of the level.
+    """
+
+    centers: np.ndarray
+    logs: np.ndarray
+    radius: int
+    size: Size
+
+    def climb(self, model: str) -> tuple[np.ndarray, float]:
+        """The parameters of a model's displacement that have the greatest evidence, and that.
+
+        Distributions are first blurred, and less and less; from each blur, stiffer models are tried
+        before more flexible ones. The best is polished on the logarithms, whose peaks lie between
+        pixels.
+        """
+        stiffer = MODELS[: MODELS.index(model) + 1]
+        slopes = [self._slopes(blur) for blur in self._blurs()]
+        best, greatest = np.zeros((len(self.centers), 2)), -math.inf
+        for start in {0, len(slopes) - 1}:
+            shifts = np.zeros_like(best)
+            for each in stiffer:
+                spans = fields(each, self.centers, self.size)
+                parameters = _least_squares(spans, shifts)
+                for slope in slopes[start:]:
+                    parameters, evidence = slope.climb(spans, parameters)
+                shifts = spans @ parameters
+                if evidence > greatest:
+                    best, greatest = shifts, evidence
+        spans = fields(model, self.centers, self.size)
+        polished = self._polished(spans, _least_squares(spans, best), slopes[-1])
+        return polished, max(greatest, slopes[-1].evidence(spans @ polished))
+
+    def resampled(self, model: str, parameters: np.ndarray, number: int) -> np.ndarray:
+        """The parameters as found from random halves of the blocks, (number, parameters).
+
+        Blocks that overlap are mostly in the same half. The spread is that of the parameters
+        themselves: each half has twice their variance, and half of it is common to both.
+        """
+        random = np.random.default_rng(0)
+        spans = fields(model, self.centers, self.size)
+        slope = self._slopes(self._blurs()[-1])
+        step = np.ptp(self.centers, 0).max() / 6 + 1
+        cells = np.unique(self.centers // step, axis=0, return_inverse=True)[1].ravel()
+        found = []
+        for _ in range(number):
+            half = random.permutation(cells.max() + 1) % 2 == 0
+            weights = 2.0 * half[cells]
+            begun, _ = slope.climb(spans, parameters, weights=weights)
+            found.append(self._polished(spans, begun, slope, weights))
+        return np.array(found)
+
+    def _polished(
+        self,
+        spans: np.ndarray,
+        parameters: np.ndarray,
+        slope: "_Surfaces",
+        weights: np.ndarray | float = 1.0,
+    ) -> np.ndarray:
+        """The peak of what the blocks that agree show, near parameters: expectation-maximization.
+
+        Between pixels, the logarithms are interpolated; the distributions are too narrow for it.
+        """
+        peaks = _Surfaces.through(self.logs, self.radius)
+        for _ in range(3):
+            agree = weights * (1 - ODD / np.exp(slope.at(spans @ parameters)[0]))
+            parameters, _ = peaks.climb(spans, parameters, weights=agree)
+        return parameters
+
+    def evidence(self, shifts: np.ndarray) -> float:
+        """The evidence of shifts (n, 2) of (x, y) of the blocks, in nats."""
+        return self._slopes(self._blurs()[-1]).evidence(shifts)
+
+    def _blurs(self) -> list[float]:
+        return [blur for blur in (self.radius / 2, self.radius / 4) if blur > 1.2] + [LAST_BLUR]
+
+    def _slopes(self, blur: float) -> "_Surfaces":
+        spread = ndimage.gaussian_filter(np.exp(self.logs), (0, blur, blur), mode="constant")
+        values = np.log((1 - ODD) * self.logs[0].size * spread + ODD)
+        steep = (values.max((1, 2)) - NOTHING) / (blur**2 + 2) / 3
+        return _Surfaces(values, self.radius, steep=steep, outside=NOTHING)
+
+
+class _Surfaces:
+    """Cubic B-splines over shifts, one per block, and the way up on their sum."""
+
+    def __init__(
+        self,
+        coefficients: np.ndarray,
+        radius: int,
+        *,
+        steep: np.ndarray,
+        outside: np.ndarray | float,
+    ) -> None:
+        """Takes splines.
+
+        Args:
+            coefficients: (n, shifts, shifts). Values in their place give a slightly blurred surface
+                without the kinks that a linear interpolation has.
+            radius: of the shifts.
+            steep: (n,), about the curvature of each surface at its peak.
+            outside: values of the surfaces beyond the radius, (n,) or one.
+        """
+        self.radius, self.steep, self.outside = radius, steep, outside
+        edges = np.broadcast_to(np.reshape(outside, (-1, 1, 1)), (len(coefficients), 1, 1))
+        size = coefficients.shape[1] + 4
+        self.padded = np.broadcast_to(edges, (len(coefficients), size, size)).copy()
+        self.padded[:, 2:-2, 2:-2] = coefficients
+        self.rows = np.arange(len(coefficients))[:, None, None]
+
+    @staticmethod
+    def through(values: np.ndarray, radius: int) -> "_Surfaces":
+        """The surfaces through values (n, shifts, shifts)."""
+        coefficients = values
+        for axis in (1, 2):
+            coefficients = ndimage.spline_filter1d(coefficients, axis=axis)
+        top = values.reshape(len(values), -1).argmax(1)
+        y, x = (
+            np.clip(place, 1, values.shape[1] - 2)
+            for place in np.unravel_index(top, values.shape[1:])
+        )
+        rows = np.arange(len(values))
+        around = values[rows, y - 1, x] + values[rows, y + 1, x]
+        around += values[rows, y, x - 1] + values[rows, y, x + 1]
+        steep = np.maximum(2 * values[rows, y, x] - around / 2, 0.1)
+        return _Surfaces(coefficients, radius, steep=steep, outside=values.min((1, 2)))
+
+    def at(self, shifts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Values (n,) and slopes (n, 2) along x and y, at shifts (n, 2) of (x, y)."""
+        place = np.clip(shifts + self.radius + 2, 1, self.padded.shape[1] - 3 + 0.999)
+        whole = np.minimum(place.astype(int), self.padded.shape[1] - 3)
+        (wx, dx), (wy, dy) = (_basis(each) for each in (place - whole).T)
+        near = np.arange(-1, 3)
+        values = self.padded[
+            self.rows, (whole[:, 1, None] + near)[:, :, None], (whole[:, 0, None] + near)[:, None]
+        ]
+        along_y = np.einsum("nyx,nx->ny", values, wx)
+        along_x = np.einsum("nyx,ny->nx", values, wy)
+        slopes = np.stack([(along_x * dx).sum(1), (along_y * dy).sum(1)], 1)
+        return (along_y * wy).sum(1), slopes
+
+    def evidence(self, shifts: np.ndarray, weights: np.ndarray | float = 1.0) -> float:
+        """Of shifts (n, 2) of (x, y), in nats."""
+        return SHARE * float((weights * self.at(shifts)[0]).sum())
+
+    def climb(
+        self, spans: np.ndarray, parameters: np.ndarray, *, weights: np.ndarray | float = 1.0
+    ) -> tuple[np.ndarray, float]:
+        """Goes up from parameters of the displacement fields, by damped Newton steps."""
+        curvature = np.einsum("nkp,nkq,n->pq", spans, spans, weights * self.steep)
+        inverse = np.linalg.pinv(curvature, rcond=1e-6, hermitian=True)
+        weight = np.broadcast_to(weights, len(spans))
+        shifts = spans @ parameters
+        values, slopes = self.at(shifts)
+        height = weight @ values
+        for _ in range(40):
+            step = inverse @ np.einsum("nkp,nk,n->p", spans, slopes, weight)
+            for length in (2.0, 1.0, 0.5, 0.25, 0.125, 0.0625):
+                new = spans @ (parameters + length * step)
+                values, slopes_there = self.at(new)
+                if weight @ values > height:
+                    break
+            else:
+                break
+            parameters = parameters + length * step
+            far = np.abs(new - shifts).max()
+            shifts, slopes, height = new, slopes_there, weight @ values
+            if far < 0.02:
+                break
+        return parameters, SHARE * float(height)
+
+
+def _basis(t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (n, 4) of a cubic B-spline between its second and third coefficient; derivatives."""
+    s = 1 - t
+    weights = [s**3, 3 * t**3 - 6 * t**2 + 4, 3 * s**3 - 6 * s**2 + 4, t**3]
+    slopes = [-(s**2), 3 * t**2 - 4 * t, 4 * s - 3 * s**2, t**2]
+    return np.stack(weights, 1) / 6, np.stack(slopes, 1) / 2
+
+
+def _least_squares(spans: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    number = spans.shape[2]
+    return np.linalg.lstsq(spans.reshape(-1, number), shifts.ravel(), rcond=None)[0]
+
+
+def _logs(scaled: np.ndarray) -> np.ndarray:
+    """Logarithms of the likelihoods of shifts, of normalized correlations (n, shifts, shifts)."""
+    scaled = ndimage.gaussian_filter(scaled, (0, 0.6, 0.6), mode="nearest")
+    axes = (1, 2)
+    spread = scaled.std(axes, keepdims=True) + 1e-6
+    z = (scaled - scaled.mean(axes, keepdims=True)) / spread
+    logs = np.minimum(z.max(axes, keepdims=True), LARGEST_Z) * z
+    return logs - special.logsumexp(logs, axis=axes, keepdims=True)
+
+
+def _box_sums(image: np.ndarray, side: int, corners: np.ndarray) -> np.ndarray:
+    """Sums over squares of an image that is 0 outside; (n,) for corners (n, 2) of (y, x)."""
+    table = np.pad(np.cumsum(np.cumsum(image.astype(np.float64), 0), 1), ((1, 0), (1, 0)))
+    y, x = corners.T
+    down = np.minimum(y + side, image.shape[0])
+    right = np.minimum(x + side, image.shape[1])
+    return table[down, right] - table[y, right] - table[down, x] + table[y, x]

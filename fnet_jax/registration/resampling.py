@@ -1,0 +1,116 @@
+"""Images under a transform: each pixel is interpolated once, from the source."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+from PIL import Image
+from scipy import ndimage
+
+from fnet_jax.errors import InputError
+from fnet_jax.registration.transforms import Size, moved, resizing, scale_of, shift
+
+BICUBIC, BILINEAR = Image.Resampling.BICUBIC, Image.Resampling.BILINEAR
+
+
+def apply(i2: ArrayLike, matrix: ArrayLike, size: Size) -> np.ndarray:
+    """Lays I2 over I1: one bicubic interpolation, after a low pass where I2 is the finer image.
+
+    Args:
+        i2: array (h, w) or (h, w, channels), uint8, uint16 or floats.
+        matrix: (2, 3) or (3, 3), from pixel (x, y) of I1 to pixel of I2, centers at integers, as
+            :attr:`Registration.matrix <fnet_jax.registration.Registration.matrix>` is.
+        size: height and width of I1.
+
+    Returns:
+        Array of I1's height and width, of i2's type and within its least and greatest values, with
+        its least value where it does not reach; :func:`covered` says where that is.
+
+    Raises:
+        InputError: the matrix or the image has another shape, or the matrix cannot be inverted.
+    """
+    image, whole = np.asarray(i2), as_matrix(matrix)
+    if image.ndim not in (2, 3) or 0 in image.shape:
+        raise InputError(f"i2 has shape {image.shape}; use an image (h, w) or (h, w, channels)")
+    finer = scale_of(whole, size)
+    channels = [image] if image.ndim == 2 else list(np.moveaxis(image, 2, 0))
+    found = []
+    for channel in channels:
+        real, least = channel.astype(np.float32), float(channel.min())
+        if finer > 1.2:  # pixels of I2 under one of I1
+            real = ndimage.gaussian_filter(real, 0.4 * np.sqrt(finer**2 - 1), truncate=3)
+        new = warped(real, whole, size, fill=least).clip(least, channel.max())
+        exact = np.issubdtype(image.dtype, np.floating)
+        found.append((new if exact else np.rint(new)).astype(image.dtype))
+    return found[0] if image.ndim == 2 else np.stack(found, axis=2)
+
+
+def covered(matrix: ArrayLike, size1: Size, size2: Size) -> np.ndarray:
+    """Where I2 has pixels for I1, bool (H, W).
+
+    Args:
+        matrix: as for :func:`apply`.
+        size1: height and width of I1.
+        size2: height and width of I2.
+    """
+    whole, (height, width) = as_matrix(matrix), size1
+    x = np.arange(width, dtype=np.float64)
+    rows = []
+    for y in range(height):  # one at a time: images can be large
+        points = np.stack([x, np.full_like(x, y)], 1)
+        depth = points @ whole[2, :2] + whole[2, 2]
+        u, v = moved(whole, points).T
+        rows.append(
+            (u >= -0.5) & (v >= -0.5) & (u <= size2[1] - 0.5) & (v <= size2[0] - 0.5) & (depth > 0)
+        )
+    return np.array(rows)
+
+
+def as_matrix(matrix: ArrayLike) -> np.ndarray:
+    """A (2, 3) or (3, 3) matrix as float64 (3, 3); raises InputError if it is no transform."""
+    found = np.asarray(matrix, np.float64)
+    if found.shape == (2, 3):
+        found = np.vstack([found, [0, 0, 1]])
+    if found.shape != (3, 3) or not np.isfinite(found).all():
+        raise InputError(f"the matrix has shape {found.shape}; use 2×3 or 3×3 finite numbers")
+    if abs(np.linalg.det(found)) < 1e-12:
+        raise InputError("the matrix cannot be inverted; use the transform between two images")
+    return found
+
+
+def warped(
+    image: np.ndarray,
+    matrix: np.ndarray,
+    size: Size,
+    *,
+    fill: float = 0.0,
+    how: Image.Resampling = BICUBIC,
+) -> np.ndarray:
+    """The image at ``matrix @ (x, y, 1)`` for each pixel of an array of this size.
+
+    Args:
+        image: float32 (h, w).
+        matrix: (3, 3).
+        size: height and width of the result.
+        fill: value outside of the image.
+        how: the interpolation.
+    """
+    half = shift(0.5, 0.5)  # Pillow counts from the corners of pixels
+    eight = half @ matrix @ np.linalg.inv(half)
+    eight = (eight / eight[2, 2]).ravel()[:8]
+    pillow = Image.fromarray(image)
+    new = pillow.transform(size[::-1], Image.Transform.PERSPECTIVE, eight, how, fillcolor=fill)
+    return np.asarray(new)
+
+
+def resized(image: np.ndarray, factor: float) -> tuple[np.ndarray, np.ndarray]:
+    """The image at another size, without aliasing, and the transform to its pixels.
+
+    Args:
+        image: float32 (h, w).
+        factor: of both sides.
+    """
+    height, width = image.shape
+    new = max(1, round(height * factor)), max(1, round(width * factor))
+    if new == (height, width):
+        return image, np.eye(3)
+    how = Image.Resampling.BOX if factor < 0.5 else BILINEAR if factor < 1 else BICUBIC
+    return np.asarray(Image.fromarray(image).resize(new[::-1], how)), resizing(image.shape, new)
