@@ -11,6 +11,7 @@ import numpy as np
 
 from fnet_jax.cli.flags import FOLDER, parse, whole
 from fnet_jax.images import open as open_image
+from fnet_jax.images.color import rounded_grey
 from fnet_jax.pairs.match import Pair, match
 from fnet_jax.registration import Registration, estimate
 from fnet_jax.registration.resampling import warped
@@ -110,7 +111,8 @@ def _some(
 
 
 def _read(path: Path, *, grey: bool = False) -> np.ndarray:
-    return open_image(path, grey=grey).pixels
+    pixels = open_image(path).pixels
+    return rounded_grey(pixels) if grey else pixels
 
 
 def _warped_pair(pair: Pair, perspective: bool, random: np.random.Generator) -> Measured:

@@ -13,8 +13,9 @@ EMPTY = 6  # levels between the 0.1 and 99.9 percentiles, below which an image s
 WHITE, SATURATED = 255, 0.1  # the level, and the share of pixels that have it
 DARK, BRIGHT = 2, 253  # levels that a frame has
 LEAST_FRAME, MOST_FRAME = 0.003, 0.6  # share of the pixels
+COARSE = 200  # pixels of the longer side, at which edges are followed
 STEP = 24  # mean levels by which the picture differs from its frame, next to it
-STRAIGHT = 0.97  # share of a rectangle that a framed picture fills; of an ellipse it is 0.79
+STRAIGHT = 0.15  # of the frame, what may lie in the rectangle around the picture
 LEAST_DIFFERENCE = 30.0  # square of levels, below which neighbors differ by noise
 COLORED = 0.1  # share of differences that is not along the greys
 ON_A_CURVE = 0.38  # of that share, what is not along the curve of a palette
@@ -62,25 +63,31 @@ def _framed(grey: np.ndarray, outside: np.ndarray) -> float:
     level = grey[around].mean()
     if not next_to.any() or np.abs(grey[next_to] - level).mean() < STEP:
         return 0.0
-    rows, columns = np.nonzero(picture ^ ndimage.binary_erosion(picture, border_value=0))
-    return share if _fills_a_rectangle(np.c_[columns, rows], picture) else 0.0
+    step = max(1, max(grey.shape) // COARSE)
+    return share if _is_rectangle(picture[::step, ::step]) else 0.0
 
 
-def _fills_a_rectangle(outline: np.ndarray, picture: np.ndarray) -> bool:
-    """Whether a picture is a rectangle, turned or not, that the image may cut off."""
+def _is_rectangle(picture: np.ndarray) -> bool:
+    """Whether a mask (H, W) is a rectangle, turned or not, that the image may cut off.
+
+    Then next to nothing of what is outside of it lies in the least rectangle around it. A sky in a
+    corner does.
+    """
     try:
-        hull = outline[ConvexHull(outline).vertices].astype(np.float64)
+        points = np.argwhere(picture)[:, ::-1]
+        hull = points[ConvexHull(points).vertices].astype(np.float64)
     except QhullError:  # a line
         return False
     height, width = picture.shape
     y, x = np.mgrid[:height, :width]
-    for degrees in range(0, 90, 2):
+    outside = picture.size - picture.sum()
+    for degrees in range(90):
         angle = np.radians(degrees)
         c, s = np.cos(angle), np.sin(angle)
         along, across = c * hull[:, 0] + s * hull[:, 1], c * hull[:, 1] - s * hull[:, 0]
         u, v = c * x + s * y, c * y - s * x
         within = (u >= along.min()) & (u <= along.max()) & (v >= across.min()) & (v <= across.max())
-        if picture.sum() >= STRAIGHT * within.sum():
+        if within.sum() - picture.sum() <= STRAIGHT * outside:
             return True
     return False
 

@@ -45,6 +45,13 @@ def test_a_white_edge_of_a_screenshot_is_a_frame():
     assert images.frame(image) == pytest.approx(0.1, abs=0.01)
 
 
+def test_a_bright_sky_in_a_corner_is_no_frame():
+    image = scene(2)[0].copy()
+    y, x = np.mgrid[:240, :320]
+    image[(y < 60) & (x > 220 + y)] = 255
+    assert images.frame(image) == 0
+
+
 def test_round_heads_and_scenes_are_in_no_frame():
     for seed in range(3):
         for image in (*scene(seed), *random_scene(*SIZE, seed=seed)):
