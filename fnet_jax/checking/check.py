@@ -1,5 +1,6 @@
 """Checks pairs: each alone, and all against each other."""
 
+import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fnet_jax import images as image_files
+from fnet_jax.artifacts import provenance
 from fnet_jax.artifacts.progress import Progress, Report, silent
 from fnet_jax.checking import images, likeness
 from fnet_jax.errors import InputError
@@ -141,6 +143,29 @@ def displaced(found: Iterable[Checked]) -> tuple[int, int, float]:
     known = [each.displacement for each in found if not math.isnan(each.displacement)]
     far = [pixels for pixels in known if pixels > NOTABLE]
     return len(known), len(far), float(np.median(far)) if far else math.nan
+
+
+def summary(found: Sequence[Checked]) -> list[str]:
+    """What was found of all pairs, a line for each kind, and how many lie on each other."""
+    lines = [f"{number:,} × {KINDS[kind]}" for kind, number in counts(found).items()]
+    known, far, median = displaced(found)
+    if known:
+        middle = f", by {median:.1f} pixels in the median" if far else ""
+        lines.append(
+            f"of {known:,} pairs that show enough in common to tell, {far:,} are displaced by more "
+            f"than 2 pixels{middle}"
+        )
+    return lines or ["nothing was found"]
+
+
+def as_text(found: Iterable[Checked]) -> str:
+    """All that was found, as the text of a JSON file."""
+    content = {
+        "format": "fnet-check 1",
+        "pairs": as_json(found),
+        "versions": provenance.versions("numpy", "scipy", "pillow"),
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def as_json(found: Iterable[Checked]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ EMPTY = 6  # levels between the 0.1 and 99.9 percentiles, below which an image s
 WHITE, SATURATED = 255, 0.1  # the level, and the share of pixels that have it
 DARK, BRIGHT = 2, 253  # levels that a frame has
 LEAST_FRAME, MOST_FRAME = 0.003, 0.6  # share of the pixels
+LEAST_SIDE = 32  # pixels of an image that can have a frame
 COARSE = 200  # pixels of the longer side, at which edges are followed
 STEP = 24  # mean levels by which the picture differs from its frame, next to it
 STRAIGHT = 0.15  # of the frame, what may lie in the rectangle around the picture
@@ -40,6 +41,8 @@ def frame(image: np.ndarray) -> float:
     is round, and a night sky fades: they are no pictures in a frame.
     """
     grey = rounded_grey(image)
+    if min(grey.shape) < LEAST_SIDE:
+        return 0.0
     for outside in (grey <= DARK, grey >= BRIGHT):
         share = _framed(grey, outside)
         if share:

@@ -1,6 +1,5 @@
 """``fnet check``: what is wrong with pairs of images, before they are fused or trained on."""
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -101,10 +100,9 @@ def run(config: CheckConfig) -> int:
     begin = time.perf_counter()
     from tqdm import tqdm
 
-    from fnet_jax.artifacts import provenance
     from fnet_jax.artifacts.files import check_new, replace_texts, writable
     from fnet_jax.checking import page
-    from fnet_jax.checking.check import as_json, check
+    from fnet_jax.checking.check import as_text, check, summary
 
     targets = [target for target in (config.out, config.page) if target]
     for target in targets:
@@ -129,12 +127,7 @@ def run(config: CheckConfig) -> int:
         say(line)
     texts = {}
     if config.out:
-        content = {
-            "format": "fnet-check 1",
-            "pairs": as_json(found),
-            "versions": provenance.versions("numpy", "scipy", "pillow"),
-        }
-        texts[config.out] = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        texts[config.out] = as_text(found)
     if config.page:
         texts[config.page] = page.render("Checked pairs", lines, found)
     if texts:
@@ -143,18 +136,3 @@ def run(config: CheckConfig) -> int:
     say(f"checked {counted(len(found), 'pair')} in {time.perf_counter() - begin:.1f} s")
     unreadable = any(kind.kind == "unreadable" for _, kind in listed)
     return 1 if unreadable or problems else 0
-
-
-def summary(found: list) -> list[str]:
-    """What was found of all pairs, a line for each kind, and how many lie on each other."""
-    from fnet_jax.checking.check import KINDS, counts, displaced
-
-    lines = [f"{number:,} × {KINDS[kind]}" for kind, number in counts(found).items()]
-    known, far, median = displaced(found)
-    if known:
-        middle = f", by {median:.1f} pixels in the median" if far else ""
-        lines.append(
-            f"of {known:,} pairs that show enough in common to tell, {far:,} are displaced by more "
-            f"than 2 pixels{middle}"
-        )
-    return lines or ["nothing was found"]

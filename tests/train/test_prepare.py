@@ -1,10 +1,12 @@
 """``python -m train.prepare``."""
 
+import json
 import re
 
 import command
 import numpy as np
 import pytest
+from made_up_cameras import scene
 from made_up_files import source_of, spoil
 
 from fnet_jax import images
@@ -23,6 +25,29 @@ def test_the_command_prepares_a_set(tmp_path):
         "folder: data/image_pairs/tno/1.0.0",
     ]
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_is_wrong_with_pairs_is_stated_and_kept(tmp_path, capsys):
+    for side, image in (("I1", scene(1)[0]), ("I2", np.zeros((240, 320), np.uint8))):
+        (tmp_path / side).mkdir()
+        images.write(tmp_path / side / "a.png", image)
+    call = [
+        "own",
+        "--source",
+        str(tmp_path),
+        "--name",
+        "mine",
+        "--data-dir",
+        str(tmp_path / "data"),
+    ]
+    assert main(call) == 0
+    out = capsys.readouterr().out
+    assert "found: 1 × images that show nothing" in out
+    (report,) = (tmp_path / "data").rglob("check.json")
+    assert json.loads(report.read_text())["pairs"][0]["findings"][0]["kind"] == "empty"
+    assert main([*call, "--overwrite", "--skip-check"]) == 0
+    assert "found:" not in capsys.readouterr().out
+    assert not list((tmp_path / "data").rglob("check.json"))
 
 
 def test_the_default_folder_is_that_of_tfds(tmp_path, monkeypatch, capsys):

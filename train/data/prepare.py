@@ -17,7 +17,7 @@ from fnet_jax.cli.sources import RANGE, RANGE_UNSET, Images
 from fnet_jax.errors import InputError
 from fnet_jax.images.range_rules import Rule
 from fnet_jax.pairs.layouts import INFRARED, VISIBLE, described
-from fnet_jax.pairs.public_sets import SETS, ImageSet
+from fnet_jax.pairs.public_sets import SETS, ImageSet, find
 from train.config import DATA_DIR
 
 DESCRIPTION = """\
@@ -92,6 +92,9 @@ class PrepareConfig(Images):
     overwrite: bool = False
     # Leave out the pairs whose files cannot be used.
     skip_bad: bool = False
+    # Do not look for what is wrong with the pairs, as fnet check does: displaced, twice there, in
+    # two splits, empty. What is found is stated, is in check.json of the set, and changes nothing.
+    skip_check: bool = False
 
     def __post_init__(self) -> None:
         """Raises InputError unless the arguments name one source of images."""
@@ -146,9 +149,36 @@ def run(config: PrepareConfig) -> int:
     say(f"{prepared.name}: {pairs_of(prepared.counts)}{_compared(prepared.counts, config.dataset)}")
     if prepared.left_out:
         say(f"left out: {counted(prepared.left_out, 'pair')}, with the files named above")
+    if not config.skip_check:
+        for line in _checked(config, prepared.folder):
+            say(f"found: {line}")
     say(f"fingerprint: {prepared.fingerprint}")
     say(f"folder: {one_line(str(prepared.folder))}")
     return 1 if problems else 0
+
+
+def _checked(config: PrepareConfig, folder: Path) -> list[str]:
+    """What is wrong with the pairs, in lines; all of it goes into a file of the set's folder."""
+    from tqdm import tqdm
+
+    from fnet_jax.artifacts.files import replace_text, writable
+    from fnet_jax.checking.check import as_text, check, counts, summary
+
+    if config.source is None:
+        given = [("", pair) for pair in config.find()[0]]
+    else:
+        found = find(config.source, SETS[config.dataset], patterns=config.pattern)
+        given = [(split, pair) for split, pairs in found.pairs.items() for pair in pairs.values()]
+    looked = check(
+        given,
+        rule=config.range,
+        report=lambda line: None,  # which ranges were chosen was said before
+        progress=partial(tqdm, unit="pair", leave=False, disable=None),
+    )
+    target = folder / "check.json"
+    with writable(target, remedy="use --skip-check"):
+        replace_text(target, as_text(looked))
+    return summary(looked) if counts(looked) else []
 
 
 def pairs_of(counts: dict[str, int]) -> str:
