@@ -190,12 +190,13 @@ def _two_scenes(
 
 def _row(name: str, found: list[Measured]) -> None:
     taken = [each for each in found if each.found.accepted]
-    expected = np.median([each.found.expected_error for each in taken]) if taken else np.nan
+    errors = [each.found.expected_error for each in taken]
+    expected = f"{np.median(errors):.1f} px" if errors else "–"
     print(
         f"| {name} | {len(found)} | {_share([each.error <= 2 for each in found])} | "
         f"{_share([each.follows <= 2 for each in found])} | {len(taken)} | "
         f"{_share([each.follows <= 2 for each in taken])} | "
-        f"{sum(each.follows > 5 for each in taken)} | {expected:.1f} px | {_seconds(found)} |",
+        f"{sum(each.follows > 5 for each in taken)} | {expected} | {_seconds(found)} |",
         flush=True,
     )
 

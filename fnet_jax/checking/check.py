@@ -146,16 +146,21 @@ def displaced(found: Iterable[Checked]) -> tuple[int, int, float]:
 
 
 def summary(found: Sequence[Checked]) -> list[str]:
-    """What was found of all pairs, a line for each kind, and how many lie on each other."""
-    lines = [f"{number:,} × {KINDS[kind]}" for kind, number in counts(found).items()]
+    """What was found of all pairs: a line for each kind, and one on how they lie."""
+    kinds = [f"{number:,} × {KINDS[kind]}" for kind, number in counts(found).items()]
+    return [*kinds, *placed(found)] or ["nothing was found"]
+
+
+def placed(found: Sequence[Checked]) -> list[str]:
+    """A line on how many pairs lie on each other, if any show enough in common to tell."""
     known, far, median = displaced(found)
-    if known:
-        middle = f", by {median:.1f} pixels in the median" if far else ""
-        lines.append(
-            f"of {known:,} pairs that show enough in common to tell, {far:,} are displaced by more "
-            f"than 2 pixels{middle}"
-        )
-    return lines or ["nothing was found"]
+    if not known:
+        return []
+    middle = f", by {median:.1f} pixels in the median" if far else ""
+    return [
+        f"of {known:,} pairs that show enough in common to tell, {far:,} are displaced by more "
+        f"than 2 pixels{middle}"
+    ]
 
 
 def as_text(found: Iterable[Checked]) -> str:

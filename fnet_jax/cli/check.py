@@ -102,7 +102,7 @@ def run(config: CheckConfig) -> int:
 
     from fnet_jax.artifacts.files import check_new, replace_texts, writable
     from fnet_jax.checking import page
-    from fnet_jax.checking.check import as_text, check, summary
+    from fnet_jax.checking.check import as_text, check, placed, summary
 
     targets = [target for target in (config.out, config.page) if target]
     for target in targets:
@@ -129,7 +129,7 @@ def run(config: CheckConfig) -> int:
     if config.out:
         texts[config.out] = as_text(found)
     if config.page:
-        texts[config.page] = page.render("Checked pairs", lines, found)
+        texts[config.page] = page.render("Checked pairs", placed(found), found)
     if texts:
         with writable(targets[0], remedy="use another place"):
             replace_texts(texts)

@@ -167,15 +167,17 @@ class Agreement:
         """
         random = np.random.default_rng(0)
         spans = fields(model, self.centers, self.size)
-        slope = self._slopes(self._blurs()[-1])
+        slopes = [self._slopes(blur) for blur in self._blurs()]
         step = np.ptp(self.centers, 0).max() / 6 + 1
         cells = np.unique(self.centers // step, axis=0, return_inverse=True)[1].ravel()
         found = []
         for _ in range(number):
             half = random.permutation(cells.max() + 1) % 2 == 0
             weights = 2.0 * half[cells]
-            begun, _ = slope.climb(spans, parameters, weights=weights)
-            found.append(self._polished(spans, begun, slope, weights))
+            begun = parameters
+            for slope in slopes:  # another peak may be the greater one for this half
+                begun, _ = slope.climb(spans, begun, weights=weights)
+            found.append(self._polished(spans, begun, slopes[-1], weights))
         return np.array(found)
 
     def _polished(

@@ -38,7 +38,7 @@ from fnet_jax.registration.transforms import (
 from fnet_jax.runtime.cores import cores
 
 LEAST_EVIDENCE = 12.0  # nats; of pairs of different scenes the greatest that was found is 10
-LARGEST_ERROR = 0.02  # of I2's longer side: an expected error above it is no result
+LARGEST_ERROR = 5.0, 0.008  # pixels, and of I2's longer side: expecting more is no result
 PER_PARAMETER = 1.0  # nats that a further parameter of a model has to bring
 BETTER = 2.0  # nats by which the result has to exceed what was there
 HALVES = 16  # random halves of the blocks, whose results give the expected error
@@ -299,8 +299,8 @@ def judged(found: Found, size1: Size, size2: Size, there: np.ndarray) -> Registr
             f"the images agree hardly better than by chance (evidence {max(found.evidence, 0):.0f},"
             f" {LEAST_EVIDENCE:.0f} is needed)"
         )
-    elif error > LARGEST_ERROR * max(size2):
-        reason = f"the transform is uncertain: its expected error is {error:.0f} pixels"
+    elif error > max(LARGEST_ERROR[0], LARGEST_ERROR[1] * max(size2)):
+        reason = f"the transform is uncertain: its expected error is {error:.1f} pixels"
     elif not plausible(found.matrix, size1, size2):
         reason = "the transform folds or turns the image over"
     else:
