@@ -7,6 +7,7 @@ their correlation sums cos 2Δφ + cos 4Δφ.
 """
 
 import numpy as np
+from PIL import Image
 from scipy import ndimage
 
 CONTEXT = 8.0  # pixels, over which lengths are compared
@@ -61,6 +62,7 @@ def pooled(image: np.ndarray, side: int = 4) -> np.ndarray:
 def _coarse_blur(image: np.ndarray, sigma: float) -> np.ndarray:
     """About a Gaussian blur, of squares of 4 pixels."""
     height, width = image.shape
-    low = ndimage.gaussian_filter(pooled(image) / 16, sigma / 4, truncate=3)
-    high = ndimage.zoom(low, 4, order=1, grid_mode=True, mode="grid-constant")
+    low = ndimage.gaussian_filter(pooled(image) / 16, sigma / 4, truncate=3).astype(np.float32)
+    size = 4 * low.shape[1], 4 * low.shape[0]
+    high = np.asarray(Image.fromarray(low).resize(size, Image.Resampling.BILINEAR))
     return high[:height, :width]

@@ -14,6 +14,7 @@ from fnet_jax.registration.estimation import (
 )
 from fnet_jax.registration.transforms import fields
 
+QUICK = MIDDLE._replace(sigmas=(1.5,))
 CLEARLY = 4.0  # nats by which another place has to be better
 
 
@@ -50,8 +51,8 @@ def displacement(i1: ArrayLike, i2: ArrayLike) -> Displacement | None:
     if min(np.shape(i1)[:2]) < LEAST_SIDE:
         return None
     one, two = prepared("i1", i1), prepared("i2", i2)
-    level = level_of(one, MIDDLE, np.eye(3))
-    agreement = level.agreement(two, np.eye(3), MIDDLE.radius)
+    level = level_of(one, QUICK, np.eye(3))
+    agreement = level.agreement(two, np.eye(3), QUICK.radius)
     if agreement is None:
         return None
     still = agreement.evidence(np.zeros_like(agreement.centers))
