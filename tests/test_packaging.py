@@ -17,7 +17,7 @@ from benchmarks.behaviour import BehaviourConfig
 from eval.ablation.run import AblateConfig
 from eval.downstream.config import DetectConfig, SegmentConfig
 from fnet_jax import images
-from fnet_jax.cli import benchmark, explain, flags, fuse, import_official, register, score
+from fnet_jax.cli import benchmark, check, explain, flags, fuse, import_official, register, score
 from fnet_jax.cli.main import main
 from fnet_jax.networks.fnet import FNet
 from fnet_jax.pairs.match import SAMPLES
@@ -168,6 +168,7 @@ def test_commands_of_the_readme_are_understood():
         "benchmarks.behaviour": BehaviourConfig,
         "eval.ablate": AblateConfig,
         "eval.benchmark": benchmark.BenchmarkConfig,
+        "eval.check": check.CheckConfig,
         "eval.detect": DetectConfig,
         "eval.explain": explain.ExplainConfig,
         "eval.fuse": fuse.FuseConfig,
