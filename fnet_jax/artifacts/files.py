@@ -8,7 +8,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -155,6 +155,14 @@ def check_new(path: Path, *, overwrite: bool) -> None:
         raise InputError(f"{path}: already exists; use --overwrite to replace it")
     if not path.parent.is_dir():
         raise InputError(f"{path.parent}: no such folder; make it, or use another --out")
+
+
+def check_all_new(paths: Sequence[Path], *, overwrite: bool) -> None:
+    """As :func:`check_new`, of several files, which are different ones."""
+    for path in paths:
+        check_new(path, overwrite=overwrite)
+    if len({*map(resolved, paths)}) < len(paths):
+        raise InputError(f"{paths[0]}: would be written twice; use different files")
 
 
 def sha256(path: Path) -> str:

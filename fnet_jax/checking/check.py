@@ -18,10 +18,10 @@ from fnet_jax.checking import images, likeness
 from fnet_jax.errors import InputError
 from fnet_jax.images.color import is_color
 from fnet_jax.images.frame import MAX_PIXELS
-from fnet_jax.images.jobs import Rules, rules_of
+from fnet_jax.images.jobs import TYPES, Rules, rules_of
 from fnet_jax.images.levels import to_8_bits
 from fnet_jax.images.range_rules import Rule
-from fnet_jax.pairs.match import Pair, named
+from fnet_jax.pairs.match import Pair
 from fnet_jax.registration.displacement import displacement
 from fnet_jax.runtime.ahead import ahead
 from fnet_jax.runtime.cores import cores
@@ -81,6 +81,7 @@ class Checked:
         findings: what is wrong.
         displacement: pixels by which I2 lies beside I1; 0 if nothing speaks for it, NaN where the
             images show too little in common to tell.
+        rules: by which its images were read.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Checked:
     pair: Pair
     findings: list[Finding] = field(default_factory=list)
     displacement: float = math.nan
+    rules: Rules = TYPES
 
 
 def check(
@@ -195,13 +197,10 @@ def _look(
     split: str, pair: Pair, *, rules: Rules, max_pixels: int | None
 ) -> tuple[Checked, Prints | None]:
     """What one pair shows, and the prints of its images; none of a pair that cannot be read."""
-    checked = Checked(pair.name, split, pair)
+    checked = Checked(pair.name, split, pair, rules=rules)
     try:
-        with named(pair):
-            one = to_8_bits(image_files.read(pair.i1, max_pixels=max_pixels, rule=rules[0]))
-            two = to_8_bits(
-                image_files.read(pair.i2, part=None, max_pixels=max_pixels, rule=rules[1])
-            )
+        one = to_8_bits(image_files.read(pair.i1, max_pixels=max_pixels, rule=rules[0]))
+        two = to_8_bits(image_files.read(pair.i2, part=None, max_pixels=max_pixels, rule=rules[1]))
     except InputError as error:
         checked.findings.append(Finding("unreadable", str(error)))
         return checked, None

@@ -76,6 +76,8 @@ def _is_rectangle(picture: np.ndarray) -> bool:
     Then next to nothing of what is outside of it lies in the least rectangle around it. A sky in a
     corner does.
     """
+    if not picture.any():
+        return False
     try:
         points = np.argwhere(picture)[:, ::-1]
         hull = points[ConvexHull(points).vertices].astype(np.float64)

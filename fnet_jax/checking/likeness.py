@@ -66,16 +66,20 @@ def alike(ones: list[Print], twos: list[Print]) -> list[Alike]:
     """
     small = [np.stack([each.small for each in side]) for side in (ones, twos)] if ones else []
     found = []
+    first_of: dict[tuple[bytes, bytes], int] = {}
+    for at, digests in enumerate(
+        (one.digest, two.digest) for one, two in zip(ones, twos, strict=True)
+    ):
+        if (first := first_of.setdefault(digests, at)) < at:
+            found.append(Alike(first, at, True, 1.0))
     for start in range(0, len(ones), BLOCK):
         stop = min(start + BLOCK, len(ones))
         likeness = np.minimum(*(side[start:stop] @ side.T for side in small))
         for row, column in zip(*np.nonzero(likeness > NEAR), strict=True):
             first, second = int(column), start + int(row)
-            if first < second:
-                same = ones[first].digest == ones[second].digest
-                exactly = same and twos[first].digest == twos[second].digest
-                value = 1.0 if exactly else float(likeness[row, column])
-                found.append(Alike(first, second, exactly, value))
+            same = ones[first].digest == ones[second].digest
+            if first < second and not (same and twos[first].digest == twos[second].digest):
+                found.append(Alike(first, second, False, float(likeness[row, column])))
     return found
 
 

@@ -35,15 +35,16 @@ def _shown(checked: Checked) -> dict[str, object]:
     return {
         "name": f"{checked.split}/{checked.name}" if checked.split else checked.name,
         "lines": [finding.text for finding in checked.findings],
-        "pictures": list(_pictures((checked.pair.i1, checked.pair.i2))),
+        "pictures": list(_pictures(checked)),
     }
 
 
-def _pictures(paths: Iterable) -> Iterable[str]:
+def _pictures(checked: Checked) -> Iterable[str]:
     """Small pictures as URLs, of files that can be read."""
-    for path in paths:
+    sides = zip((checked.pair.i1, checked.pair.i2), ("picture", None), checked.rules, strict=True)
+    for path, part, rule in sides:
         try:
-            levels = to_8_bits(images.read(path, part=None))
+            levels = to_8_bits(images.read(path, part=part, rule=rule, max_pixels=None))
         except InputError:
             continue
         picture = Image.fromarray(np.ascontiguousarray(levels))

@@ -37,8 +37,8 @@ examples:
   {prog} MSRS/ --out check.json --page check.html
   {prog} --i1 visible/ --i2 infrared/
 
-exit status: 0 if every file could be read, whatever was found, 1 if not, 2 if an
-option is wrong, 130 after Ctrl-C
+exit status: 0 if every file has a partner and could be read, whatever was found,
+1 if not, 2 if an option is wrong, 130 after Ctrl-C
 """
 
 
@@ -100,13 +100,12 @@ def run(config: CheckConfig) -> int:
     begin = time.perf_counter()
     from tqdm import tqdm
 
-    from fnet_jax.artifacts.files import check_new, replace_texts, writable
+    from fnet_jax.artifacts.files import check_all_new, replace_texts, writable
     from fnet_jax.checking import page
     from fnet_jax.checking.check import as_text, check, placed, summary
 
     targets = [target for target in (config.out, config.page) if target]
-    for target in targets:
-        check_new(target, overwrite=config.overwrite)
+    check_all_new(targets, overwrite=config.overwrite)
     pairs, problems = config.pairs_by_split()
     for problem in problems:
         complain(problem)

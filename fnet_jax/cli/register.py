@@ -38,7 +38,7 @@ fit are marked. With --each, every pair gets its own.
 
 A transform is refused if the images agree hardly better than by chance, or if
 it is uncertain: a wrong one is worse than none. The expected error is that of
-the transform at the corners of I1, in pixels of I2. One transform for a whole
+the transform at the corners of what of I1 lies on I2, in pixels of I2. One transform for a whole
 image cannot mend the parallax of near objects, nor lens distortion.
 
 {WAYS}
@@ -79,7 +79,7 @@ class RegisterConfig(Images):
     start: Annotated[
         Path | None, FILE, unset("the tags of thermal cameras, else center on center")
     ] = None
-    # Search around the start only: shifts up to about 3 % of I1's longer side.
+    # Search around the start only: shifts up to about 5 % of I1's longer side.
     near: bool = False
     # Also draw a page for any browser: checkerboards, edges and blinking, before and after.
     page: Annotated[Path | None, PATH, unset()] = None
@@ -102,7 +102,12 @@ class RegisterConfig(Images):
             return super().find()
         from fnet_jax.pairs.match import of_photos  # slow to import: after --help
 
-        return of_photos(self.photos), []
+        pairs: dict[str, Pair] = {}
+        problems = []
+        for pair in of_photos(self.photos):
+            if (other := pairs.setdefault(pair.name, pair)) is not pair:
+                problems.append(f"{pair.i1}: has the name of {other.i1}; rename one")
+        return list(pairs.values()), problems
 
 
 def main(argv: Sequence[str] | None = None, *, prog: str = "fnet register") -> int:
@@ -120,39 +125,34 @@ def run(config: RegisterConfig) -> int:
     begin = time.perf_counter()
     from tqdm import tqdm
 
-    from fnet_jax.artifacts.files import check_new
+    from fnet_jax.artifacts.files import check_all_new, replace_texts, writable
     from fnet_jax.registration import files
     from fnet_jax.registration.words import described  # SciPy is slow to import: after --help
 
     pairs, problems = config.find()
-    for target in (config.out, config.page):
-        if target:
-            check_new(target, overwrite=config.overwrite)
-    start = config.start and files.read(config.start).rig
+    targets = [target for target in (config.out, config.page) if target]
+    check_all_new(targets, overwrite=config.overwrite)
+    start = files.read(config.start).rig if config.start else None
     if config.start and not start:
         raise InputError(f"{config.start}: is of single pairs; start at the file of a rig")
     for problem in problems:
         complain(problem)
-    job = _Job(config, start.matrix if start else None)
+    job = _Job(config, start)
     readable = job.readable(pairs, partial(tqdm, unit="file", leave=False, delay=2, disable=None))
     bar = partial(tqdm, unit="pair", disable=None, delay=2)
     found = job.each(readable, bar) if config.each else job.rig(readable, bar)
-    files.write(
-        config.out,
-        found.rig,
-        [
-            {
-                "name": pair.name, "i1": str(pair.i1), "i2": str(pair.i2), **what,
-            }
-            for pair, what in zip(found.pairs, found.said, strict=True)
-        ],
-        overwrite=config.overwrite,
-    )  # fmt: skip
-    if config.page:
-        _draw(config.page, found, job)
     say(found.table)
     if found.rig:
         say(described(found.rig))
+    said = [
+        {"name": pair.name, "i1": str(pair.i1), "i2": str(pair.i2), **what}
+        for pair, what in zip(found.pairs, found.said, strict=True)
+    ]
+    texts = {config.out: files.as_text(found.rig, said)}
+    if config.page:
+        texts[config.page] = _page(found, job)
+    with writable(targets[-1], remedy="use another place"):
+        replace_texts(texts)
     seconds = time.perf_counter() - begin
     refused = sum(not each.accepted for each in found.transforms)
     failed = len(pairs) + len(problems) - len(found.pairs)
@@ -191,40 +191,48 @@ class _Result:
 class _Job:
     """The work, on pairs that are read when they are needed."""
 
-    def __init__(self, config: RegisterConfig, start: Any) -> None:
+    def __init__(self, config: RegisterConfig, start: "Registration | None") -> None:
         self.config, self.start = config, start
 
     def load(self, pair: "Pair") -> "Source":
-        from fnet_jax.pairs.match import named
         from fnet_jax.registration import sources
 
-        with named(pair):
-            return sources.load(pair, max_pixels=self.config.max_pixels)
+        return sources.load(pair, max_pixels=self.config.max_pixels)
 
     def before(self, source: "Source") -> Any:
         """The transform to begin at."""
-        from fnet_jax.registration.transforms import centered
+        from fnet_jax.registration.transforms import centered, resized
 
         if self.start is not None:
-            return self.start
+            old, new = (
+                (self.start.size1, self.start.size2),
+                (source.i1.shape[:2], source.i2.shape[:2]),
+            )
+            return resized(self.start.matrix, old, new)
         if source.by_tags is not None:
             return source.by_tags
         return centered(source.i1.shape[:2], source.i2.shape[:2])
 
     def readable(self, pairs: "list[Pair]", progress: "Progress") -> "list[Pair]":
-        """The pairs whose files can be read, and of a rig those of the sizes that most have.
+        """The pairs that can be registered, and of a rig those of the sizes that most have.
 
         The others are reported.
         """
+        from fnet_jax.pairs.match import named
+        from fnet_jax.registration.estimation import prepared
+
         sizes: dict[Pair, tuple] = {}
         for pair in progress(pairs, total=len(pairs), desc="reading"):
             try:
                 source = self.load(pair)
+                with named(pair):
+                    for name, image in (("i1", source.i1), ("i2", source.i2)):
+                        prepared(name, image)
                 sizes[pair] = source.i1.shape[:2], source.i2.shape[:2]
             except InputError as error:
                 complain(str(error))
         if not sizes:
-            raise InputError("no pair can be read; see the lines above")
+            raise InputError("no pair can be registered; see the lines above")
         if self.config.each:
             return list(sizes)
         common = max(sizes.values(), key=list(sizes.values()).count)
@@ -361,9 +369,8 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def _draw(target: Path, found: _Result, job: _Job) -> None:
-    """Writes the page, the pairs that do not fit first."""
-    from fnet_jax.artifacts.files import replace_text, writable
+def _page(found: _Result, job: _Job) -> str:
+    """The page, the pairs that do not fit first."""
     from fnet_jax.registration import page
     from fnet_jax.registration.words import described
 
@@ -382,6 +389,4 @@ def _draw(target: Path, found: _Result, job: _Job) -> None:
         lines = [found.lines[at]]
         return page.Shown(pair.name, lines, found.fits[at], source.i1, source.i2, before, after)
 
-    text = page.render("Registration", lines, map(shown, order))
-    with writable(target, remedy="use another --page"):
-        replace_text(target, text)
+    return page.render("Registration", lines, map(shown, order))

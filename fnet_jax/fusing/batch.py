@@ -12,7 +12,7 @@ from queue import SimpleQueue
 import numpy as np
 
 from fnet_jax import images
-from fnet_jax.artifacts.files import resolved, writable
+from fnet_jax.artifacts.files import check_new, resolved, writable
 from fnet_jax.artifacts.progress import Progress, Report, silent
 from fnet_jax.errors import InputError, reason
 from fnet_jax.fusing.fuser import Fuser
@@ -114,6 +114,8 @@ def fuse_pairs(
     for pair in pairs:
         try:
             target = _target(pair, out, suffix, overwrite=overwrite or resume)
+            if masks and not (overwrite or resume):
+                check_new(target.with_name(f"{target.stem}{MASK_SUFFIX}"), overwrite=False)
             if resolved(target) in sources:  # through a link from another folder
                 raise InputError(f"{target}: is a source image; use another --out")
             sizes.append(unranged.size(pair))

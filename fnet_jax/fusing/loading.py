@@ -21,7 +21,7 @@ from fnet_jax.images.frame import CELSIUS, MAX_PIXELS, Frame, logger
 from fnet_jax.images.jobs import TYPES, Rules, rules_of
 from fnet_jax.images.radiometric import Radiometric
 from fnet_jax.images.range_rules import Rule
-from fnet_jax.pairs.match import Pair, check_sizes
+from fnet_jax.pairs.match import Pair, check_sizes, named
 from fnet_jax.registration import apply, covered, sources
 from fnet_jax.registration.displacement import displacement
 from fnet_jax.registration.estimation import Registration
@@ -118,7 +118,9 @@ class Loader:
             known = found is not None and found.known
             return dataclasses.replace(loaded, displaced=found.pixels if found and known else 0.0)
         tags = sources.by_tags(loaded.i1.shape[:2], loaded.i2.shape[:2], camera)
-        return self._laid(loaded, self.registering.of(pair, loaded.i1, loaded.i2, tags), camera)
+        transform = self.registering.of(pair, loaded.i1, loaded.i2, tags)
+        with named(pair):
+            return self._laid(loaded, transform, camera)
 
     def _laid(self, loaded: Loaded, transform: Registration, camera: Radiometric | None) -> Loaded:
         """Both images, and temperatures, on one grid; those of one file upright."""

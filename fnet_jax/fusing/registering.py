@@ -12,9 +12,9 @@ from fnet_jax.artifacts.progress import Progress, Report, silent
 from fnet_jax.errors import InputError
 from fnet_jax.images import color
 from fnet_jax.images.frame import MAX_PIXELS
-from fnet_jax.pairs.match import Pair
+from fnet_jax.pairs.match import Pair, named
 from fnet_jax.registration import apply, covered, estimate, fit, sources
-from fnet_jax.registration.estimation import Registration
+from fnet_jax.registration.estimation import Registration, prepared
 from fnet_jax.registration.files import Transforms
 from fnet_jax.registration.transforms import Size
 from fnet_jax.registration.words import described
@@ -72,9 +72,12 @@ class Registering:
             InputError: there is none, or it was refused.
         """
         if self.transforms is not None:
-            return self.transforms.of(pair.name, i1.shape[:2], i2.shape[:2])
+            known = pair.name in self.transforms.pairs  # else the result has another name
+            name = pair.name if known else pair.i1.stem
+            return self.transforms.of(name, i1.shape[:2], i2.shape[:2])
         if pair not in self._found:
-            self._found[pair] = estimate(i1, i2, start=by_tags)
+            with named(pair):
+                self._found[pair] = estimate(i1, i2, start=by_tags)
         found = self._found[pair]
         if not found.accepted:
             raise InputError(
@@ -90,14 +93,17 @@ class Registering:
             found: the transform.
             i1: array (H, W) or (H, W, 3), uint8, uint16 or floats in [0, 1].
             i2: array (h, w), likewise.
+
+        Raises:
+            InputError: the images do not meet.
         """
         one, two = i1.shape[:2], i2.shape[:2]
         if self.grid == "i1":
-            weight = soft(covered(found.matrix, one, two))
+            weight = _meeting(soft(covered(found.matrix, one, two)))
             laid = apply(i2, found.matrix, one)
             return Laid(i1, blended(laid, i1, weight), weight)
         back = np.linalg.inv(found.matrix)
-        weight = soft(covered(back, two, one))
+        weight = _meeting(soft(covered(back, two, one)))
         return Laid(blended(apply(i1, back, two), i2, weight), i2, weight)
 
     def record(self) -> list:
@@ -117,6 +123,13 @@ def soft(there: np.ndarray) -> np.ndarray:
     inward = ndimage.distance_transform_edt(there)
     ramp = np.clip(inward / width, 0, 1)
     return (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)
+
+
+def _meeting(weight: np.ndarray) -> np.ndarray:
+    """The weight; raises InputError if it is 0 everywhere."""
+    if not weight.any():
+        raise InputError("by the transform, I2 lies nowhere on I1; register the images again")
+    return weight
 
 
 def blended(image: np.ndarray, other: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -161,6 +174,8 @@ def automatic(
     for pair in pairs:
         try:
             source = sources.load(pair, max_pixels=max_pixels)
+            for name, image in (("i1", source.i1), ("i2", source.i2)):
+                prepared(name, image)
         except (InputError, OSError):
             continue
         sizes.add((source.i1.shape[:2], source.i2.shape[:2]))

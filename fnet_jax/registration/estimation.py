@@ -173,8 +173,10 @@ class Found(NamedTuple):
 def level_of(image: np.ndarray, step: Step, matrix: np.ndarray) -> Level:
     """I1 at the size of a step, or at that of I2's pixels if it is smaller."""
     side = max(image.shape)
-    factor = min(1.0, step.side / side, scale_of(matrix, image.shape))
-    block = max(LEAST_BLOCK, round(step.block * factor * side / step.side))
+    narrow = LEAST_BLOCK / min(image.shape)  # of a panorama, which is not to become a line
+    factor = min(1.0, max(step.side / side, narrow), scale_of(matrix, image.shape))
+    block = round(min(step.block * factor * side / step.side, factor * min(image.shape)))
+    block = max(LEAST_BLOCK, block)
     return Level(image, factor, block=block, sigmas=step.sigmas)
 
 
@@ -234,8 +236,9 @@ def begin(
         starts += [each.matrix for each in search.candidates(one, two, CANDIDATES, pool)]
     stiff = "similarity" if model != "translation" else model
     for step, first, most in ((WIDE, stiff, KEPT), (MIDDLE, first_model(model), 1)):
-        # With a far greater or smaller scale, I1's size is limited by the pixels of I2.
-        level = level_of(one, step, starts[0])
+        # The size is limited by the pixels of I2, as the finest of the starts has them.
+        finest = max(starts, key=lambda each: scale_of(each, one.shape))
+        level = level_of(one, step, finest)
         work = partial(refined, level, two, model=first, step=step)
         found = sorted(pool.map(work, starts), key=lambda each: -each.evidence)
         apart = 0.01 * max(two.shape)

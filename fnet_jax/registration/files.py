@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from fnet_jax.artifacts import provenance
-from fnet_jax.artifacts.files import check_new, read_text, replace_file, writable
+from fnet_jax.artifacts.files import read_text
 from fnet_jax.errors import InputError, first_line, reason
 from fnet_jax.registration.estimation import Registration
 from fnet_jax.registration.resampling import as_matrix
@@ -64,24 +64,13 @@ class Transforms:
         return found
 
 
-def write(
-    path: Path,
-    rig: Registration | None,
-    pairs: Iterable[Mapping[str, Any]],
-    *,
-    overwrite: bool = False,
-) -> None:
-    """Writes a transform file, whole or not at all.
+def as_text(rig: Registration | None, pairs: Iterable[Mapping[str, Any]]) -> str:
+    """The text of a transform file.
 
     Args:
-        path: the file.
         rig: the one transform; None where each pair has its own.
         pairs: JSON values about each pair: ``name``, ``i1`` and ``i2``, and more. A value that is a
             :class:`~fnet_jax.registration.Registration` is written with the rest.
-        overwrite: replace a file that exists.
-
-    Raises:
-        InputError: the file exists, or cannot be written.
     """
     content = {
         "format": FORMAT,
@@ -98,10 +87,7 @@ def write(
         ],
         "versions": provenance.versions("numpy", "scipy", "pillow"),
     }
-    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    check_new(path, overwrite=overwrite)
-    with writable(path, remedy="use another --out"), replace_file(path) as file:
-        file.write(text.encode("utf-8", "backslashreplace"))
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
 def as_json(registration: Registration) -> dict[str, Any]:
@@ -140,6 +126,8 @@ def read(path: Path) -> Transforms:
         if rig is not None:
             return Transforms(_registration(rig), path=path)
         pairs = {str(each["name"]): _registration(each) for each in content["pairs"]}
+        if len(pairs) < len(content["pairs"]):
+            raise ValueError("two pairs of one name")
         return Transforms(None, pairs, path)
     except (KeyError, TypeError, ValueError, InputError) as error:
         raise InputError(

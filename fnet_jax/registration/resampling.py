@@ -6,7 +6,7 @@ from PIL import Image
 from scipy import ndimage
 
 from fnet_jax.errors import InputError
-from fnet_jax.registration.transforms import Size, moved, resizing, scale_of, shift
+from fnet_jax.registration.transforms import Size, moved, normal, resizing, scale_of, shift
 
 BICUBIC, BILINEAR = Image.Resampling.BICUBIC, Image.Resampling.BILINEAR
 
@@ -25,11 +25,14 @@ def apply(i2: ArrayLike, matrix: ArrayLike, size: Size) -> np.ndarray:
         its least value where it does not reach; :func:`covered` says where that is.
 
     Raises:
-        InputError: the matrix or the image has another shape, or the matrix cannot be inverted.
+        InputError: the matrix or the image has another shape, the image holds NaN, or the matrix
+            cannot be inverted.
     """
     image, whole = np.asarray(i2), as_matrix(matrix)
     if image.ndim not in (2, 3) or 0 in image.shape:
         raise InputError(f"i2 has shape {image.shape}; use an image (h, w) or (h, w, channels)")
+    if np.issubdtype(image.dtype, np.floating) and not np.isfinite(image).all():
+        raise InputError("i2 holds NaN or infinity; replace those values")
     finer = scale_of(whole, size)
     channels = [image] if image.ndim == 2 else list(np.moveaxis(image, 2, 0))
     found = []
@@ -73,7 +76,7 @@ def as_matrix(matrix: ArrayLike) -> np.ndarray:
         raise InputError(f"the matrix has shape {found.shape}; use 2×3 or 3×3 finite numbers")
     if abs(np.linalg.det(found)) < 1e-12:
         raise InputError("the matrix cannot be inverted; use the transform between two images")
-    return found
+    return normal(found) if found[2, 2] else found
 
 
 def warped(

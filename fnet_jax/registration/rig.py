@@ -114,6 +114,10 @@ def fit(
         judged = []
         for pair in progress(pairs, total=len(pairs), desc="judging"):
             images = _prepared(pair())
+            if _sizes(images) != _sizes(members[0]):
+                raise InputError(
+                    "a pair has other sizes than the first; a rig has one size of I1 and one of I2"
+                )
             judged.append(_member(images, registration, _there(start, images)))
     return Rig(registration, tuple(judged))
 

@@ -17,7 +17,10 @@ from fnet_jax.registration.directions import HIGH, inside, pooled, raw_direction
 from fnet_jax.registration.resampling import BILINEAR, resized, warped
 from fnet_jax.registration.transforms import Size, corners, moved, normal, shift, turn
 
-SIDE = 128  # pixels, to which the longer side of I1 is reduced
+SIDE, NARROW = (
+    128,
+    16,
+)  # pixels, to which the longer side of I1 is reduced; of the shorter, at least
 TURNS = np.arange(-16.0, 17.0, 4.0)  # degrees
 SCALES = np.exp(0.085 * np.arange(-6, 7))  # around that by which the longer sides meet
 LEAST_OVERLAP = 0.25  # of the smaller image
@@ -42,12 +45,13 @@ def candidates(i1: np.ndarray, i2: np.ndarray, most: int, pool: Executor) -> lis
         most: how many to return.
         pool: threads for the work.
     """
-    small, to_small = resized(i1, SIDE / max(i1.shape))
+    factor = max(SIDE / max(i1.shape), NARROW / min(i1.shape))
+    small, to_small = resized(i1, factor)
     fixed = _Fixed(small)
     meet = max(i1.shape) / max(i2.shape)
 
     def at(scale: float) -> list[Candidate]:
-        moving, to_moving = resized(i2, SIDE / max(i1.shape) * meet * scale)
+        moving, to_moving = resized(i2, factor * meet * scale)
         back = np.linalg.inv(to_moving)
         return [
             Candidate(score, normal(back @ matrix @ to_small))
@@ -136,7 +140,7 @@ class _Fixed:
             fft.irfft2(np.conj(a) * b, low) / 16
             for a, b in ((own_area, area), (own_energy, area), (own_area, energy))
         )
-        own_pixels = float(self.inner.sum())
+        own_pixels = max(1.0, float(self.inner.sum()))
         enough = overlap >= LEAST_OVERLAP * min(own_pixels, float(inner.sum()))
         weights = np.sqrt(np.maximum(overlap, 1) / own_pixels) / np.sqrt(
             np.maximum(energy1, 1) * np.maximum(energy2, 1)

@@ -55,6 +55,17 @@ def resizing(old: Size, new: Size) -> np.ndarray:
     return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
 
 
+def resized(matrix: np.ndarray, old: tuple[Size, Size], new: tuple[Size, Size]) -> np.ndarray:
+    """A transform between two images, after both were resized.
+
+    Args:
+        matrix: from I1 to I2.
+        old: sizes of I1 and of I2.
+        new: likewise.
+    """
+    return normal(resizing(old[1], new[1]) @ matrix @ np.linalg.inv(resizing(old[0], new[0])))
+
+
 def centered(size1: Size, size2: Size) -> np.ndarray:
     """Center on center, with one scale by which the longer sides meet."""
     scale = max(size2) / max(size1)

@@ -45,6 +45,13 @@ def test_a_white_edge_of_a_screenshot_is_a_frame():
     assert images.frame(image) == pytest.approx(0.1, abs=0.01)
 
 
+def test_a_picture_of_single_rows_is_no_frame():
+    striped = np.zeros((800, 1000), np.uint8)
+    striped[::2] = 80
+    striped[301:308, 301:308] = 200
+    assert images.frame(striped) == 0
+
+
 def test_a_bright_sky_in_a_corner_is_no_frame():
     image = scene(2)[0].copy()
     y, x = np.mgrid[:240, :320]

@@ -22,6 +22,9 @@ def test_copies_and_near_copies_are_found_and_others_are_not(rng):
         (3, 7, False),
     ]
     assert found[0].likeness == 1
+    fog = np.linspace(100, 108, 240 * 320).reshape(SIZE).astype(np.uint8)  # too smooth to compare
+    twins = alike(*prints([(pairs[0][0], fog), pairs[1], (pairs[0][0], fog)]))
+    assert [(each.first, each.second, each.exactly) for each in twins] == [(0, 2, True)]
     assert not alike([], [])
 
 

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from browser import look
 from made_up_cameras import error, random_scene, scene, seen, transform
+from made_up_fff import photo
 
 from fnet_jax import images
 from fnet_jax.cli.register import MODELS, main
 from fnet_jax.registration import MODELS as KNOWN
+from fnet_jax.registration.transforms import resized
 
 SIZE = (240, 320)
 MATRIX = transform(3, 0.9, 12, -6, size=SIZE)
@@ -84,6 +86,46 @@ def test_files_that_cannot_be_read_stop_no_other(rig, tmp_path, capsys, monkeypa
     assert [pair["name"] for pair in content["pairs"]] == ["1"]
     assert main([*rig, "--out", "rig.json"]) == 1
     assert "rig.json: already exists; use --overwrite" in capsys.readouterr().err
+
+
+def test_images_that_cannot_be_registered_are_named_and_left_out(
+    rig, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    images.write(tmp_path / "ir/2.png", scene(2)[1][:40, :40], overwrite=True)
+    call = [*rig, "--each", "--model", "similarity", "--near", "--out", "each.json"]
+    assert main(call) == 1
+    assert "vi/2.png and ir/2.png: i2 has 40×40 pixels; 48 along each" in capsys.readouterr().err
+    content = json.loads((tmp_path / "each.json").read_text(encoding="utf-8"))
+    assert [pair["name"] for pair in content["pairs"]] == ["1", "3"]
+
+
+def test_one_file_is_not_written_twice(rig, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main([*rig, "--out", "a.json", "--page", "./a.json"]) == 1
+    assert "a.json: would be written twice; use different files" in capsys.readouterr().err
+    assert not (tmp_path / "a.json").exists()
+
+
+def test_photos_of_one_name_are_refused(tmp_path, capsys, rng, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        photo(tmp_path / folder / "p.jpg", rng)
+    assert main(["a/p.jpg", "b/p.jpg", "--each", "--out", "each.json"]) == 1
+    assert "b/p.jpg: has the name of a/p.jpg; rename one" in capsys.readouterr().err
+
+
+def test_a_start_is_resized_with_the_images(rig, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    call = ["--i1", "vi/1.png", "--i2", "ir/1.png", "--model", "similarity"]
+    assert main([*call, "--out", "rig.json"]) == 0
+    double = images.read(tmp_path / "vi/1.png").repeat(2, 0).repeat(2, 1)
+    images.write(tmp_path / "vi/1.png", double, overwrite=True)
+    assert main([*call, "--start", "rig.json", "--near", "--out", "again.json"]) == 0
+    found = json.loads((tmp_path / "again.json").read_text(encoding="utf-8"))["rig"]["matrix"]
+    expected = resized(MATRIX, (SIZE, SIZE), ((480, 640), SIZE))
+    assert error(np.array(found), expected, (480, 640)) < 1.5
 
 
 @pytest.mark.parametrize(

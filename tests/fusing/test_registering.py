@@ -86,6 +86,29 @@ def test_a_refused_or_missing_transform_is_an_error_of_the_pair(fuser, rig, tmp_
     assert "holds no transform of 2; register it too" in told[1]
 
 
+def test_a_file_of_single_pairs_serves_a_result_of_another_name(rig):
+    renamed = dataclasses.replace(rig[1], called="fused")
+    registering = Registering(Transforms(None, {"1": FOUND}))
+    assert Loader(registering=registering).load(renamed).weight.any()
+
+
+def test_images_that_do_not_meet_are_an_error(rig):
+    away = dataclasses.replace(FOUND, matrix=transform(0, 1, 5000, 0, size=SIZE))
+    with pytest.raises(InputError, match=r"0\.png and .*0\.png: by the transform, I2 lies nowhere"):
+        Loader(registering=Registering(Transforms(away))).load(rig[0])
+
+
+def test_a_mask_that_is_there_is_seen_before_anything_is_fused(fuser, rig, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/1.mask.png").write_bytes(b"kept")
+    told = []
+    options = {"registering": Registering(Transforms(FOUND)), "masks": True, "report": told.append}
+    done = list(fuse_pairs(fuser, rig, tmp_path / "out", **options))
+    assert [path.name for path in done] == ["0.png", "2.png"]
+    assert len(told) == 1
+    assert "1.mask.png: already exists" in told[0]
+
+
 def test_without_registering_other_sizes_are_refused(fuser, rig, tmp_path):
     told = []
     assert not list(fuse_pairs(fuser, rig, tmp_path / "out", report=told.append))

@@ -68,6 +68,19 @@ def test_a_start_is_where_a_narrow_search_looks():
     assert not alone.accepted or error(alone.matrix, matrix, SIZE) > 1
 
 
+def test_a_panorama_keeps_enough_of_its_short_side():
+    visible, infrared = scene(1, 60, 1200)
+    found = estimate(visible, infrared, model="similarity")
+    assert error(found.matrix, np.eye(3), (60, 1200)) < 3
+
+
+def test_a_start_of_a_wrong_scale_hides_nothing():
+    visible, infrared = scene(1)
+    found = estimate(visible, infrared, model="similarity", start=[[0.001, 0, 9], [0, 0.001, 9]])
+    assert found.accepted
+    assert error(found.matrix, np.eye(3), SIZE) < 1
+
+
 def test_different_scenes_are_refused():
     pairs = [
         (scene(1)[0], random_scene(240, 320, seed=50)[1]),

@@ -15,9 +15,17 @@ REFUSED = dataclasses.replace(
 )
 
 
+def written(folder, rig, pairs):
+    """A transform file."""
+    path = folder / "rig.json"
+    path.write_text(files.as_text(rig, pairs), encoding="utf-8")
+    return path
+
+
 def test_a_rig_comes_back_as_it_was(tmp_path):
-    path = tmp_path / "rig.json"
-    files.write(path, FOUND, [{"name": "a", "i1": "vi/a.png", "i2": "ir/a.png", "evidence": 3.0}])
+    path = written(
+        tmp_path, FOUND, [{"name": "a", "i1": "vi/a.png", "i2": "ir/a.png", "evidence": 3.0}]
+    )
     found = files.read(path).of("whatever", (240, 320), (120, 160))
     np.testing.assert_array_equal(found.matrix, MATRIX)
     assert dataclasses.replace(found, matrix=FOUND.matrix) == FOUND
@@ -27,17 +35,16 @@ def test_a_rig_comes_back_as_it_was(tmp_path):
 
 
 def test_single_pairs_are_found_by_name_and_refused_ones_are_not_used(tmp_path):
-    path = tmp_path / "each.json"
     pairs = [
         {"name": "a", "i1": "a", "i2": "b", "registration": FOUND},
         {"name": "é", "i1": "a", "i2": "b", "registration": REFUSED},
     ]
-    files.write(path, None, pairs)
+    path = written(tmp_path, None, pairs)
     found = files.read(path)
     assert found.rig is None
     assert found.of("a", (240, 320), (120, 160)).accepted
     assert found.pairs["é"].expected_error == math.inf
-    with pytest.raises(InputError, match=r"each\.json: the transform of é was refused: the images"):
+    with pytest.raises(InputError, match=r"rig\.json: the transform of é was refused: the images"):
         found.of("é", (240, 320), (120, 160))
     with pytest.raises(InputError, match=r"holds no transform of c; register it too"):
         found.of("c", (240, 320), (120, 160))
@@ -45,18 +52,10 @@ def test_single_pairs_are_found_by_name_and_refused_ones_are_not_used(tmp_path):
         found.of("a", (240, 320), (120, 161))
 
 
-def test_nothing_is_replaced_unless_asked_for(tmp_path):
-    path = tmp_path / "rig.json"
-    path.write_text("kept", encoding="utf-8")
-    with pytest.raises(InputError, match=r"already exists; use --overwrite"):
-        files.write(path, FOUND, [])
-    assert path.read_text(encoding="utf-8") == "kept"
-    files.write(path, FOUND, [], overwrite=True)
-    assert files.read(path).rig is not None
-    with pytest.raises(InputError, match="no such folder"):
-        files.write(tmp_path / "no" / "rig.json", FOUND, [])
-    with pytest.raises(InputError, match="is a folder; name a file in it"):
-        files.write(tmp_path, FOUND, [])
+def test_two_pairs_of_one_name_are_refused(tmp_path):
+    pairs = [{"name": "a", "i1": each, "i2": each, "registration": FOUND} for each in "xy"]
+    with pytest.raises(InputError, match="damaged .two pairs of one name"):
+        files.read(written(tmp_path, None, pairs))
 
 
 @pytest.mark.parametrize(
@@ -84,8 +83,7 @@ def test_what_is_no_transform_file_is_named(tmp_path, text, why):
     [("matrix", "x"), ("matrix", [[0, 0, 0]] * 3), ("size1", [3]), ("evidence", None)],
 )
 def test_a_damaged_field_is_an_error(tmp_path, field, value):
-    path = tmp_path / "rig.json"
-    files.write(path, FOUND, [])
+    path = written(tmp_path, FOUND, [])
     content = json.loads(path.read_text(encoding="utf-8"))
     content["rig"][field] = value
     path.write_text(json.dumps(content), encoding="utf-8")

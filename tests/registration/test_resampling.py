@@ -61,6 +61,13 @@ def test_fine_detail_does_not_alias():
     assert abs(inner.mean() - 127.5) < 10
 
 
+def test_a_matrix_counts_up_to_a_factor(rng):
+    image = smooth(rng)
+    matrix = transform(5, 1.05, 2, 1, size=SIZE)
+    np.testing.assert_allclose(apply(image, -3 * matrix, SIZE), apply(image, matrix, SIZE))
+    np.testing.assert_array_equal(covered(-matrix, SIZE, SIZE), covered(matrix, SIZE, SIZE))
+
+
 def test_what_is_no_transform_is_refused(rng):
     image = smooth(rng)
     for wrong in (np.eye(2), np.full((3, 3), np.nan), np.zeros((3, 3)), np.zeros((2, 3))):

@@ -149,11 +149,11 @@ def run(config: PrepareConfig) -> int:
     say(f"{prepared.name}: {pairs_of(prepared.counts)}{_compared(prepared.counts, config.dataset)}")
     if prepared.left_out:
         say(f"left out: {counted(prepared.left_out, 'pair')}, with the files named above")
+    say(f"fingerprint: {prepared.fingerprint}")
+    say(f"folder: {one_line(str(prepared.folder))}")
     if not config.skip_check:
         for line in _checked(config, prepared.folder):
             say(f"found: {line}")
-    say(f"fingerprint: {prepared.fingerprint}")
-    say(f"folder: {one_line(str(prepared.folder))}")
     return 1 if problems else 0
 
 
