@@ -7,6 +7,7 @@ interrupted removes its own (:func:`remove_own`).
 """
 
 import ctypes
+import errno
 import os
 import shutil
 import sys
@@ -25,6 +26,7 @@ except ImportError:  # Windows; what killed processes leave there stays
 WRITING = ".fnet-jax-writing"
 OLD = "old"
 GONE = "-gone"  # ends the name of a draft that is being removed
+TRIES = 1000  # to make a draft while others take away the folder of drafts
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of Linux
 
 _own: set[Path] = set()  # what this process is writing
@@ -125,7 +127,7 @@ def put_folder(new: Path, target: Path, old: Path) -> None:
 
 def _made(path: Path, make: Callable[[Path], object]) -> int | None:
     """Makes a draft and returns its lock; None where the system has none."""
-    while True:
+    for left in reversed(range(TRIES)):
         try:
             with suppress(FileExistsError):  # Path.mkdir would look again, when it may be gone
                 os.mkdir(path.parent)  # noqa: PTH102
@@ -137,9 +139,12 @@ def _made(path: Path, make: Callable[[Path], object]) -> int | None:
             # Another process took away the empty base, or the draft before it was locked; unless
             # it is the folder itself that is missing.
             path.parent.parent.stat()
+            if not left:  # a system folder, such as /proc, says so of all that is new in it
+                raise
             continue
         if lock is not None:
             os.close(lock)
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
 
 
 def _locked(path: Path, *, wait: bool) -> int | None:

@@ -325,3 +325,15 @@ def test_a_file_in_the_place_of_the_folder_of_drafts_is_an_error(tmp_path):
     with pytest.raises(OSError):  # noqa: PT011 - of which kind, systems differ
         replace_text(tmp_path / "a.txt", "whole")
     assert [path.name for path in tmp_path.iterdir()] == [drafts.WRITING]
+
+
+def test_a_folder_that_lets_nothing_be_made_ends_in_an_error(tmp_path, monkeypatch):
+    """As /proc does, which says that what is to be made is not there."""
+
+    def refuse(path, *_):
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
+
+    monkeypatch.setattr(os, "mkdir", refuse)
+    with pytest.raises(FileNotFoundError):
+        replace_text(tmp_path / "a.txt", "text")
+    assert not list(tmp_path.iterdir())
