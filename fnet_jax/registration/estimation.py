@@ -62,7 +62,7 @@ LAST = Step(512, 6, 64, 3, (1.0,))
 CANDIDATES, KEPT = 8, 3  # of the search, and of them after a first refinement
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Registration:
     """The transform between two images, and how far it is to be trusted.
 

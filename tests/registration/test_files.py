@@ -28,7 +28,8 @@ def test_a_rig_comes_back_as_it_was(tmp_path):
     )
     found = files.read(path).of("whatever", (240, 320), (120, 160))
     np.testing.assert_array_equal(found.matrix, MATRIX)
-    assert dataclasses.replace(found, matrix=FOUND.matrix) == FOUND
+    known, there = ({**vars(each), "matrix": None} for each in (FOUND, found))
+    assert there == known
     content = json.loads(path.read_text(encoding="utf-8"))
     assert content["pairs"][0]["i1"] == "vi/a.png"
     assert "fnet-jax" in content["versions"]
