@@ -38,8 +38,9 @@ fit are marked. With --each, every pair gets its own.
 
 A transform is refused if the images agree hardly better than by chance, or if
 it is uncertain: a wrong one is worse than none. The expected error is that of
-the transform at the corners of what of I1 lies on I2, in pixels of I2. One transform for a whole
-image cannot mend the parallax of near objects, nor lens distortion.
+the transform at the corners of the part of I1 that lies on I2, in pixels of I2.
+One transform for a whole image cannot mend the parallax of near objects, nor
+lens distortion.
 
 {WAYS}
 Photos of thermal cameras that hold both images are given alone; what their tags

@@ -115,8 +115,8 @@ class Loader:
         loaded, camera = self._loaded(pair, quiet=quiet)
         if self.registering is None:
             found = None if quiet or camera else displacement(loaded.i1, loaded.i2)
-            known = found is not None and found.known
-            return dataclasses.replace(loaded, displaced=found.pixels if found and known else 0.0)
+            pixels = found.pixels if found and found.known else 0.0
+            return dataclasses.replace(loaded, displaced=pixels)
         tags = sources.by_tags(loaded.i1.shape[:2], loaded.i2.shape[:2], camera)
         transform = self.registering.of(pair, loaded.i1, loaded.i2, tags)
         with named(pair):

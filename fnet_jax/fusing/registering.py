@@ -81,8 +81,8 @@ class Registering:
         found = self._found[pair]
         if not found.accepted:
             raise InputError(
-                f"{pair.i1} and {pair.i2}: cannot be registered: {found.reason}; give a transform "
-                f"file with --register, or fuse registered images"
+                f"{pair.i1} and {pair.i2} cannot be registered: {found.reason}; use --register "
+                f"with a transform file, or images that lie on each other"
             )
         return found
 

@@ -52,7 +52,7 @@ class Step(NamedTuple):
     side: int  # pixels of I1's longer side, at most
     radius: int  # pixels of shifts that are looked at
     block: int  # pixels
-    times: int  # that blocks are looked for anew, at most
+    times: int  # most rounds of matching the blocks
     sigmas: tuple[float, ...]
 
 
@@ -167,6 +167,7 @@ class Found(NamedTuple):
     model: str = "similarity"
     agreement: Agreement | None = None  # of the last size, around ``before``
     before: np.ndarray | None = None
+    parameters: np.ndarray | None = None  # of the last displacement, from ``before``
     level: Level | None = None
 
 
@@ -209,7 +210,7 @@ def climbed(
             return found
         parameters, evidence = agreement.climb(model)
         new = displaced(level, found.matrix, model, parameters)
-        found = Found(new, evidence, model, agreement, found.matrix, level)
+        found = Found(new, evidence, model, agreement, found.matrix, parameters, level)
         if np.abs(fields(model, agreement.centers, level.size) @ parameters).max() < 0.1:
             break
     return found
@@ -287,9 +288,9 @@ def judged(found: Found, size1: Size, size2: Size, there: np.ndarray) -> Registr
         return Registration(matrix, not reason, error, evidence, model, reason, size1, size2)
 
     level, agreement, before = found.level, found.agreement, found.before
-    if level is None or agreement is None or before is None:
+    parameters = found.parameters
+    if level is None or agreement is None or before is None or parameters is None:
         return result(there, math.inf, "start", "the images show nothing in common")
-    parameters = _parameters(found)
     ends = overlap(found.matrix, size1, size2)
     here = moved(found.matrix, ends)
     spread = [
@@ -312,17 +313,6 @@ def judged(found: Found, size1: Size, size2: Size, there: np.ndarray) -> Registr
             return result(there, error, "start")
         return result(found.matrix, error, found.model)
     return result(found.matrix, error, found.model, reason)
-
-
-def _parameters(found: Found) -> np.ndarray:
-    """The last displacement of a refinement."""
-    assert found.level is not None
-    assert found.agreement is not None
-    assert found.before is not None
-    centers, size = found.agreement.centers, found.level.size
-    shifts = shifts_between(found.level, found.before, found.matrix, centers)
-    spans = fields(found.model, centers, size)
-    return np.linalg.lstsq(spans.reshape(-1, spans.shape[2]), shifts.ravel(), rcond=None)[0]
 
 
 def shifts_between(

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from fnet_jax.artifacts import html
-from fnet_jax.registration.directions import raw_directions
+from fnet_jax.registration.directions import inside, raw_directions
 from fnet_jax.registration.estimation import prepared
 from fnet_jax.registration.resampling import apply, covered, resized
 
@@ -89,15 +89,12 @@ def _edges(one: np.ndarray, laid: np.ndarray, there: np.ndarray) -> np.ndarray:
     """Edges of I1 in red and of I2 in cyan; where both are, white."""
     red, cyan = (
         np.abs(raw_directions(image.astype(np.float32), valid, sigma=1.5)[0])
-        for image, valid in ((one, np.ones(one.shape, np.float32)), (laid, _inner(there)))
+        for image, valid in (
+            (one, np.ones(one.shape, np.float32)),
+            (laid, inside(there.astype(np.float32), margin=4)),
+        )
     )
     return _levels(np.stack([red, cyan, cyan], -1))
-
-
-def _inner(there: np.ndarray) -> np.ndarray:
-    from scipy import ndimage
-
-    return ndimage.minimum_filter(there, 9, mode="nearest").astype(np.float32)
 
 
 def _url(levels: np.ndarray) -> str:

@@ -17,10 +17,8 @@ from fnet_jax.registration.directions import HIGH, inside, pooled, raw_direction
 from fnet_jax.registration.resampling import BILINEAR, resized, warped
 from fnet_jax.registration.transforms import Size, corners, moved, normal, shift, turn
 
-SIDE, NARROW = (
-    128,
-    16,
-)  # pixels, to which the longer side of I1 is reduced; of the shorter, at least
+SIDE = 128  # pixels, to which the longer side of I1 is reduced
+NARROW = 16  # pixels, that the shorter side of I1 keeps
 TURNS = np.arange(-16.0, 17.0, 4.0)  # degrees
 SCALES = np.exp(0.085 * np.arange(-6, 7))  # around that by which the longer sides meet
 LEAST_OVERLAP = 0.25  # of the smaller image

@@ -132,9 +132,7 @@ def test_what_cannot_be_registered_is_not_fused(tmp_path):
     images.write(tmp_path / "vi.png", scene(1)[0])
     images.write(tmp_path / "ir.png", random_scene(*SIZE, seed=9)[1])
     pair = Pair(tmp_path / "vi.png", tmp_path / "ir.png")
-    with pytest.raises(
-        InputError, match=r"vi\.png and .*ir\.png: cannot be registered: the images"
-    ):
+    with pytest.raises(InputError, match=r"vi\.png and .*ir\.png cannot be registered: the images"):
         Loader(registering=Registering()).load(pair)
 
 
