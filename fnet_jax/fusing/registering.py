@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
@@ -23,6 +24,7 @@ GRIDS = ("i1", "i2")
 SEAM = 0.02  # of the longer side: how soft the edge of the overlap is
 AGREE = 0.8  # of the pairs that a rig of them has to fit
 FEWEST = 3  # pairs of a rig
+AUTO = Path("--register auto")  # what messages call a transform that is in no file
 
 
 @dataclass(frozen=True)
@@ -199,4 +201,4 @@ def automatic(
         f"{described(rig.registration)}; expected error "
         f"{rig.registration.expected_error:.1f} pixels of I2"
     )
-    return dataclasses.replace(each, transforms=Transforms(rig.registration))
+    return dataclasses.replace(each, transforms=Transforms(rig.registration, path=AUTO))

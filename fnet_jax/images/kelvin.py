@@ -46,7 +46,8 @@ def celsius(frame: Frame, names: str = "", xmp: str = "", *, says: str = "") -> 
     pixels = frame.pixels
     if pixels.ndim != 2 or frame.unit != LEVELS or not pixels.size:
         return None
-    low, high = (float(x) for x in np.percentile(pixels, PERCENTILES))
+    with np.errstate(invalid="ignore"):  # infinities are in no range, and refused later
+        low, high = (float(x) for x in np.percentile(pixels, PERCENTILES))
     if np.issubdtype(pixels.dtype, np.floating):
         if _within((low, high), STATED) and not (low >= 0 and high <= 1) and SPEAKS.search(says):
             return _frame(frame, 1.0, 0.0, "°C, as its name or tags say", scaled=False)

@@ -58,8 +58,9 @@ class Transforms:
         ):
             if expected != given:
                 raise InputError(
-                    f"{self.path}: is of {which} with {expected[1]}×{expected[0]} pixels, and that "
-                    f"of {name} has {given[1]}×{given[0]}; use images as they were registered"
+                    f"{self.path}: the transform is of {which} with {expected[1]}×{expected[0]} "
+                    f"pixels, and that of {name} has {given[1]}×{given[0]}; use images as they "
+                    f"were registered"
                 )
         return found
 

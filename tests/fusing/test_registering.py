@@ -128,6 +128,14 @@ def test_auto_takes_one_transform_if_pairs_agree_and_one_each_if_not(rig, tmp_pa
     assert automatic(mixed, report=lines.append).transforms is None
 
 
+def test_a_pair_of_other_sizes_is_named_when_a_job_has_one_transform(rig, tmp_path):
+    tiny = Pair(rig[0].i1, tmp_path / "tiny.png")
+    images.write(tiny.i2, scene(1)[1][:30, :30])
+    found = automatic([*rig, tiny], report=lambda line: None)
+    with pytest.raises(InputError, match=r"^--register auto: the transform is of I2 with 240×180"):
+        Loader(registering=found).load(tiny)
+
+
 def test_what_cannot_be_registered_is_not_fused(tmp_path):
     images.write(tmp_path / "vi.png", scene(1)[0])
     images.write(tmp_path / "ir.png", random_scene(*SIZE, seed=9)[1])

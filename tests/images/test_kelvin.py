@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 import tifffile
@@ -182,3 +184,13 @@ def test_fusing_writes_its_temperatures(tmp_path, monkeypatch, small_checkpoint)
     assert fuse(prog="fuse") == 0
     found = images.open(out / "vi.celsius.tif")
     assert np.abs(found.pixels - SCENE).max() < 0.006
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_what_is_no_number_is_no_temperature_and_gives_no_warning(tmp_path, value):
+    path = tmp_path / "celsius.tif"
+    tifffile.imwrite(path, np.full((9, 9), value, np.float32))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(InputError, match="NaN or infinity"):
+            images.read(path, part=None)
