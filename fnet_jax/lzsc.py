@@ -1,4 +1,4 @@
-"""The door to sparse coding: LZSC, its schedule, thresholds and solvers."""
+"""Public module of sparse coding: LZSC, its schedule, thresholds and solvers."""
 
 from fnet_jax.sparse_coding.correlation import correlate
 from fnet_jax.sparse_coding.lcsc import LCSC

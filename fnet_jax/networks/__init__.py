@@ -1,1 +1,1 @@
-"""FNet and IFNet: what they are made of, what training starts from, and what it minimizes."""
+"""FNet and IFNet: the networks, their initialization and their losses."""

@@ -1,4 +1,4 @@
-"""FNet: two registered images of one scene become one (eqs. 22, 23)."""
+"""FNet: fuses two registered images of one scene (eqs. 22, 23)."""
 
 from typing import Any, ClassVar
 
@@ -12,19 +12,19 @@ from fnet_jax.sparse_coding.unrolled import Intermediates, check_images, keep_in
 
 
 class FNet(Network):
-    """Explains two images as unique and common sparse features and fuses by decoding those.
+    """Explains two images by unique and common sparse features, and decodes these to one image.
 
-    Solves, approximately and in this order (eqs. 9 and 11), for u1, u2 and then c in
+    Solves approximately, in this order (eqs. 9 and 11), for u1, u2 and then c in
 
         I1 = D_c1 c + D_u1 u1,   I2 = D_c2 c + D_u2 u2,   If = G_c c + G_u1 u1 + G_u2 u2.
 
-    With the default settings it has 419,916 parameters: the blocks ``lzsc_u1``, ``lzsc_u2`` and
+    The default settings give 419,916 parameters: the blocks ``lzsc_u1``, ``lzsc_u2`` and
     ``lzsc_c``, and the filters ``D_u1``, ``D_u2``, ``G_u1``, ``G_u2``, ``G_c``.
     """
 
     CODES: ClassVar = {"u1": 1, "u2": 1, "c": 2}
-    # D leaves half of a source to the common features; then the fused image is the mean of the
-    # sources, half from u1 and u2 and half from c.
+    # D leaves half of a source to the common features. The fused image is then the mean of the
+    # sources: half of it comes from u1 and u2, half from c.
     DECODERS: ClassVar = {
         "D_u1": Decoder("u1", 0.5),
         "G_u1": Decoder("u1", 0.25),
@@ -34,7 +34,7 @@ class FNet(Network):
     }
 
     def setup(self) -> None:
-        """Makes the three blocks and the decoders."""
+        """Creates the three blocks and the decoders."""
         self.check()
         self.decoders = self._decoders()
         self.lzsc_u1, self.lzsc_u2, self.lzsc_c = (self.coder() for _ in self.CODES)
@@ -53,21 +53,21 @@ class FNet(Network):
         Args:
             I1: visible, CT, PET or SPECT images (luma), shape (N, H, W, 1), values in [0, 1].
             I2: infrared, near-infrared or MRI images, shape (N, H, W, 1), values in [0, 1].
-            mask: 1 inside and 0 outside the true images, shape broadcastable to (N, H, W, 1), if
-                they are smaller than the arrays; None if they fill them.
-            theta_scale: multiplies every θᵏ of the three blocks, scalar ≥ 0.
-            engine: ``"xla"``, or ``"native"`` for the compiled engine of CPUs, which gives the
-                images alone, of parameters that are :meth:`prepared`.
+            mask: 1 inside the true images and 0 outside, shape broadcastable to (N, H, W, 1), where
+                the images are smaller than the arrays; None if they fill the arrays.
+            theta_scale: factor ≥ 0 on every θᵏ of the three blocks, scalar.
+            engine: ``"xla"``, or ``"native"`` for the compiled CPU engine, which needs
+                :meth:`prepared` parameters and returns images only.
 
         Returns:
             ``(If, intermediates)``: the fused images, shape (N, H, W, 1), not clipped, and a dict
-            with ``u1``, ``u2``, ``c`` (N, H, W, K), ``I1_hat``, ``I2_hat`` (what is left for the
-            common features), ``If_u1``, ``If_u2``, ``If_c`` (the three reconstructions, whose sum
-            is If), ``If``, all (N, H, W, 1), and ``lzsc_u1``, ``lzsc_u2``, ``lzsc_c`` (what each
-            :class:`~fnet_jax.lzsc.LZSC` returns beside its code).
+            with ``u1``, ``u2``, ``c`` (N, H, W, K); ``I1_hat``, ``I2_hat`` (the part left for the
+            common features), ``If_u1``, ``If_u2``, ``If_c`` (the three reconstructions, which sum
+            to If) and ``If``, all (N, H, W, 1); ``lzsc_u1``, ``lzsc_u2``, ``lzsc_c`` (the
+            intermediates of each :class:`~fnet_jax.lzsc.LZSC`).
 
         Raises:
-            ValueError: a setting or the shape or type of an image is wrong; the message says which.
+            ValueError: a setting, or the shape or type of an image, is wrong.
         """
         check_images(expected_channels=1, I1=I1, I2=I2)
         how: dict[str, Any] = {"mask": mask, "theta_scale": theta_scale, "engine": engine}
@@ -95,20 +95,17 @@ class FNet(Network):
         engine: str = XLA,
         after: jax.Array | None = None,
     ) -> tuple[jax.Array, jax.Array, Intermediates]:
-        """The features of one source alone: u = LZSC(I), Î = I − D_u u, G_u u (eqs. 22, 23).
+        """The unique features of one source: u = LZSC(I), Î = I − D_u u, G_u u (eqs. 22, 23).
 
-        Args:
-            source: the image, shape (N, H, W, 1), values in [0, 1].
-            code: ``"u1"`` for I1, ``"u2"`` for I2.
-            mask: as for the network.
-            theta_scale: as for the network.
-            engine: as for the network.
-            after: what the compiled engine waits for, to hold the maps of one source at a time.
+        ``source`` is the image, shape (N, H, W, 1), values in [0, 1]; ``code`` is ``"u1"`` for I1
+        and ``"u2"`` for I2. ``after`` is an array that the compiled engine waits for, so that it
+        holds the maps of only one source at a time. The other arguments are those of
+        :meth:`__call__`.
 
         Returns:
-            ``(I_hat, If_u, intermediates)``: what is left for the common features and what is
-            added to the fused image, each (N, H, W, 1), and u by its name with what its block
-            returns beside it.
+            ``(I_hat, If_u, intermediates)``: the part left for the common features and the
+            contribution to the fused image, each (N, H, W, 1), and u with the intermediates of its
+            block.
         """
         block = {"u1": self.lzsc_u1, "u2": self.lzsc_u2}[code]
         source = keep_inside(source, mask)
@@ -127,27 +124,22 @@ class FNet(Network):
     ) -> tuple[jax.Array, Intermediates]:
         """The common features: c = LZSC([Î1, Î2]) and G_c c (eqs. 22, 23).
 
-        Args:
-            left: Î1 and Î2 as channels, shape (N, H, W, 2).
-            mask: as for the network.
-            theta_scale: as for the network.
-            engine: as for the network.
+        ``left`` has Î1 and Î2 as channels, shape (N, H, W, 2); the other arguments are those of
+        :meth:`__call__`.
 
         Returns:
-            ``(If_c, intermediates)``: what is added to the fused image, (N, H, W, 1), and ``c``
-            with what its block returns beside it.
+            ``(If_c, intermediates)``: the contribution to the fused image, (N, H, W, 1), and ``c``
+            with the intermediates of its block.
         """
         how: dict[str, Any] = {"mask": mask, "theta_scale": theta_scale, "engine": engine}
         return self._drawn(self.lzsc_c, "c", left, "G_c", **how)
 
     @staticmethod
     def exchanged(params: Any) -> Any:
-        """Parameters with those of I2 in the place of those of I1, and the reverse.
-
-        One compiled program of :meth:`unique` then serves both sources.
+        """Swaps the parameters of I1 and I2: one compiled :meth:`unique` then serves both sources.
 
         Args:
-            params: of the network, ``{"params": …}``, with what else there is by the same names.
+            params: variables ``{"params": …}``; other collections are swapped likewise.
         """
         other: dict[str, str] = {}
         for one, two in (("lzsc_u1", "lzsc_u2"), ("D_u1", "D_u2"), ("G_u1", "G_u2")):
@@ -159,5 +151,5 @@ class FNet(Network):
 
     @staticmethod
     def drawn(params: Any, code: str) -> np.ndarray:
-        """The filters G with which a code is drawn into the fused image, (size, size, K, 1)."""
+        """The filters G that draw a code into the fused image, (size, size, K, 1)."""
         return np.asarray(params["params"][f"G_{code}"])

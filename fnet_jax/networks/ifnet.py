@@ -1,4 +1,4 @@
-"""IFNet: the inverse of fusion, from one image back to its two sources (eq. 24)."""
+"""IFNet: the inverse of fusion, from a fused image back to its two sources (eq. 24)."""
 
 from typing import ClassVar
 
@@ -10,10 +10,10 @@ from fnet_jax.sparse_coding.unrolled import Intermediates, check_images, keep_in
 
 
 class IFNet(Network):
-    """Explains a fused image as features of either source and decodes each source.
+    """Explains a fused image by features of each source and decodes each source.
 
-    Solves, approximately (eq. 14), for x1 and x2 in If = G_x1 x1 + G_x2 x2 and returns
-    I1 = D_x1 x1, I2 = D_x2 x2. It exists to train FNet (stage I). With the default settings it has
+    Solves approximately (eq. 14) for x1 and x2 in If = G_x1 x1 + G_x2 x2 and returns
+    I1 = D_x1 x1, I2 = D_x2 x2. It is used only to train FNet (stage I). The default settings give
     207,368 parameters: the blocks ``lzsc_x1``, ``lzsc_x2`` and the filters ``D_x1``, ``D_x2``.
     """
 
@@ -21,7 +21,7 @@ class IFNet(Network):
     DECODERS: ClassVar = {"D_x1": Decoder("x1", 1.0), "D_x2": Decoder("x2", 1.0)}
 
     def setup(self) -> None:
-        """Makes the two blocks and the decoders."""
+        """Creates the two blocks and the decoders."""
         self.check()
         self.decoders = self._decoders()
         self.lzsc_x1, self.lzsc_x2 = (self.coder() for _ in self.CODES)
@@ -33,16 +33,15 @@ class IFNet(Network):
 
         Args:
             If: fused images, shape (N, H, W, 1), values in about [0, 1].
-            mask: 1 inside and 0 outside the true images, shape broadcastable to (N, H, W, 1), if
-                they are smaller than the arrays; None if they fill them.
+            mask: as for :meth:`fnet_jax.FNet.__call__`.
 
         Returns:
             ``((I1, I2), intermediates)``: the separated sources, each (N, H, W, 1), not clipped,
             and a dict with ``x1``, ``x2`` (N, H, W, K), ``I1``, ``I2`` and ``lzsc_x1``, ``lzsc_x2``
-            (what each :class:`~fnet_jax.lzsc.LZSC` returns beside its code).
+            (the intermediates of each :class:`~fnet_jax.lzsc.LZSC`).
 
         Raises:
-            ValueError: a setting or the shape or type of ``If`` is wrong; the message says which.
+            ValueError: a setting, or the shape or type of ``If``, is wrong.
         """
         check_images(expected_channels=1, If=If)
         x1, lzsc_x1 = self.lzsc_x1(If, mask=mask)

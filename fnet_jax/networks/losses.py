@@ -1,9 +1,9 @@
-"""What the two stages of training minimize: eq. 25 (stage I) and eq. 26 (stage II).
+"""The losses of the two training stages: eq. 25 (stage I) and eq. 26 (stage II).
 
-Images are (N, H, W, 1), values in about [0, 1]. Each loss returns ``(total, terms)``: the terms,
-with their weights, sum to the total. ``axis_name`` names a mapped axis (``jax.pmap``) over which a
-batch is spread: the losses are then those of this device's part, and their mean over the axis is
-the loss of the whole batch.
+Images are (N, H, W, 1), values in about [0, 1]; I1 is the visible, CT, PET or SPECT image, I2 the
+infrared, near-infrared or MRI image. Each loss returns ``(total, terms)``; the weighted terms sum
+to the total. ``axis_name`` names a mapped axis (``jax.pmap``) over which a batch is split: the
+losses are then those of this device's part, and their mean over the axis is the loss of the batch.
 """
 
 import functools
@@ -25,19 +25,11 @@ Terms = dict[str, jax.Array]
 def stage1(
     I1: jax.Array, I2: jax.Array, I1_again: jax.Array, I2_again: jax.Array
 ) -> tuple[jax.Array, Terms]:
-    """How well IFNet gets the sources back from the fused images (eq. 25).
+    """How well IFNet recovers the sources from the fused images (eq. 25).
 
-    Σᵢ mean |Iᵢ′ − Iᵢ| + mean |∇Iᵢ′ − ∇Iᵢ|, with ∇ of :func:`sobel`.
-
-    Args:
-        I1: visible, CT, PET or SPECT images, shape (N, H, W, 1), values in [0, 1].
-        I2: infrared, near-infrared or MRI images, the same shape.
-        I1_again: I1′, what IFNet makes of the fused images, the same shape.
-        I2_again: I2′, likewise.
-
-    Returns:
-        The total, a scalar, and ``I1_intensity``, ``I1_gradient``, ``I2_intensity``,
-        ``I2_gradient``.
+    Σᵢ mean |Iᵢ′ − Iᵢ| + mean |∇Iᵢ′ − ∇Iᵢ|, with ∇ of :func:`sobel` and Iᵢ′ (``I1_again``,
+    ``I2_again``) the outputs of IFNet. Terms: ``I1_intensity``, ``I1_gradient``, ``I2_intensity``,
+    ``I2_gradient``.
     """
     terms = {
         "I1_intensity": jnp.mean(jnp.abs(I1_again - I1)),
@@ -60,20 +52,18 @@ def stage2(
 
     20 mean |If − max(I1, I2)| + 20 mean |g(If) − max(g(I1), g(I2))|
     + 15 (1 − w1 ssim(I1, If) − w2 ssim(I2, If)), with g of :func:`edges` and wᵢ the share of g(Iᵢ)
-    in the edges of both sources over the batch. Where no source has an edge, w1 = w2 = ½.
+    in the edges of both sources over the batch; w1 = w2 = ½ where no source has an edge.
+    Terms: ``intensity``, ``gradient``, ``ssim``.
 
     Args:
-        If: fused images, shape (N, H, W, 1), values in about [0, 1].
-        I1: visible, CT, PET or SPECT images, the same shape, values in [0, 1].
-        I2: infrared, near-infrared or MRI images, the same shape, values in [0, 1].
+        If: fused images.
+        I1: sources, the same shape.
+        I2: sources, the same shape.
         without: names of terms to leave out (AE13 to AE15 of Table III).
-        axis_name: mapped axis over which the batch is spread, for wᵢ; None if it is not.
-
-    Returns:
-        The total, a scalar, and ``intensity``, ``gradient`` and ``ssim``.
+        axis_name: mapped axis over which the batch is split, for wᵢ; None if there is none.
 
     Raises:
-        ValueError: there is no such term to leave out.
+        ValueError: ``without`` names an unknown term.
     """
     edges1, edges2 = edges(I1), edges(I2)
     strength = jnp.stack([jnp.mean(edges1), jnp.mean(edges2)])
@@ -89,33 +79,22 @@ def stage2(
         "ssim": SSIM_WEIGHT * (1 - similarity),
     }
     if not terms.keys() >= set(without):
-        raise ValueError(f"without {', '.join(without)}: the terms are {', '.join(terms)}")
+        raise ValueError(f"unknown term in {', '.join(without)}: use some of {', '.join(terms)}")
     terms = {name: term for name, term in terms.items() if name not in without}
     return sum(terms.values(), jnp.zeros((), If.dtype)), terms
 
 
 def sobel(images: jax.Array) -> jax.Array:
-    """∇ of eq. 25: the Sobel derivatives in x and y per pixel, the border pixels repeated.
+    """∇ of eq. 25: Sobel's ∂x and ∂y as channels (N, H, W, 2).
 
-    Args:
-        images: shape (N, H, W, 1).
-
-    Returns:
-        Array (N, H, W, 2): ∂x and ∂y, the Sobel kernels divided by 8.
+    Kernels are divided by 8; border pixels are repeated.
     """
     x, y = _sobel(images, border="edge")
     return jnp.concatenate([x, y], axis=3) / 8
 
 
 def edges(images: jax.Array) -> jax.Array:
-    """The edge strength g = |Sobel_x| + |Sobel_y| of eq. 26, with zeros outside the images.
-
-    Args:
-        images: shape (N, H, W, 1).
-
-    Returns:
-        Array (N, H, W, 1), the Sobel kernels not scaled.
-    """
+    """Edge strength g = |Sobel_x| + |Sobel_y| of eq. 26; kernels not scaled, zeros outside."""
     x, y = _sobel(images, border="constant")
     return jnp.abs(x) + jnp.abs(y)
 
@@ -125,13 +104,6 @@ def ssim(one: jax.Array, other: jax.Array) -> jax.Array:
 
     Windows are 11×11 Gaussians of σ = 1.5 pixels with zeros outside the images; C1 = 0.01²,
     C2 = 0.03²; variances are those of the window's distribution (no n − 1).
-
-    Args:
-        one: shape (N, H, W, 1).
-        other: the same shape.
-
-    Returns:
-        A scalar of at most 1, which is reached where the images are equal.
     """
     products = [one, other, one * one, other * other, one * other]
     mu1, mu2, square1, square2, product = jnp.split(
@@ -151,7 +123,7 @@ def _gaussian() -> np.ndarray:
 
 
 def _sobel(images: jax.Array, *, border: str) -> tuple[jax.Array, jax.Array]:
-    """The Sobel derivatives in x and y, with the border that ``jnp.pad`` calls by that name."""
+    """The Sobel derivatives in x and y; ``border`` is a mode of ``jnp.pad``."""
     padded = jnp.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode=border)
     difference, smooth = np.array([-1.0, 0.0, 1.0]), np.array([1.0, 2.0, 1.0])
     height, width = images.shape[1:3]
@@ -167,11 +139,10 @@ def _separable(images: jax.Array, column: np.ndarray, row: np.ndarray) -> jax.Ar
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
 def _correlate(images: jax.Array, column: tuple[float, ...], row: tuple[float, ...]) -> jax.Array:
-    """As sums of shifted images.
+    """Computes the correlation as sums of shifted images.
 
-    For kernels this short, XLA on a CPU fuses them, where its convolution of one channel with one
-    is slow. Its gradient is a correlation too, with the kernels turned around; without being told,
-    JAX makes an image of each shift.
+    XLA on a CPU fuses these for short kernels, and its one-channel convolution is slow. The
+    gradient is a correlation with reversed kernels; JAX's own would store an image per shift.
     """
     for axis, taps in ((1, column), (2, row)):
         reach, length = len(taps) // 2, images.shape[axis]

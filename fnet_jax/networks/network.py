@@ -1,4 +1,4 @@
-"""What FNet and IFNet have in common: the sparse coders that they are made of."""
+"""The parts that FNet and IFNet share: their sparse coders and decoders."""
 
 import dataclasses
 import math
@@ -22,11 +22,11 @@ BLOCKS: dict[str, type[LZSC] | type[LCSC]] = {"lzsc": LZSC, "lcsc": LCSC}
 
 
 class Decoder(NamedTuple):
-    """Filters that make one image of the features of a code.
+    """Filters that decode a code to one image.
 
     Attributes:
-        code: the code that they read.
-        share: how much of the image that was coded they give back in a tied start.
+        code: name of the code.
+        share: share of the coded image that they return in a tied start.
     """
 
     code: str
@@ -34,17 +34,17 @@ class Decoder(NamedTuple):
 
 
 class Network(Unrolled):
-    """A network of sparse coders that have one setting.
+    """A network of sparse coders with common settings.
 
-    Its parameters are ``lzsc_<code>``, those of a block, for each code, and the filters of each
-    decoder by its name, shape (size, size, K, 1).
+    Its parameters are those of a block, ``lzsc_<code>``, for each code, and the filters of each
+    decoder by name, shape (size, size, K, 1).
 
     Attributes:
         block: ``"lzsc"`` (:class:`~fnet_jax.lzsc.LZSC`) or ``"lcsc"``
-            (:class:`~fnet_jax.lzsc.LCSC`). Parameters and intermediates are named ``lzsc_…`` in
+            (:class:`~fnet_jax.lzsc.LCSC`); parameters and intermediates are named ``lzsc_…`` in
             either case.
-        CODES: number of channels that each code is found in, by its name.
-        DECODERS: by the name of their filters.
+        CODES: number of input channels of each code, by name.
+        DECODERS: decoders by name of their filters.
     """
 
     block: str = "lzsc"
@@ -54,7 +54,7 @@ class Network(Unrolled):
 
     @nn.nowrap
     def check(self) -> None:
-        """Raises ValueError, naming the setting, unless all have their type and range."""
+        """Raises ValueError, naming the setting, if one has a wrong type or range."""
         if not isinstance(self.block, str) or self.block not in BLOCKS:
             raise ValueError(f"unknown block {self.block!r}: use {' or '.join(map(repr, BLOCKS))}")
         self.coder(parent=None).check()
@@ -76,16 +76,16 @@ class Network(Unrolled):
 
     @nn.nowrap
     def products(self) -> int:
-        """Products of a filter weight and a pixel that the network needs for each pixel."""
+        """Multiplications of a filter weight and a value that the network needs per pixel."""
         coder = self.coder()
         decoders = len(self.DECODERS) * math.prod(coder.down_shape(1))
         return decoders + sum(coder.products(channels) for channels in self.CODES.values())
 
     @nn.nowrap
     def tied(self, dictionaries: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """Parameters in which each code has one dictionary, whose adjoint decodes it.
+        """Parameters in which each code has one dictionary and is decoded by its adjoint.
 
-        A decoder of a code that was found in several images gives their sum.
+        A decoder of a code that was found in several images returns their sum.
 
         Args:
             dictionaries: by code, shape (size, size, C, K).
@@ -104,14 +104,9 @@ class Network(Unrolled):
 
     @nn.nowrap
     def dictionaries(self, params: Any, code: str) -> dict[str, np.ndarray]:
-        """The filters of a code, by the paper's names, each of shape (K, C, size, size).
+        """The filters of a code by the paper's names, each (K, C, size, size).
 
-        Args:
-            params: of the network, ``{"params": …}``.
-            code: one of :attr:`CODES`.
-
-        Returns:
-            Those of its block (W_eᵏ, W_dᵏ), and its decoders, named without the code (D, G).
+        These are W_eᵏ and W_dᵏ of its block, and its decoders, named without the code (D, G).
         """
         p = params["params"]
         found = self.coder().dictionaries(p[self.block_name(code)])
@@ -123,13 +118,9 @@ class Network(Unrolled):
 
     @nn.nowrap
     def prepared(self, params: Any) -> dict[str, Any]:
-        """Parameters, with what the compiled engine computes of them in a collection of its own.
+        """Adds what the compiled engine precomputes from NumPy parameters ``{"params": …}``.
 
-        Args:
-            params: of the network, ``{"params": …}``, of NumPy.
-
-        Returns:
-            ``{"params": …, "native": …}``, for ``engine="native"``.
+        Returns ``{"params": …, "native": …}``, for ``engine="native"``.
         """
         p, coder, found = params["params"], self.coder(parent=None), {}
         assert isinstance(coder, LZSC)
@@ -150,21 +141,10 @@ class Network(Unrolled):
         engine: str,
         after: jax.Array | None = None,
     ) -> tuple[jax.Array, Intermediates]:
-        """Codes images, and decodes the code.
+        """Codes images ``e`` (N, H, W, C) and decodes the code with the decoders ``names``.
 
-        Args:
-            block: the sparse coder of the code.
-            code: one of :attr:`CODES`.
-            e: images (N, H, W, C).
-            *names: of the decoders. They read the same features: one correlation.
-            mask: as for the network.
-            theta_scale: as for the network.
-            engine: one of :data:`~fnet_jax.runtime.engines.ENGINES`.
-            after: as for :func:`fnet_jax.sparse_coding.native.coding.drawn`.
-
-        Returns:
-            An image for each decoder, as channels (N, H, W, O), and with XLA the code by its name
-            and what its block returned beside it.
+        The decoders read the same features, so they are one correlation. Returns an image for each
+        decoder, as channels, and with XLA the code and the intermediates of its block.
         """
         how: dict[str, Any] = {"mask": mask, "theta_scale": theta_scale}
         name = self.block_name(code)
@@ -178,6 +158,6 @@ class Network(Unrolled):
 
     @nn.nowrap
     def _decoders(self) -> dict[str, jax.Array]:
-        """Makes the decoders' parameters; to be called once, in ``setup``."""
+        """Creates the decoders' parameters; call once, in ``setup``."""
         shape = self.coder(parent=None).down_shape(1)
         return {name: self.param(name, xavier, shape) for name in self.DECODERS}

@@ -1,6 +1,6 @@
-"""Sizes of FNet by name: the paper's, and small ones, each with weights of its own.
+"""Sizes of FNet by name: the paper's and small ones, each with its own weights.
 
-What the small ones keep and lose, and how they were chosen: ``docs/sizes.md``.
+``docs/sizes.md`` states what the small ones keep and lose, and how they were chosen.
 """
 
 from dataclasses import asdict, dataclass
@@ -14,10 +14,10 @@ class Size:
     """The settings that decide what an FNet costs.
 
     Attributes:
-        features: feature maps K.
+        features: number K of feature maps.
         kernel_size: side of the filters in pixels.
-        iterations: N of a block.
-        keeps: what it costs and keeps, for ``--help``.
+        iterations: number N of iterations of a block.
+        keeps: cost and quality, for ``--help``.
     """
 
     features: int
@@ -27,19 +27,19 @@ class Size:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """As :meth:`fnet_jax.FNet.of` takes them."""
+        """The settings as :meth:`fnet_jax.FNet.of` takes them."""
         return {name: value for name, value in asdict(self).items() if name != "keeps"}
 
 
 SIZES = {
     BASE: Size(64, 9, 4, "the paper's"),
-    "xs": Size(24, 3, 3, "1/32 of the operations, 1.019 of the authors' means of Table I"),
+    "xs": Size(24, 3, 3, "1/32 of the operations, 1.019 times the authors' means of Table I"),
     "xxs": Size(11, 3, 2, "1/103, 1.026"),
     "xxxs": Size(5, 3, 1, "1/444, 0.994"),
 }
 
 
 def listed() -> str:
-    """All sizes with what they keep and lose, in a line."""
+    """All sizes with their cost and quality, in one line."""
     kept = "; ".join(f"{name}: {size.keeps}" for name, size in SIZES.items())
-    return f"{kept}; small ones lose texture of the darker image"
+    return f"{kept}; the small ones lose texture of the darker image"

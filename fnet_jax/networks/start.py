@@ -1,4 +1,4 @@
-"""Parameters to start training from: ``tied`` and the paper's ``xavier``."""
+"""Initial parameters for training: ``tied`` and the paper's ``xavier``."""
 
 import math
 from typing import Any
@@ -20,22 +20,22 @@ def initial_params(network: Network, seed: int, *, method: str = "tied") -> dict
 
     ``"tied"`` makes each block an accelerated iterative thresholding for one dictionary (eq. 4 with
     its gradient written out): W_e = W_u = W'_u = W of operator norm 1, and W_d = W'_d its adjoint,
-    which keeps I − W_u W_d from expanding. Decoders are the adjoint too: FNet starts by averaging
+    so that I − W_u W_d does not expand. Decoders are the adjoint too: FNet starts by averaging
     its sources, IFNet by returning the fused image twice.
 
-    In both, θᵏ and ρᵏ start at w_θ = −0.5, b_θ = −2, w_ρ = 0.5, b_ρ = 0 (eq. 21), and θ of an LCSC
-    block at 0.018.
+    In both, the schedule starts at w_θ = −0.5, b_θ = −2, w_ρ = 0.5, b_ρ = 0 (eq. 21), and θ of an
+    LCSC block at 0.018.
 
     Args:
         network: FNet or IFNet.
-        seed: decides all that is random.
+        seed: seed of all random numbers.
         method: ``"tied"`` or ``"xavier"``.
 
     Returns:
-        ``{"params": …}``, NumPy arrays in float32, nested as those of ``network.init``.
+        ``{"params": …}``, float32 NumPy arrays nested as those of ``network.init``.
 
     Raises:
-        ValueError: the method is neither.
+        ValueError: unknown method.
     """
     if method not in METHODS:
         raise ValueError(f"unknown initialization {method!r}: use one of {', '.join(METHODS)}")
@@ -50,7 +50,7 @@ def initial_params(network: Network, seed: int, *, method: str = "tied") -> dict
 
 
 def _xavier(shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray | None:
-    """Filters of Xavier's uniform distribution; None for other parameters."""
+    """Filters from Xavier's uniform distribution; None for other parameters."""
     if len(shape) < 4:
         return None
     size, _, inputs, outputs = shape
@@ -59,14 +59,9 @@ def _xavier(shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray |
 
 
 def dictionary(random: np.random.Generator, shape: tuple[int, int, int, int]) -> np.ndarray:
-    """Filters of a tied start: orthogonal atoms of random directions, scaled to operator norm 1.
+    """Filters of a tied start, of ``shape`` (size, size, C, K) and operator norm 1.
 
-    Args:
-        random: decides the directions.
-        shape: (size, size, C, K).
-
-    Returns:
-        Array of that shape. Where K is more than size²·C, the rows of atoms are orthogonal.
+    Atoms are orthogonal, with random directions; where K > size²·C, the rows of atoms are.
     """
     size, _, channels, features = shape
     pixels = size * size * channels

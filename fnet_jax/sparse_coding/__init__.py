@@ -1,1 +1,1 @@
-"""Sparse coding, usable alone: thresholds, the LZSC and LCSC blocks, and the classical solvers."""
+"""Sparse coding that is usable alone: thresholds, the LZSC and LCSC blocks, classical solvers."""

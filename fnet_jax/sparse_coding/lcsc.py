@@ -1,8 +1,8 @@
-"""The learned ℓ1 sparse-coding block (LCSC) of Sreter and Giryes, which LZSC is compared with.
+"""The learned ℓ1 sparse-coding block (LCSC) of Sreter and Giryes, the baseline of LZSC.
 
 H. Sreter and R. Giryes, "Learned convolutional sparse coding", ICASSP 2018: iterative shrinkage
 thresholding (ISTA) for argmin_u ½‖e − D(u)‖² + λ‖u‖₁ with learned filters, the same in each
-iteration. Table III of the paper has it as AE1. Arrays are NHWC.
+iteration. It is AE1 of the paper's Table III. Arrays are NHWC.
 """
 
 import jax
@@ -21,7 +21,7 @@ from fnet_jax.sparse_coding.unrolled import (
 )
 
 START = -4.0
-"""What the free parameter of each threshold is before training: θ = 0.018, as LZSC's fourth."""
+"""Free parameter of each threshold before training: θ = 0.018, like the fourth of LZSC."""
 
 
 class LCSC(Coder):
@@ -31,8 +31,8 @@ class LCSC(Coder):
     - ``uᵏ = S_θ(uᵏ⁻¹ + W_e(e − W_d uᵏ⁻¹))``, k = 1…N
 
     Parameters: ``W_e`` (size, size, C, K), ``W_d`` (size, size, K, C), and ``free_theta`` (K,) with
-    θ = softplus(free_theta). What the published block leaves open was chosen so that N means the
-    same as in :class:`~fnet_jax.lzsc.LZSC`: N + 1 thresholds.
+    θ = softplus(free_theta). Where the publication leaves details open, N means the same as in
+    :class:`~fnet_jax.lzsc.LZSC`: N + 1 thresholds.
     """
 
     threshold: str = "soft"
@@ -41,7 +41,7 @@ class LCSC(Coder):
 
     @nn.nowrap
     def check(self) -> None:
-        """Raises ValueError, naming the setting, if one of them makes no such block."""
+        """Raises ValueError, naming the setting, if the block cannot have it."""
         super().check()
         if not self.shared or self.momentum != "none":
             raise ValueError(
@@ -51,7 +51,7 @@ class LCSC(Coder):
 
     @nn.nowrap
     def filters(self, channels: int) -> dict[str, Filters]:
-        """The filters by name, for images of so many channels, in the order of their creation."""
+        """The filters by name, for images of ``channels`` channels, in order of creation."""
         N = self.iterations
         return {
             "W_e": Filters(self.up_shape(channels), leads=True, k=None, times=N + 1),
@@ -65,7 +65,7 @@ class LCSC(Coder):
 
     @nn.nowrap
     def course(self, found: Intermediates) -> tuple[np.ndarray, np.ndarray]:
-        """The mean θ of the features for all k = 0…N, and no ρ: 0; each (N + 1,)."""
+        """θ for k = 0…N, the mean over the features, and ρ, which is 0; each (N + 1,)."""
         k = np.zeros(self.iterations + 1, np.float32)
         return found["theta"].mean() + k, k
 
@@ -79,19 +79,12 @@ class LCSC(Coder):
     ) -> tuple[jax.Array, Intermediates]:
         """Codes a batch of images.
 
-        Args:
-            e: images, shape (N, H, W, C), floating point, values in about [0, 1].
-            mask: 1 inside and 0 outside the true images, shape broadcastable to (N, H, W, 1), if
-                they are smaller than the arrays; None if they fill them.
-            theta_scale: what every threshold is multiplied with, at least 0.
+        Arguments and errors are those of :meth:`fnet_jax.lzsc.LZSC.__call__`.
 
         Returns:
             ``(u, intermediates)``: the code uᴺ, shape (N, H, W, K), and a dict with
-            ``u`` (tuple of u⁰…uᴺ), ``before_threshold`` (tuple of what each was thresholded from)
+            ``u`` (tuple of u⁰…uᴺ), ``before_threshold`` (tuple of the inputs of the thresholds)
             and ``theta`` (θ of each feature, shape (K,)).
-
-        Raises:
-            ValueError: a setting or the shape or type of ``e`` is wrong; the message says which.
         """
         self.check()
         check_images(e=e)

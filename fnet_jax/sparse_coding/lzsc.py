@@ -5,7 +5,7 @@ iterative hard thresholding for the convolutional sparse-coding problem (eq. 4)
 
     argmin_u ½‖e − D(u)‖² + λ‖u‖₀
 
-with weights, threshold θᵏ and momentum ρᵏ of its own for each step (eqs. 20, 21):
+where each step has its own weights, threshold θᵏ and momentum ρᵏ (eqs. 20, 21):
 
     u⁰ = T_θ⁰(W_e⁰ e)
     u¹ = T_θ¹((1 + ρ¹)(u⁰ − W_u¹ W_d¹ u⁰) + W_e¹ e)
@@ -41,17 +41,17 @@ SCHEDULE_START = {
     "w_rho": inverse_softplus(0.5),
     "b_rho": 0.0,
 }
-"""What the free parameters of the schedule are before training, by name: slopes ∓0.5."""
+"""Free parameters of the schedule before training, by name: slopes ∓0.5."""
 
 
 class LZSC(Coder):
     """A learned sparse coder: images ``e`` to feature maps ``u``.
 
-    How many features are exactly 0 depends on the threshold: below θ, the hard and the soft one
-    make zeros, the sigmoidal one makes small values. A sparse-coding experiment: images are made of
-    few random atoms, coded, and decoded by one more correlation; both are learned from the squared
-    error and the ℓ1 norm of the code. It prints the share of the images' variance that is missed
-    and the share of the code that is not zero::
+    Below θ, the hard and soft thresholds give exact zeros, the sigmoidal one small values.
+
+    Example: images made of a few random atoms are coded, and decoded by one more correlation. Both
+    are learned from the squared error and the ℓ1 norm of the code. It prints the share of the
+    images' variance that is missed and the share of the code that is not zero::
 
         import jax, jax.numpy as jnp
         from fnet_jax.lzsc import LZSC, correlate
@@ -72,12 +72,12 @@ class LZSC(Coder):
     Parameters, for k = 0…N and C input channels: ``W_e_k`` (k ≥ 0), ``W_d_k``, ``W_u_k`` (k ≥ 1),
     ``W_d_prime_k``, ``W_u_prime_k`` (k ≥ 2), and the scalars ``w_theta``, ``b_theta``, ``w_rho``,
     ``b_rho`` of :func:`~fnet_jax.lzsc.schedule`. With ``shared``, filters are named without k.
-    Nesterov's momentum alone has the primed ones, and without momentum there is no ρ.
+    Only Nesterov's momentum has the primed ones; without momentum there is no ρ.
     """
 
     @nn.nowrap
     def filters(self, channels: int) -> dict[str, Filters]:
-        """The filters by name, for images of so many channels, in the order of their creation."""
+        """The filters by name, for images of ``channels`` channels, in order of creation."""
         up, down, N = self.up_shape(channels), self.down_shape(channels), self.iterations
         first_primed = 2 if self.momentum == "nesterov" else N + 1
         banks = {}
@@ -100,7 +100,7 @@ class LZSC(Coder):
 
     @nn.nowrap
     def free(self) -> dict[str, np.ndarray]:
-        """The free parameters of the schedule; without momentum, those of θ alone."""
+        """The free parameters of the schedule; without momentum, only those of θ."""
         learned = [n for n in SCHEDULE_START if self.momentum != "none" or "theta" in n]
         return {name: np.array(SCHEDULE_START[name], np.float32) for name in learned}
 
@@ -116,17 +116,17 @@ class LZSC(Coder):
 
         Args:
             e: images, shape (N, H, W, C), floating point, values in about [0, 1].
-            mask: 1 inside and 0 outside the true images, shape broadcastable to (N, H, W, 1), if
-                they are smaller than the arrays; None if they fill them.
-            theta_scale: multiplies every θᵏ, scalar ≥ 0.
+            mask: 1 inside the true images and 0 outside, shape broadcastable to (N, H, W, 1), where
+                the images are smaller than the arrays; None if they fill the arrays.
+            theta_scale: factor ≥ 0 on every θᵏ, scalar.
 
         Returns:
             ``(u, intermediates)``: the code uᴺ, shape (N, H, W, K), and a dict with
-            ``u`` (tuple of u⁰…uᴺ), ``before_threshold`` (tuple of what each was thresholded from),
-            ``theta`` and ``rho`` (θᵏ, scaled, and ρᵏ for k = 0…N, shape (N + 1,)).
+            ``u`` (tuple of u⁰…uᴺ), ``before_threshold`` (tuple of the inputs of the thresholds),
+            ``theta`` and ``rho`` (scaled θᵏ, and ρᵏ, for k = 0…N, shape (N + 1,)).
 
         Raises:
-            ValueError: a setting or the shape or type of ``e`` is wrong; the message says which.
+            ValueError: a setting, or the shape or type of ``e``, is wrong.
         """
         self.check()
         check_images(e=e)
@@ -137,8 +137,8 @@ class LZSC(Coder):
         theta = theta_scale * theta
         threshold = thresholds.make(self.threshold, alpha=self.alpha, gamma=self.gamma)
 
-        # The mask goes before the threshold, which keeps zeros. After it, XLA on a CPU cannot fuse
-        # the sums of one iteration and keeps those of all: three times the memory.
+        # The mask comes before the threshold, which keeps zeros. Were it after, XLA on a CPU could
+        # not fuse the sums of an iteration and would keep those of all: three times the memory.
         e = keep_inside(e, mask)
         before = [keep_inside(correlate(e, filters[self.parameter("W_e", 0)]), mask)]
         u = [threshold(before[0], theta[0])]
@@ -178,27 +178,26 @@ class LZSC(Coder):
 
     @nn.nowrap
     def readers(self, filters: Mapping[str, Any], k: int) -> list[Any]:
-        """Of filters by name, W_dᵏ⁺¹ and, where there are any, W'_dᵏ⁺², which read uᵏ; k < N."""
+        """The filters that read uᵏ, k < N: W_dᵏ⁺¹ and, if it exists, W'_dᵏ⁺²."""
         again = self.momentum == "nesterov" and k + 1 < self.iterations
         names = [("W_d", k + 1), *([("W_d_prime", k + 2)] if again else [])]
         return [filters[self.parameter(*name)] for name in names]
 
     @nn.nowrap
     def leaders(self, filters: Mapping[str, Any], k: int) -> list[Any]:
-        """Of filters by name, those that lead to uᵏ: W_uᵏ (k ≥ 1), W_eᵏ, and W'_uᵏ if there is."""
+        """The filters that lead to uᵏ: W_uᵏ (k ≥ 1), W_eᵏ and, if it exists, W'_uᵏ."""
         primed = self.momentum == "nesterov" and k > 1
         names = [*(["W_u"] if k else []), "W_e", *(["W_u_prime"] if primed else [])]
         return [filters[self.parameter(name, k)] for name in names]
 
     def _schedule(self) -> tuple[jax.Array, jax.Array]:
-        """θᵏ and ρᵏ of the block's own scalars."""
-        # Of the type of the values, which is float32 whatever JAX_ENABLE_X64 says.
+        # The type is that of the values: float32, whatever JAX_ENABLE_X64 is.
         free = {n: self.param(n, lambda _, x=x: jnp.asarray(x)) for n, x in self.free().items()}
         return self.schedule_of(free)
 
     @nn.nowrap
     def schedule_of(self, params: Mapping[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        """θᵏ and ρᵏ for k = 0…N of parameters by name; without momentum, ρᵏ is 0."""
+        """θᵏ and ρᵏ for k = 0…N from parameters by name; without momentum, ρᵏ is 0."""
         free = {name: params[name] for name in self.free()}
         theta, rho = schedule(**(SCHEDULE_START | free), iterations=self.iterations)
         return theta, rho if self.momentum != "none" else jnp.zeros_like(rho)

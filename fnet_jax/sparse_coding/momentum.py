@@ -9,7 +9,7 @@ before u, the kinds are:
 - ``"quasi-hyperbolic"`` (Ma and Yarats, 2019): u − (1 − ν)∇(u) − ν g with the average of gradients
   g = ρ g' + (1 − ρ)∇(u) and the ν = 0.7 that they recommend.
 
-The paper's Table III compares them (AE4 to AE6); how exactly, its text does not state.
+The paper's Table III compares them (AE4 to AE6) without giving their equations.
 Arrays are NHWC: u of shape (N, H, W, K), e and d = W_d u of shape (N, H, W, C), the filters W_u and
 W_e of shape (size, size, C, K), ρ a scalar.
 """
@@ -22,20 +22,20 @@ import jax.numpy as jnp
 from fnet_jax.sparse_coding.correlation import correlate
 
 KINDS = ("nesterov", "none", "polyak", "quasi-hyperbolic")
-LINEAR = KINDS[:3]  # whose iterations are a :class:`Step`
+LINEAR = KINDS[:3]  # their iterations are a :class:`Step`
 NU = 0.7  # ν of quasi-hyperbolic momentum
 
 
 class Step(NamedTuple):
     """An iteration as ``of_u · u + of_before · u' + Σ of_images[i] · correlate(images[i], W[i])``.
 
-    The images are d = W_d u, e and d' = W'_d u', the last only where there are filters W'_u for it,
-    and the filters W are W_u, W_e and W'_u. All weights are scalars.
+    The images are d = W_d u, e and d' = W'_d u'; the filters W are W_u, W_e and W'_u. The third of
+    each is there only with W'_u. All weights are scalars.
 
     Attributes:
-        of_images: for each of the two or three images.
-        of_u: of u = uᵏ⁻¹.
-        of_before: of u' = uᵏ⁻²; None where that has no part.
+        of_images: weights of the two or three images.
+        of_u: weight of u = uᵏ⁻¹.
+        of_before: weight of u' = uᵏ⁻²; None if it is not used.
     """
 
     of_images: tuple[jax.Array | float, ...]
@@ -44,7 +44,7 @@ class Step(NamedTuple):
 
 
 def step(kind: str, rho: jax.Array, k: int) -> Step:
-    """Iteration k ≥ 1 with one of the kinds :data:`LINEAR`, given ρᵏ."""
+    """The weights of iteration k ≥ 1 with momentum of a :data:`LINEAR` kind, given ρᵏ."""
     if kind != "nesterov":
         return Step((-1.0, 1.0), 1 + rho, None if kind == "none" or k == 1 else -rho)
     if k == 1:
@@ -63,17 +63,8 @@ def quasi_hyperbolic(
 ) -> tuple[jax.Array, jax.Array]:
     """``u − (1 − ν)∇ − ν g`` with ``g = ρ g' + (1 − ρ)∇`` and ``∇ = W_u d − W_e e``, d = W_d u.
 
-    Args:
-        u: uᵏ⁻¹.
-        e: what is coded.
-        W_u: filters of W_uᵏ.
-        W_e: filters of W_eᵏ.
-        rho: ρᵏ.
-        down: d = W_dᵏ uᵏ⁻¹.
-        average: g' of the iteration before; None at k = 1, where it is 0.
-
-    Returns:
-        The values before the threshold and g, each of shape (N, H, W, K).
+    ``average`` is g' of the previous iteration, None at k = 1, where it is 0. Returns the values
+    before the threshold and g, each (N, H, W, K).
     """
     inputs, filters = jnp.concatenate([down, e], axis=3), jnp.concatenate([W_u, -W_e], axis=2)
     gradient = correlate(inputs, filters)

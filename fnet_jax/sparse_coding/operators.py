@@ -1,4 +1,4 @@
-"""Banks of filters as linear operators on images: their adjoint and their norm."""
+"""Filter banks as linear operators on images: their adjoint and their norm."""
 
 import math
 from typing import TypeVar
@@ -13,33 +13,32 @@ MIN_GRID, MAX_GRID = 64, 512  # frequencies in each direction, for the norm
 
 
 def adjoint(kernel: Kernel) -> Kernel:
-    """The filters A of the adjoint map: ⟨correlate(x, kernel), y⟩ = ⟨x, correlate(y, A)⟩.
+    """The filters A of the adjoint: ⟨correlate(x, kernel), y⟩ = ⟨x, correlate(y, A)⟩.
 
     Args:
         kernel: shape (size, size, C, O).
 
     Returns:
-        Array (size, size, O, C): turned by half a turn, inputs and outputs exchanged.
+        Array (size, size, O, C): rotated by half a turn, inputs and outputs exchanged.
     """
     return kernel[::-1, ::-1].swapaxes(2, 3)
 
 
 def operator_norm(kernel: Kernel, *, side: int | None = None) -> Kernel:
-    """Largest factor by which correlating with ``kernel`` lengthens images.
+    """Largest factor by which correlation with ``kernel`` increases the norm of images.
 
-    The largest singular value of the filters' transfer function (C×O), over a grid of n frequencies
-    in each direction. Without zeros outside, on a torus, it is the norm for images of n×n pixels.
-    Images of up to n + 1 − size pixels a side, with zeros outside, are part of such a torus, and
-    none passes it. Where n would be above both 512 and twice the size, it is the larger of these,
-    and the largest value of the grid is divided by cos(π(size − 1) / n), which no value between the
-    points of the grid exceeds: its square is a trigonometric polynomial of degree size − 1 in each
-    direction.
+    This is the largest singular value of the filters' transfer function (C×O) over a grid of n
+    frequencies per direction. On a torus of n×n pixels it is the norm itself. Images with zeros
+    outside and sides of up to n + 1 − size pixels are part of such a torus, so none exceeds it.
+    n is at most 512 or twice the size, whichever is larger; where more would be needed, the largest
+    value of the grid is divided by cos(π(size − 1) / n), which bounds the values between grid
+    points: the square is a trigonometric polynomial of degree size − 1 in each direction.
 
     Args:
-        kernel: shape (size, size, C, O), NumPy's or JAX's, inside ``jax.jit`` too.
-        side: the larger side of the images, in pixels, that are not lengthened by more; None for
-            n = 64 or twice the size, which large images pass by the fineness of the grid: by up to
-            2 % for 9×9 random filters, by more for larger ones.
+        kernel: shape (size, size, C, O), NumPy or JAX array; works inside ``jax.jit``.
+        side: larger side in pixels of the images for which the result is a bound. None takes
+            n = 64 or twice the size; large images can exceed that by the spacing of the grid: by up
+            to 2 % for 9×9 random filters, by more for larger ones.
 
     Returns:
         A scalar, of the same library as ``kernel``.
@@ -52,6 +51,6 @@ def operator_norm(kernel: Kernel, *, side: int | None = None) -> Kernel:
     transfer = xp.fft.fft2(kernel, s=(grid, grid), axes=(0, 1))
     if kernel.shape[2] < kernel.shape[3]:
         transfer = transfer.swapaxes(2, 3)
-    gram = transfer.conj().swapaxes(2, 3) @ transfer  # as small as can be: faster than the SVD
+    gram = transfer.conj().swapaxes(2, 3) @ transfer  # the smaller one: faster than the SVD
     largest = xp.sqrt(xp.linalg.eigvalsh(gram)[..., -1].max())
     return largest if grid == whole else largest / math.cos(math.pi * (size - 1) / grid)

@@ -1,14 +1,14 @@
 """Classical solvers of convolutional sparse coding, beside the learned block (``fnet_jax.lzsc``).
 
-Each codes a batch of images e with known decoder filters D, where (D u) is ``correlate(u, D)`` with
-zeros outside the image. :func:`iht`, :func:`normalised_iht` and :func:`accelerated_iht` go down
+Each codes a batch of images e with known decoder filters D, where D u is ``correlate(u, D)`` with
+zeros outside the image. :func:`iht`, :func:`normalised_iht` and :func:`accelerated_iht` decrease
 
     F(u) = ½‖e − D u‖² + λ‖u‖₀                                                         (eq. 4)
 
-and reach a local minimum of it; :func:`ista` and :func:`fista` find a minimum of the convex
-problem with ‖u‖₁ in place of ‖u‖₀. All start at u⁰ = 0 or at ``start``, treat each image of
-the batch as a problem of its own, and are compiled (``jax.jit``) once per shape. An iteration is
-one correlation with D and one with its adjoint Dᵀ, except in :func:`normalised_iht`.
+and reach a local minimum; :func:`ista` and :func:`fista` find a minimum of the convex problem with
+‖u‖₁ in place of ‖u‖₀. All start at u⁰ = 0 or at ``start``, treat each image of the batch as a
+separate problem, and are compiled (``jax.jit``) once per shape. An iteration is one correlation
+with D and one with its adjoint Dᵀ, except in :func:`normalised_iht`.
 
 Arrays are NHWC, floating point. λ (``penalty``) is in squared units of e for ‖u‖₀, and in those
 divided by units of u for ‖u‖₁.
@@ -27,14 +27,14 @@ from fnet_jax.sparse_coding.correlation import correlate
 from fnet_jax.sparse_coding.operators import adjoint, operator_norm
 from fnet_jax.sparse_coding.unrolled import check_images
 
-DESCENT = 0.01  # c of Blumensath & Davies (2010): how much the step stays below the largest allowed
-SHRINK = 0.5  # of the step, when it fails their test; they leave it free below 1
+DESCENT = 0.01  # c of Blumensath & Davies (2010): margin of the step below the largest allowed
+SHRINK = 0.5  # factor on a step that fails their test; they allow any factor below 1
 
 compiled = functools.partial(jax.jit, static_argnames=("iterations", "keep"))
 
 
 class Coded(NamedTuple):
-    """What a solver found.
+    """The result of a solver.
 
     Attributes:
         u: the code uᴺ, shape (N, H, W, K).
@@ -73,26 +73,26 @@ def iht(
 ) -> Coded:
     """Iterative hard thresholding (Blumensath & Davies, 2008; eq. 2).
 
-    ``uᵏ⁺¹ = H_θ(uᵏ + μ Dᵀ(e − D uᵏ))`` with θ = √(2λμ), the threshold that belongs to λ: with
-    μ ≤ 1/‖D‖² the objective never rises. (Those authors scale D to ‖D‖ < 1 and take μ = 1.)
+    ``uᵏ⁺¹ = H_θ(uᵏ + μ Dᵀ(e − D uᵏ))`` with θ = √(2λμ), the threshold that corresponds to λ. With
+    μ ≤ 1/‖D‖² the objective never rises. (The authors scale D to ‖D‖ < 1 and take μ = 1.)
 
     Args:
         e: images, shape (N, H, W, C).
         D: decoder filters, shape (size, size, K, C), size odd.
-        penalty: λ ≥ 0, scalar, or one for each image, shape (N,).
-        iterations: number of iterations N.
-        step: step size μ > 0, scalar or (N,); None is 1/‖D‖², up to which μ is safe, with
+        penalty: λ ≥ 0, scalar or one per image, shape (N,).
+        iterations: number N of iterations.
+        step: step size μ > 0, scalar or (N,); None is 1/‖D‖², the largest safe one, with
             :func:`~fnet_jax.lzsc.operator_norm` for images of this size.
         start: u⁰, shape (N, H, W, K); None is 0.
         keep: return all iterates, which take ``iterations + 1`` times the memory of u, and twice
-            that on the way.
+            that while computing.
 
     Returns:
         A :class:`Coded`.
 
     Raises:
         ValueError: the shapes or types of ``e``, ``D`` and ``start`` do not fit, or ``iterations``
-            is negative. Values are not looked at: NaN in ``e`` or λ makes the objective NaN.
+            is negative. Values are not checked: NaN in ``e`` or λ makes the objective NaN.
     """
     move = functools.partial(_proximal, power=0)
     return _solve(e, D, penalty, move, 0, iterations, step, start, keep)
@@ -109,14 +109,14 @@ def accelerated_iht(
     start: jax.Array | None = None,
     keep: bool = False,
 ) -> Coded:
-    """IHT with Nesterov's momentum, as what LZSC unrolls (eqs. 16, 17), made to descend.
+    """IHT with Nesterov's momentum, as LZSC unrolls it (eqs. 16, 17), made to descend.
 
-    A step is taken from ``v = uᵏ + ρᵏ(uᵏ − uᵏ⁻¹)`` with FISTA's ρᵏ, where LZSC learns it (eq. 21).
-    For ‖u‖₀ momentum promises nothing. "Accelerated iterative hard thresholding" (Blumensath, 2012)
-    takes a guess only if it is at least as good as a step of IHT, which costs that step. Here a
-    result counts if it does not raise the objective; else uᵏ is kept and the momentum starts again
-    (as O'Donoghue & Candès, 2015, do for convex problems), which makes the next step one of
-    :func:`iht`, which descends.
+    A step starts from ``v = uᵏ + ρᵏ(uᵏ − uᵏ⁻¹)`` with FISTA's ρᵏ, which LZSC learns (eq. 21).
+    For ‖u‖₀ momentum guarantees nothing. "Accelerated iterative hard thresholding" (Blumensath,
+    2012) accepts a guess only if it is at least as good as a step of IHT, at the cost of that step.
+    Here a result is accepted if it does not raise the objective. Otherwise uᵏ is kept and the
+    momentum restarts (as O'Donoghue & Candès, 2015, do for convex problems), so that the next step
+    is one of :func:`iht`, which descends.
 
     Arguments, result and errors are those of :func:`iht`.
     """
@@ -135,22 +135,21 @@ def normalised_iht(
     start: jax.Array | None = None,
     keep: bool = False,
 ) -> Coded:
-    """IHT with a step size that adapts (after Blumensath & Davies, 2010, "Normalised IHT").
+    """IHT with an adaptive step size (after Blumensath & Davies, 2010, "Normalised IHT").
 
-    With g = Dᵀ(e − D uᵏ), an iteration first tries the step that is best on the support Γ of uᵏ,
-    ``μ = ‖g_Γ‖² / ‖D g_Γ‖²``, which is at least 1/‖D‖². If that changes the support, and
-    ``μ > (1 − c)‖Δ‖² / ‖D Δ‖²`` for the change Δ of u, it halves μ until one of them does not hold,
-    but never below 1/‖D‖², with which an iteration is one of :func:`iht`.
+    With g = Dᵀ(e − D uᵏ), an iteration first tries the best step on the support Γ of uᵏ,
+    ``μ = ‖g_Γ‖² / ‖D g_Γ‖²``, which is at least 1/‖D‖². As long as the support changes and
+    ``μ > (1 − c)‖Δ‖² / ‖D Δ‖²`` for the change Δ of u, it halves μ, but never below 1/‖D‖², where
+    an iteration equals one of :func:`iht`. While u is 0, Γ is everything.
 
-    Those authors state it for a fixed number of nonzeros. Here it is for eq. 4, and the threshold
-    √(2λμ) moves with μ. Their test still makes the objective fall: up to a constant, what the step
-    minimizes, ``‖z − uᵏ − μg‖²/(2μ) + λ‖z‖₀``, equals F at z = uᵏ and, once the test is passed, is
-    above it at uᵏ⁺¹. On an unchanged support, μ is the best step along g_Γ. While u is 0, Γ is
-    everything.
+    The authors fix the number of nonzeros. Here the problem is eq. 4, and the threshold √(2λμ)
+    varies with μ. Their test still makes the objective fall: up to a constant, the function that
+    the step minimizes, ``‖z − uᵏ − μg‖²/(2μ) + λ‖z‖₀``, equals F at z = uᵏ and, once the test is
+    passed, is above it at uᵏ⁺¹. On an unchanged support, μ is the best step along g_Γ.
 
-    An iteration is one correlation with D more than one of :func:`iht`, and one more for each
-    halving. Arguments, result and errors are those of :func:`iht`; ``step`` stands for 1/‖D‖², and
-    is taken where g_Γ = 0.
+    An iteration is one correlation with D more than one of :func:`iht`, and one more per halving.
+    Arguments, result and errors are those of :func:`iht`; ``step`` replaces 1/‖D‖², and is used
+    where g_Γ = 0.
     """
     return _solve(e, D, penalty, _normalised, 0, iterations, step, start, keep)
 
@@ -168,8 +167,7 @@ def ista(
 ) -> Coded:
     """Iterative soft thresholding (Daubechies, Defrise & De Mol, 2004), for ‖u‖₁.
 
-    ``uᵏ⁺¹ = S_θ(uᵏ + μ Dᵀ(e − D uᵏ))`` with θ = λμ: with μ ≤ 1/‖D‖² the objective never rises.
-
+    ``uᵏ⁺¹ = S_θ(uᵏ + μ Dᵀ(e − D uᵏ))`` with θ = λμ. With μ ≤ 1/‖D‖² the objective never rises.
     Arguments, result and errors are those of :func:`iht`.
     """
     move = functools.partial(_proximal, power=1)
@@ -190,9 +188,7 @@ def fista(
     """FISTA (Beck & Teboulle, 2009), for ‖u‖₁: :func:`ista` with Nesterov's momentum.
 
     ``F(uᵏ) − F(u*) ≤ 2‖u⁰ − u*‖² / (μ(k + 1)²)`` for μ ≤ 1/‖D‖² and k ≥ 1 (their Theorem 4.4); the
-    objective may rise on the way.
-
-    Arguments, result and errors are those of :func:`iht`.
+    objective may rise in between. Arguments, result and errors are those of :func:`iht`.
     """
     move = functools.partial(_proximal, power=1, momentum=True)
     return _solve(e, D, penalty, move, 1, iterations, step, start, keep)
@@ -219,7 +215,7 @@ def _squares(x: jax.Array) -> jax.Array:
 
 
 def _each(values: jax.Array) -> jax.Array:
-    """One value for each image, shape (N,), against arrays (N, H, W, K)."""
+    """Broadcasts one value per image, shape (N,), against (N, H, W, K)."""
     return values[:, None, None, None]
 
 
@@ -234,13 +230,13 @@ def _solve(
     start: jax.Array | None,
     keep: bool,
 ) -> Coded:
-    """Repeats ``move(state, e, D, penalty, step)``, which gives a state and the step it took."""
+    """Iterates ``move(state, e, D, penalty, step)``, which returns a state and its step."""
     check_images(e=e)
     count = e.shape[0]
     D = jnp.asarray(D, e.dtype)
     if D.ndim != 4 or iterations < 0:
         raise ValueError(
-            f"D must have shape (size, size, K, C) and iterations be at least 0: "
+            f"D must have shape (size, size, K, C) and iterations must be at least 0: "
             f"got {D.shape} and {iterations}"
         )
     each = functools.partial(jnp.broadcast_to, shape=(count,))
@@ -254,7 +250,7 @@ def _solve(
     u = jnp.zeros(shape, e.dtype) if start is None else start.astype(e.dtype)
     image = correlate(u, D)
     if image.shape != e.shape:
-        raise ValueError(f"D must give as many channels as e has: got {D.shape} and {e.shape}")
+        raise ValueError(f"D and e must have the same channels: got {D.shape} and {e.shape}")
     value = objective(e, image, u, penalty, power=power)
     first = _State(u, image, u, image, value, jnp.zeros(count, e.dtype))
 
@@ -282,7 +278,7 @@ def _proximal(
     momentum: bool = False,
     descend: bool = False,
 ) -> tuple[_State, jax.Array]:
-    """A gradient step and its threshold, from u or, with momentum, from beyond it."""
+    """A gradient step and its threshold, from u or, with momentum, from the extrapolated point."""
     t = (1 + jnp.sqrt(1 + 4 * state.t**2)) / 2
     rho = _each((state.t - 1) / t) if momentum else 0.0
     v = state.u + rho * (state.u - state.u_before)
@@ -303,7 +299,7 @@ def _proximal(
 
 
 def _where(condition: jax.Array, a: Any, b: Any) -> Any:
-    """``a`` for images whose condition, shape (N,), holds, else ``b``: pytrees."""
+    """``a`` for images whose condition, shape (N,), holds, else ``b``; pytrees."""
 
     def choose(x: jax.Array, y: jax.Array) -> jax.Array:
         return jnp.where(condition.reshape(-1, *[1] * (x.ndim - 1)), x, y)

@@ -1,7 +1,7 @@
 """The thresholds of sparse coding: hard (eq. 3), soft (eq. 5) and sigmoidal (eq. 6).
 
-Each is applied element by element, to arrays of any shape, and is odd in ``x``. θ broadcasts
-against ``x`` and must not be negative.
+Each acts element by element on arrays ``x`` of any shape and is odd in ``x``. θ ≥ 0 broadcasts
+against ``x``; the result has the broadcast shape.
 """
 
 import functools
@@ -17,14 +17,7 @@ def hard(x: jax.Array, theta: jax.Array | float) -> jax.Array:
     """Hard threshold H_θ(x) = x where |x| > θ, else 0 (eq. 3).
 
     Solves argmin_z ½(z − x)² + (θ²/2)·[z ≠ 0]. Its derivative is 1 or 0 in ``x`` and 0 in θ, so
-    gradient descent cannot learn θ through it.
-
-    Args:
-        x: values before the threshold, any shape.
-        theta: threshold θ ≥ 0, broadcast against ``x``.
-
-    Returns:
-        Array of the broadcast shape.
+    gradient descent cannot learn θ through it. θ ≥ 0 broadcasts against ``x``.
     """
     return jnp.where(jnp.abs(x) > theta, x, jnp.zeros_like(x))
 
@@ -32,14 +25,7 @@ def hard(x: jax.Array, theta: jax.Array | float) -> jax.Array:
 def soft(x: jax.Array, theta: jax.Array | float) -> jax.Array:
     """Soft threshold S_θ(x) = sign(x)·max(|x| − θ, 0) (eq. 5).
 
-    Solves argmin_z ½(z − x)² + θ|z|.
-
-    Args:
-        x: values before the threshold, any shape.
-        theta: threshold θ ≥ 0, broadcast against ``x``.
-
-    Returns:
-        Array of the broadcast shape.
+    Solves argmin_z ½(z − x)² + θ|z|. θ ≥ 0 broadcasts against ``x``.
     """
     return jnp.sign(x) * jnp.maximum(jnp.abs(x) - theta, 0)
 
@@ -49,21 +35,18 @@ def sigmoidal(
 ) -> jax.Array:
     """Sigmoidal threshold T_{α,γ,θ}(x) = sign(x)·(|x| − αθ)·σ(γ(|x| − θ)) (eq. 6).
 
-    Does not minimize anything exactly: it is the smooth stand-in for the hard threshold (α → 0, γ →
-    ∞) and the soft one (α → 1, γ → ∞) through which θ can be learned. The paper prints it without
-    sign(x), which belongs there. σ is the logistic function. Values do not become exactly 0: below
-    θ they are scaled by less than ½, and below αθ they have the sign opposite to x, with a jump of
-    2αθ·σ(−γθ) at x = 0, where value and derivatives are taken to be 0. It is differentiable in
-    reverse mode.
+    It minimizes nothing exactly: it is a smooth approximation of the hard threshold (α → 0, γ →
+    ∞) and the soft one (α → 1, γ → ∞) through which θ can be learned. σ is the logistic function.
+    The paper omits sign(x), which belongs there. Values do not become exactly 0: below θ they are
+    scaled by less than ½, and below αθ they have the opposite sign of x, with a jump of
+    2αθ·σ(−γθ) at x = 0, where value and derivatives are defined as 0. Differentiable in reverse
+    mode only.
 
     Args:
         x: values before the threshold, any shape.
         theta: threshold θ ≥ 0, broadcast against ``x``.
         alpha: share α in [0, 1] of θ that large values lose.
         gamma: steepness γ > 0 of the transition at θ, in 1 / units of ``x``.
-
-    Returns:
-        Array of the broadcast shape.
     """
     dtype = jnp.result_type(x, theta, 0.0)
     x, theta = jnp.asarray(x, dtype), jnp.asarray(theta, dtype)
@@ -88,7 +71,7 @@ def _sigmoidal_forward(
 def _sigmoidal_backward(
     alpha: float, gamma: float, residuals: tuple[jax.Array, ...], cotangent: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """The derivatives, in an order in which XLA on a CPU writes one map and not six.
+    """The derivatives, in an order in which XLA on a CPU writes one map instead of six.
 
     With σ the gate and d = (|x| − αθ)·γσ(1 − σ), they are σ + d in x and −sign(x)·(ασ + d) in θ.
     """
@@ -104,15 +87,10 @@ _sigmoidal.defvjp(_sigmoidal_forward, _sigmoidal_backward)
 
 
 def make(kind: str, *, alpha: float, gamma: float) -> Callable[[jax.Array, jax.Array], jax.Array]:
-    """Returns the threshold ``(x, theta) -> array`` that ``kind`` names.
-
-    Args:
-        kind: ``"sigmoidal"``, ``"hard"`` or ``"soft"``.
-        alpha: α of the sigmoidal threshold; the others do not use it.
-        gamma: γ of the sigmoidal threshold; the others do not use it.
+    """The threshold ``(x, theta) -> array`` of a kind; ``alpha`` and ``gamma`` are eq. 6's.
 
     Raises:
-        ValueError: ``kind`` is not one of the three.
+        ValueError: ``kind`` is not ``"sigmoidal"``, ``"hard"`` or ``"soft"``.
     """
     if kind == "sigmoidal":
         return lambda x, theta: sigmoidal(x, theta, alpha=alpha, gamma=gamma)

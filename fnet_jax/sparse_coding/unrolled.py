@@ -1,4 +1,4 @@
-"""What the unrolled sparse coders share: their settings, and what each knows of its parameters."""
+"""The settings and parameters that the unrolled sparse coders share."""
 
 import dataclasses
 import math
@@ -17,20 +17,20 @@ from fnet_jax.sparse_coding.operators import adjoint
 Intermediates = dict[str, Any]
 """Arrays by the paper's names, nested by block: a pytree."""
 
-GAMMAS = (1e-30, 1e30)  # whose products with values of images stay far inside float32
+GAMMAS = (1e-30, 1e30)  # products with image values stay far inside float32
 
-xavier = nn.initializers.xavier_uniform(dtype=jnp.float32)  # whatever JAX_ENABLE_X64 says
+xavier = nn.initializers.xavier_uniform(dtype=jnp.float32)  # whatever JAX_ENABLE_X64 is
 
 
 class Filters(NamedTuple):
-    """A bank of filters of a block.
+    """A filter bank of a block.
 
     Attributes:
         shape: (size, size, inputs, outputs).
-        leads: whether they lead from an image to features, else from features to an image.
-        k: number of the estimate uᵏ that they lead to or read; None where all iterations share
-            them, in which case N stands for all.
-        times: how often a block correlates with them.
+        leads: True if it maps images to features, False if features to images.
+        k: index of the estimate uᵏ that it leads to or reads; None (counts as N) if all iterations
+            share it.
+        times: number of correlations with it in a block.
     """
 
     shape: tuple[int, int, int, int]
@@ -42,8 +42,8 @@ class Filters(NamedTuple):
 def keep_inside(x: jax.Array, mask: jax.Array | None) -> jax.Array:
     """Sets ``x`` to zero where ``mask`` is zero; ``None`` keeps everything.
 
-    Every correlation takes the world outside an image as zero. For an image inside a larger array
-    that holds only if each map is set to zero around the image before it is correlated again.
+    Correlations take everything outside an image as zero. For an image inside a larger array, each
+    map must therefore be set to zero around the image before the next correlation.
     """
     return x if mask is None else x * mask.astype(x.dtype)
 
@@ -53,14 +53,14 @@ class Unrolled(nn.Module):
 
     Attributes:
         features: number K of feature maps.
-        iterations: number N of iteration modules.
+        iterations: number N of iterations.
         kernel_size: side of every filter in pixels, odd.
         threshold: ``"sigmoidal"`` (eq. 6), ``"hard"`` (eq. 3) or ``"soft"`` (eq. 5).
         alpha: α of the sigmoidal threshold, in [0, 1].
         gamma: γ > 0 of the sigmoidal threshold.
-        shared: whether all iterations have the same filters (the paper: each its own).
+        shared: whether all iterations share their filters (in the paper, each has its own).
         momentum: ``"nesterov"`` (eq. 20), ``"polyak"``, ``"quasi-hyperbolic"`` or ``"none"``;
-            :mod:`fnet_jax.sparse_coding.momentum` has the equations of the other two.
+            :mod:`fnet_jax.sparse_coding.momentum` has the equations.
     """
 
     features: int = 64
@@ -74,13 +74,12 @@ class Unrolled(nn.Module):
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Self:
-        """The network of settings that come from a file, each checked.
+        """Makes a network from settings by name, such as those of a file, and checks them.
 
-        Args:
-            settings: values by name, as :meth:`settings` gives them; the rest are the defaults.
+        Settings that are not given have their defaults.
 
         Raises:
-            ValueError: there is no such setting, or a value has the wrong type or range; names it.
+            ValueError: a setting is unknown, or its value has a wrong type or range.
         """
         known = [name for name in cls.__dataclass_fields__ if name not in ("parent", "name")]
         for name in settings:
@@ -98,7 +97,7 @@ class Unrolled(nn.Module):
 
     @nn.nowrap
     def check(self) -> None:
-        """Raises ValueError, naming the setting, unless all have their type and range."""
+        """Raises ValueError, naming the setting, if one has a wrong type or range."""
         ranges = {
             "features": (1, MOST_FEATURES),
             "iterations": (0, MOST_ITERATIONS),
@@ -127,16 +126,16 @@ class Unrolled(nn.Module):
 
 
 class Coder(Unrolled):
-    """A block that codes images, and knows its parameters: their names, counts and start."""
+    """A block that codes images and knows its parameters: names, shapes and initial values."""
 
     @nn.nowrap
     def filters(self, channels: int) -> dict[str, Filters]:
-        """The filters by name, for images of so many channels, in the order of their creation."""
+        """The filters by name, for images of ``channels`` channels, in order of creation."""
         raise TypeError(f"{type(self).__name__} has no filters: use LZSC or LCSC")
 
     @nn.nowrap
     def free(self) -> dict[str, np.ndarray]:
-        """The other parameters by name, as they are before training."""
+        """The other parameters by name, with their initial values."""
         raise TypeError(f"{type(self).__name__} has no parameters: use LZSC or LCSC")
 
     @nn.nowrap
@@ -148,22 +147,19 @@ class Coder(Unrolled):
 
     @nn.nowrap
     def channels(self, params: Mapping[str, Any]) -> int:
-        """Number of channels of the images that the block codes with these parameters.
-
-        Args:
-            params: of the block, by name: arrays or shapes.
+        """Number of image channels that a block with these parameters (arrays or shapes) codes.
 
         Raises:
-            ValueError: the filters that lead from images to features are not among them.
+            ValueError: ``params`` has no filters that map images to features.
         """
         for name, bank in self.filters(1).items():
             if bank.leads and len(getattr(params.get(name), "shape", ())) == len(bank.shape):
                 return int(params[name].shape[2])
-        raise ValueError(f"no filters of {type(self).__name__} are among the parameters")
+        raise ValueError(f"the parameters have no filters of {type(self).__name__}")
 
     @nn.nowrap
     def course(self, found: Intermediates) -> tuple[np.ndarray, np.ndarray]:
-        """θᵏ and ρᵏ for k = 0…N of what the block returned beside its code, each (N + 1,)."""
+        """θᵏ and ρᵏ for k = 0…N from the intermediates of the block, each (N + 1,)."""
         return found["theta"], found["rho"]
 
     @nn.nowrap
@@ -173,29 +169,18 @@ class Coder(Unrolled):
 
     @nn.nowrap
     def products(self, channels: int) -> int:
-        """Products of a filter weight and a pixel that the block needs for each pixel."""
+        """Multiplications of a filter weight and a value that the block needs per pixel."""
         return sum(math.prod(bank.shape) * bank.times for bank in self.filters(channels).values())
 
     @nn.nowrap
     def tied(self, W: np.ndarray) -> dict[str, np.ndarray]:
-        """Parameters with one dictionary: filters to features W, filters from features its adjoint.
-
-        Args:
-            W: the dictionary, shape (size, size, C, K).
-        """
+        """Parameters from one dictionary W (size, size, C, K): W to features, its adjoint back."""
         banks = self.filters(W.shape[2])
         return {n: W if bank.leads else adjoint(W) for n, bank in banks.items()} | self.free()
 
     @nn.nowrap
     def dictionaries(self, params: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """The filters W_eᵏ to the features and W_dᵏ from them, by name, in that order.
-
-        Args:
-            params: of the block, by name.
-
-        Returns:
-            Arrays (K, C, size, size).
-        """
+        """The filters W_eᵏ and then W_dᵏ by name, each (K, C, size, size)."""
         names = [self.parameter("W_e", k) for k in range(self.iterations + 1)]
         return {n: np.asarray(params[n]).transpose(3, 2, 0, 1) for n in names} | {
             n: np.asarray(params[n]).transpose(2, 3, 0, 1) for n in self.reads().values()
@@ -203,7 +188,7 @@ class Coder(Unrolled):
 
     @nn.nowrap
     def parameter(self, name: str, k: int) -> str:
-        """The parameter that holds the filters of that name in iteration k."""
+        """Name of the parameter with the filters ``name`` of iteration k."""
         return name if self.shared else f"{name}_{k}"
 
     @nn.nowrap
@@ -225,6 +210,6 @@ def check_images(*, expected_channels: int | None = None, **images: jax.Array) -
             channels = expected_channels or "C"
             raise ValueError(f"{name} must have shape (N, H, W, {channels}): got {image.shape}")
         if not jnp.issubdtype(image.dtype, jnp.floating):
-            raise ValueError(f"{name} must be floating point in [0, 1]: got {image.dtype}")
+            raise ValueError(f"{name} must be floating point, in [0, 1]: got {image.dtype}")
     if len({shape[:3] for shape in shapes.values()}) > 1:
         raise ValueError(f"the images must have the same size: got {shapes}")

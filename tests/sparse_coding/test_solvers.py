@@ -225,14 +225,14 @@ def test_they_work_inside_jit_with_filters_unknown_until_then(rng, solve):
 def test_arguments(solve):
     optional = list(inspect.signature(solve).parameters.values())[3:]
     assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in optional)
-    with pytest.raises(ValueError, match="as many channels as e"):
+    with pytest.raises(ValueError, match="D and e must have the same channels"):
         solve(jnp.zeros((1, 4, 4, 2)), jnp.zeros((3, 3, 5, 1)), 0.1)
     with pytest.raises(ValueError, match="odd side"):
         solve(jnp.zeros((1, 4, 4, 1)), jnp.zeros((4, 4, 5, 1)), 0.1)
     with pytest.raises(ValueError, match=r"start must have shape \(3, 4, 4, 5\)"):
         solve(jnp.zeros((3, 4, 4, 1)), jnp.zeros((3, 3, 5, 1)), 0.1, start=jnp.zeros((1, 4, 4, 5)))
     for D, iterations in ((jnp.zeros((3, 3, 5)), 1), (jnp.zeros((3, 3, 5, 1)), -1)):
-        with pytest.raises(ValueError, match="D must have shape .* iterations be at least 0"):
+        with pytest.raises(ValueError, match="D must have shape .* iterations must be at least 0"):
             solve(jnp.zeros((1, 4, 4, 1)), D, 0.1, iterations=iterations)
     with pytest.raises(ValueError, match="e must have shape"):
         solve(jnp.zeros((4, 4, 1)), jnp.zeros((3, 3, 5, 1)), 0.1)
@@ -333,7 +333,7 @@ def test_fista_agrees_with_sporco(rng):
     image only, and a prohibitive ℓ1 weight keeps u at 0 outside. Then both objectives are equal.
     """
     cbpdn = pytest.importorskip(
-        "sporco.pgm.cbpdn", reason="SPORCO is not installed (requirements-dev.txt)"
+        "sporco.pgm.cbpdn", reason="SPORCO is not installed (the extra dev)"
     )
     size, features, side, penalty = 5, 6, 16, 0.05
     r, wide = size // 2, side + size - 1

@@ -6,24 +6,21 @@ from pathlib import Path
 
 import jax
 
-TARGET = "fnet_iteration_1"  # another number whenever what the call takes changes
+TARGET = "fnet_iteration_1"  # the number changes with the arguments of the call
 NAME = "_engine.abi3.so"
 HERE = Path(__file__).parent
-REMEDY = "pip install . where a C++ compiler is, or python setup.py build_ext --inplace"
+REMEDY = "build it with a C++ compiler: pip install . or python setup.py build_ext --inplace"
 
 
 def library() -> Path | None:
-    """The file that the build has made; None if there is none."""
+    """The compiled library; None if it was not built."""
     path = HERE / NAME
     return path if path.is_file() else None
 
 
 @functools.cache
 def _loaded() -> ctypes.CDLL:
-    """The engine, which JAX then knows; raises OSError, AttributeError, or JAX's own error.
-
-    JAX refuses an engine that was built with a newer JAX.
-    """
+    """Loads the engine and registers it with JAX, which refuses one built with a newer JAX."""
     found = ctypes.CDLL(str(library()))
     found.fnet_instructions.restype = ctypes.c_char_p
     call = jax.ffi.pycapsule(getattr(found, TARGET))
@@ -32,22 +29,22 @@ def _loaded() -> ctypes.CDLL:
 
 
 def missing() -> str:
-    """Why the engine cannot be used here, in words; empty if it can, and JAX then knows it."""
+    """Why the engine cannot be used here; empty if it can, in which case it is registered."""
     if library() is None:
         return f"it was not built; {REMEDY}"
     try:
         _loaded()
     except (OSError, AttributeError) as error:
-        return f"{library()}: cannot be loaded ({error}); {REMEDY}"
+        return f"{library()} cannot be loaded ({error}); {REMEDY}"
     except jax.errors.JaxRuntimeError:
-        return f"{library()}: was built with a newer JAX than {jax.__version__}; {REMEDY}"
-    return "" if instructions() else "FNET_INSTRUCTIONS names none that this machine has"
+        return f"{library()} was built with a newer JAX than {jax.__version__}; {REMEDY}"
+    return "" if instructions() else "this machine does not have the set FNET_INSTRUCTIONS"
 
 
 def instructions() -> str:
-    """The instructions that it computes with: ``"avx512"``, ``"avx2"`` or ``"baseline"``.
+    """The instruction set that it uses: ``"avx512"``, ``"avx2"`` or ``"baseline"``.
 
-    The fastest that the machine has, or those of the variable ``FNET_INSTRUCTIONS``; empty where
-    it has not those. To be called where nothing is :func:`missing`.
+    This is the fastest of the machine, or the one that the variable ``FNET_INSTRUCTIONS`` sets;
+    empty if the machine lacks that. Call only if nothing is :func:`missing`.
     """
     return str(_loaded().fnet_instructions().decode())

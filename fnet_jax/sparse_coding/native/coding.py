@@ -1,8 +1,8 @@
-"""Coding images and drawing them from their code with the compiled engine.
+"""Coding and decoding images with the compiled engine.
 
 One call is one iteration (:class:`.momentum.Step`), its threshold, and the few images that are read
-from it. Feature maps stay in the engine's own layout, tile by tile, and images are
-planar (N, C, H, W). Filters of 5×5 and more come as the planes of their Fourier transforms along y.
+from it. Feature maps stay in the engine's own tiled layout, and images are planar (N, C, H, W).
+Filters of 5×5 and more are passed as the planes of their Fourier transforms along y.
 """
 
 import functools
@@ -18,7 +18,7 @@ from fnet_jax.sparse_coding.lzsc import LZSC
 from fnet_jax.sparse_coding.native import binding
 from fnet_jax.sparse_coding.unrolled import Unrolled, keep_inside
 
-# As in iteration.h.
+# The same as in iteration.h.
 ROWS, COLUMNS, POINTS = 24, 32, 32
 BLOCK, FEW = 8, 4
 LARGEST = POINTS - ROWS + 1
@@ -26,25 +26,25 @@ LEAST_TRANSFORMED = 5
 
 
 def unable(coder: Unrolled) -> str:
-    """Why the engine cannot compute a sparse coder here, in words; empty if it can."""
+    """Why the engine cannot compute a sparse coder here; empty if it can."""
     if not isinstance(coder, LZSC):
-        return f"it has no {type(coder).__name__}"
+        return f"it does not support {type(coder).__name__}"
     if coder.kernel_size > LARGEST:
-        return f"it has no filters larger than {LARGEST}×{LARGEST}"
+        return f"it does not support filters larger than {LARGEST}×{LARGEST}"
     if coder.momentum not in momentum.LINEAR:
-        return f"it has no {coder.momentum} momentum"
+        return f"it does not support {coder.momentum} momentum"
     return binding.missing()
 
 
 class Filters(NamedTuple):
-    """The filters of one iteration, as the engine takes them.
+    """The filters of one iteration, in the layout of the engine.
 
     Attributes:
         up: from images to maps, (K / FEW, C, size, size, FEW).
         down: from maps to images, (C, K, size, size); large ones row by row, (C, size, K, size).
-        planes_up: those of the transforms along y, (planes, K / BLOCK, C, size, BLOCK); nothing of
+        planes_up: transforms of ``up`` along y, (planes, K / BLOCK, C, size, BLOCK); empty for
             small filters.
-        planes_down: the same of those from maps, (planes, C, K, size).
+        planes_down: transforms of ``down``, (planes, C, K, size).
     """
 
     up: np.ndarray
@@ -54,15 +54,12 @@ class Filters(NamedTuple):
 
 
 def prepared(coder: LZSC, params: Mapping[str, np.ndarray], filters: np.ndarray) -> list[Filters]:
-    """What :func:`drawn` needs of a coder's parameters, computed by NumPy: once for all images.
+    """What :func:`drawn` needs for k = 0…N, computed with NumPy once for all images.
 
     Args:
-        coder: of whose settings :func:`unable` says nothing.
-        params: of the coder, by name.
-        filters: that draw, shape (size, size, K, O).
-
-    Returns:
-        Filters for k = 0…N.
+        coder: a coder that is not :func:`unable`.
+        params: parameters of the coder, by name.
+        filters: decoder, shape (size, size, K, O).
     """
     found = []
     for k in range(coder.iterations + 1):
@@ -74,7 +71,7 @@ def prepared(coder: LZSC, params: Mapping[str, np.ndarray], filters: np.ndarray)
 
 
 def _filters(up: np.ndarray, down: np.ndarray) -> Filters:
-    """Filters (size, size, C, K) and (size, size, K, C) as the engine takes them."""
+    """Filters (size, size, C, K) and (size, size, K, C) in the layout of the engine."""
     size = len(up)
     if size < LEAST_TRANSFORMED:
         none = np.zeros(1, np.float32)
@@ -101,16 +98,16 @@ def drawn(
     theta_scale: jax.Array | float = 1.0,
     after: jax.Array | None = None,
 ) -> jax.Array:
-    """Codes images and correlates the code with filters: ``correlate(coder(e)[0], filters)``.
+    """Codes images and decodes the code: ``correlate(coder(e)[0], filters)``.
 
     Args:
-        coder: of whose settings :func:`unable` says nothing.
-        params: of the coder, by name, of which θ and ρ are computed.
-        filters: of :func:`prepared`.
+        coder: a coder that is not :func:`unable`.
+        params: parameters of the coder, by name, for θ and ρ.
+        filters: result of :func:`prepared`.
         e: images, shape (N, H, W, C), float32.
         mask: as for the coder.
         theta_scale: as for the coder.
-        after: what XLA has to compute before it begins; two at a time would take twice the memory.
+        after: array that XLA computes before it begins; two at a time would take twice the memory.
 
     Returns:
         Images (N, H, W, O), 0 outside the mask.
@@ -119,7 +116,7 @@ def drawn(
         ValueError: ``e`` is not float32.
     """
     if e.dtype != jnp.float32:
-        raise ValueError(f"the compiled engine needs images of float32: got {e.dtype}")
+        raise ValueError(f"the compiled engine needs float32 images: got {e.dtype}")
     C = e.shape[3]
     inside = jnp.ones(e.shape[:3], e.dtype) if mask is None else _as_image(mask, e)
     theta, rho = coder.schedule_of(params)
@@ -127,7 +124,7 @@ def drawn(
     iterate = functools.partial(_iterate, coder, inside)
 
     image = jnp.moveaxis(keep_inside(e, mask), 3, 1)
-    step = momentum.Step((1.0,), jnp.zeros_like(rho[0]), None)  # of u⁰, which W_e alone makes
+    step = momentum.Step((1.0,), jnp.zeros_like(rho[0]), None)  # u⁰ depends on W_e alone
     before: list[jax.Array] = []  # uᵏ⁻¹ and, from k = 2 on, uᵏ⁻²
     u, found = iterate([image], step, theta[0], before, filters[0], after)
     down_before: jax.Array | None = None
@@ -142,7 +139,7 @@ def drawn(
 
 
 def _as_image(mask: jax.Array, e: jax.Array) -> jax.Array:
-    """A mask as an image for each of a batch, (N, H, W)."""
+    """The mask as an image for each of the batch, (N, H, W)."""
     return jnp.broadcast_to(mask, (*e.shape[:3], 1))[..., 0].astype(e.dtype)
 
 
@@ -156,21 +153,11 @@ def _iterate(
     filters: Filters,
     after: jax.Array | None = None,
 ) -> Sequence[jax.Array]:
-    """Calls the engine for one iteration.
+    """Calls the engine for one iteration, on stacked ``images``, each (N, C, H, W).
 
-    Args:
-        coder: with the settings.
-        inside: the mask, shape (N, H, W).
-        images: that are stacked, each (N, C, H, W).
-        step: how the iteration weighs what it reads.
-        theta: θᵏ.
-        before: uᵏ⁻¹ and, if the step has a part of it, uᵏ⁻², in the engine's layout.
-        filters: of the iteration.
-        after: as for :func:`drawn`.
-
-    Returns:
-        uᵏ in the engine's layout, and the images that are read from it, (N, C, H, W), 0 outside the
-        mask.
+    ``inside`` is the mask (N, H, W), ``before`` uᵏ⁻¹ and, if the step uses it, uᵏ⁻², in the
+    engine's layout. Returns uᵏ in that layout, and the images that are read from it,
+    (N, C, H, W), 0 outside the mask.
     """
     count, height, width = inside.shape
     tiles = count * -(-height // ROWS) * -(-width // COLUMNS)
@@ -183,7 +170,7 @@ def _iterate(
     for scale, image in zip(step.of_images, images, strict=True):
         scalars += [scale] * image.shape[1]
     unused = jnp.zeros(1, jnp.float32) if after is None else after
-    # The maps take the place of those of two iterations before, which nothing reads again.
+    # The maps overwrite those of two iterations before, which are no longer needed.
     alias = {7: 0} if len(before) == 2 else {}
     return jax.ffi.ffi_call(binding.TARGET, results, input_output_aliases=alias)(
         jnp.concatenate(images, axis=1),
@@ -200,10 +187,10 @@ def _iterate(
 
 
 def _planes(size: int, sign: int) -> np.ndarray:
-    """What takes ``size`` values to the factors of the planes of a spectrum, (planes, size).
+    """Matrix (planes, size) from ``size`` values to the factors of the planes of their spectrum.
 
-    A complex product (a + bi)(c + di) is made of the three real ones (a + b)c, a(d − c) and
-    b(c + d): of X[k] = c + di = Σ w[n] exp(±2πi kn/32)/32 these are c, d − c and c + d, for
+    A complex product (a + bi)(c + di) is computed by three real ones, (a + b)c, a(d − c) and
+    b(c + d). For X[k] = c + di = Σ w[n] exp(±2πi kn/32)/32, the factors are c, d − c and c + d,
     k = 1…15; X[0] and X[16] are real and come first.
     """
     angles = 2 * np.pi * np.outer(np.arange(POINTS // 2 + 1), np.arange(size)) / POINTS
