@@ -6,11 +6,13 @@ OUT ?= fused
 ARGS ?=
 RUN = $(VENV)/bin/python
 
-# The CUDA build of JAX where there is an NVIDIA GPU, else the much smaller CPU build.
-REQUIREMENTS := $(if $(shell nvidia-smi -L 2>/dev/null),requirements.txt,requirements-cpu.txt)
+# The extras of pyproject.toml; with an NVIDIA GPU also the CUDA build of JAX, which is much larger.
+comma := ,
+EXTRAS := dev$(if $(shell nvidia-smi -L 2>/dev/null),$(comma)cuda12)
+PIP_INSTALL = -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help fuse paired import weighed downstream test lint clean
+.PHONY: help fuse paired import weighed downstream test lint dist-check clean
 
 help:
 	@echo "make fuse                                       fuse the samples that are shipped, into OUT=fused"
@@ -18,6 +20,7 @@ help:
 	@echo "                                                more options in ARGS, such as ARGS='--color grey -v'"
 	@echo "make import WEIGHTS=FNet.pth                    make ckpt/ of the authors' weights"
 	@echo "make test                                       check the code"
+	@echo "make dist-check                                 build the wheel and the sdist into dist/ and try them"
 	@echo "make downstream                                 set up the programs of eval.detect and eval.segment"
 	@echo "make clean                                      remove the virtual environments and what was built"
 
@@ -44,7 +47,7 @@ downstream: $(VENV)-downstream/ready
 
 $(VENV)-downstream/ready: requirements-downstream.txt
 	$(PYTHON) -m venv $(VENV)-downstream
-	$(VENV)-downstream/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-downstream.txt
+	$(VENV)-downstream/bin/python $(PIP_INSTALL) -r requirements-downstream.txt
 	@touch $@
 
 test: lint $(VENV)/engine
@@ -55,13 +58,17 @@ lint: $(VENV)/ready
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
-$(VENV)/ready: requirements.txt requirements-cpu.txt requirements-dev.txt
+# Built in a clean environment, and tried with every Python of pyproject.toml that is on PATH.
+dist-check:
+	$(PYTHON) tests/installed.py --out dist $(ARGS)
+
+$(VENV)/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || \
 	  { echo "Python's venv module is needed (on Debian: apt install python3-venv)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS) -r requirements-dev.txt
+	$(RUN) $(PIP_INSTALL) -e '.[$(EXTRAS)]'
 	@touch $@
 
 # The compiled engine for CPUs; without a C++ compiler everything works, on XLA alone.
@@ -72,4 +79,4 @@ $(VENV)/engine: $(VENV)/ready setup.py $(wildcard fnet_jax/sparse_coding/native/
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-downstream build fnet_jax/sparse_coding/native/*.so
+	rm -rf $(VENV) $(VENV)-downstream build dist *.egg-info fnet_jax/sparse_coding/native/*.so

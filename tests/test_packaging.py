@@ -1,5 +1,6 @@
 """What is installed, what the two commands of a new user do, and what the README promises."""
 
+import itertools
 import os
 import re
 import shlex
@@ -34,6 +35,7 @@ PAGES = ("README.md", "docs/explain.md", "docs/downstream.md", "docs/registratio
 README, EXPLAIN, DOWNSTREAM, REGISTRATION = (
     (ROOT / name).read_text(encoding="utf-8") for name in PAGES
 )
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def shipped_files():
@@ -82,14 +84,66 @@ def test_the_weights_are_small_whole_and_nobodys_in_particular():
         assert b"/tmp/" not in path.read_bytes()
 
 
-def test_requirements_agree():
-    gpu, cpu = requirements("requirements.txt"), requirements("requirements-cpu.txt")
-    assert {line.replace("jax[cuda12]", "jax") for line in gpu} == cpu
-    named = {re.split(r"[>\[]", line)[0] for line in gpu}
-    wanted = {"jax", "flax", "optax", "orbax-checkpoint", "numpy", "tensorflow-datasets", "grain"}
-    assert wanted | {"pytest"} <= named
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert set(project["dependencies"]) <= cpu
+def test_each_bound_is_stated_once():
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    assert extras.keys() == {"cuda12", "register", "torch", "train", "docs", "dev", "all"}
+    (everything,) = extras["all"]
+    assert set(re.split(r"[\[\],]", everything)[1:-1]) == extras.keys() - {"all"}
+    stated = [*PYPROJECT["project"]["dependencies"], *itertools.chain(*extras.values())]
+    bounded = [re.split(r"[\[>=<]", line)[0] for line in stated if ">=" in line]
+    assert len(bounded) == len(set(bounded))
+    assert not [line for line in requirements("requirements.txt") if set(line) & set("<>=~")]
+
+
+def test_requirements_name_what_training_needs():
+    lines = requirements("requirements.txt")
+    wanted = {
+        "flax",
+        "optax",
+        "orbax-checkpoint",
+        "numpy",
+        "tensorflow-datasets",
+        "grain",
+        "pytest",
+    }
+    assert lines == wanted | {"jax[cuda12]", "-e .[cuda12,train]"}
+
+
+def test_the_build_uses_what_the_extras_state():
+    """The engine is built with the oldest JAX, since JAX refuses one built with a newer JAX."""
+    needs, jax = PYPROJECT["build-system"]["requires"]
+    assert needs in PYPROJECT["project"]["optional-dependencies"]["dev"]
+    lowest = next(line for line in PYPROJECT["project"]["dependencies"] if line.startswith("jax"))
+    assert jax.removeprefix("jax==") == f"{lowest.removeprefix('jax>=')}.0"
+
+
+def test_workflows_test_what_the_project_states():
+    yaml = pytest.importorskip("yaml", reason="PyYAML reads the workflows")
+    flows = {
+        path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))
+        for path in (ROOT / ".github/workflows").glob("*.yml")
+    }
+    assert flows.keys() == {"tests", "docs", "wheels"}
+    for flow in flows.values():
+        assert flow["permissions"] == {"contents": "read"}
+        assert flow["concurrency"]["cancel-in-progress"] is True
+    matrix = flows["tests"]["jobs"]["tests"]["strategy"]["matrix"]
+    classifiers = PYPROJECT["project"]["classifiers"]
+    assert matrix["python"] == [c.split(" :: ")[2] for c in classifiers if "Python :: 3." in c]
+    assert matrix["jax"] == [PYPROJECT["build-system"]["requires"][1], "jax"]
+
+
+@pytest.mark.slow
+def test_wheel_and_sdist_work_where_nothing_else_is(tmp_path):
+    arguments = ["--python", sys.executable, "--out", str(tmp_path / "dist")]
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tests/installed.py"), *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_importing_the_library_is_cheap(tmp_path):
@@ -194,9 +248,9 @@ def test_commands_of_the_readme_are_understood():
 
 
 def test_the_command_is_installed():
-    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     (point,) = EntryPoints(
-        EntryPoint(name, value, "console_scripts") for name, value in scripts["scripts"].items()
+        EntryPoint(name, value, "console_scripts")
+        for name, value in PYPROJECT["project"]["scripts"].items()
     )
     assert point.name == "fnet"
     assert point.load() is main
