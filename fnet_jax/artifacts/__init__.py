@@ -1,1 +1,1 @@
-"""What all commands write: files, whole or not at all, tables, pages, and their provenance."""
+"""Output of all commands: files written whole or not at all, tables, pages, and provenance."""

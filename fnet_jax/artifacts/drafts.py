@@ -1,9 +1,9 @@
-"""Where files and folders are made before they are renamed to their place.
+"""Drafts: files and folders under construction, before they are renamed to their final place.
 
-A draft is a file or folder of random name in ``.fnet-jax-writing``, a folder beside the place that
-exists only while something is written. Its writer holds a lock on it, so that a draft whose lock is
-free is what a killed process left; the next write beside it removes it. A process that is
-interrupted removes its own (:func:`remove_own`).
+A draft is a file or folder of random name in ``.fnet-jax-writing``, a folder beside the target that
+exists only during writing. The writer holds a lock on its draft, so a draft with a free lock was
+left by a killed process; the next write beside it removes it. An interrupted process removes its
+own drafts (:func:`remove_own`).
 """
 
 import ctypes
@@ -20,26 +20,26 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows; what killed processes leave there stays
+except ImportError:  # Windows, where drafts of killed processes stay
     fcntl = None  # type: ignore[assignment]
 
 WRITING = ".fnet-jax-writing"
 OLD = "old"
-GONE = "-gone"  # ends the name of a draft that is being removed
-TRIES = 1000  # to make a draft while others take away the folder of drafts
-AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of Linux
+GONE = "-gone"  # suffix of a draft that is being removed
+TRIES = 1000  # attempts to make a draft while others remove the folder of drafts
+AT_FDCWD, RENAME_EXCHANGE = -100, 2  # Linux constants
 
-_own: set[Path] = set()  # what this process is writing
-_beginning = threading.RLock()  # held while a draft is made, and by what ends the process
+_own: set[Path] = set()  # drafts of this process
+_beginning = threading.RLock()  # held while a draft is made, and while the process ends
 
 
 @contextmanager
 def draft(folder: Path, make: Callable[[Path], object]) -> Iterator[Path]:
-    """Gives a fresh path on the file system of ``folder``, and removes what is there at the end.
+    """Gives a fresh path on the file system of ``folder``, and removes it at the end.
 
     Args:
-        folder: where the result is going to be.
-        make: makes the file or the folder, such as ``Path.mkdir``.
+        folder: the folder of the target.
+        make: makes the file or folder, such as ``Path.mkdir``.
 
     Raises:
         OSError: it cannot be made.
@@ -66,8 +66,8 @@ def scratch(folder: Path | None = None, *, prefix: str = "fnet-jax-") -> Iterato
     """Gives an empty folder that is removed at the end.
 
     Args:
-        folder: where it is made; None for where the system keeps temporary files.
-        prefix: begins its name.
+        folder: its parent; None for the system's temporary folder.
+        prefix: of its name.
 
     Raises:
         OSError: it cannot be made.
@@ -82,15 +82,15 @@ def scratch(folder: Path | None = None, *, prefix: str = "fnet-jax-") -> Iterato
 
 
 def remove_own() -> None:
-    """Removes what this process is writing, in whichever thread; the process is about to end.
+    """Removes this process's drafts, of all threads; to be called when the process is about to end.
 
-    No thread begins another one from now on. Each draft gets another name first, so that a thread
-    that still writes can no longer rename it to its place while it is being removed.
+    No thread can start another draft afterwards. Each draft is renamed first, so that a thread that
+    is still writing cannot move it to its target while it is being removed.
     """
-    _beginning.acquire(timeout=1)  # for ever: never released
+    _beginning.acquire(timeout=1)  # never released
     for path in tuple(_own):
         gone = path.with_name(path.name + GONE)
-        with suppress(OSError):  # it has just been finished
+        with suppress(OSError):  # it was just finished
             path.rename(gone)
             _clear(gone)
         if path.parent.name == WRITING:
@@ -101,17 +101,17 @@ def remove_own() -> None:
 def put_folder(new: Path, target: Path, old: Path) -> None:
     """Renames a folder to ``target``, in place of the folder that is there.
 
-    At any time, ``target`` is the old folder or the new one. Where the system cannot exchange two
-    folders, it is missing for a moment; if the process is killed right then, the next write beside
-    it puts the old folder back.
+    At any time, ``target`` is the old or the new folder. Where the system cannot exchange two
+    folders, it is missing for a moment; if the process is killed then, the next write beside it
+    restores the old folder.
 
     Args:
         new: a folder in a draft.
-        target: the folder that is replaced.
+        target: the folder to replace.
         old: ``OLD`` in the draft.
 
     Raises:
-        OSError: the folder cannot be renamed. Then nothing has changed.
+        OSError: the folder cannot be renamed; nothing has changed.
     """
     try:
         _exchange(new, target)
@@ -126,20 +126,20 @@ def put_folder(new: Path, target: Path, old: Path) -> None:
 
 
 def _made(path: Path, make: Callable[[Path], object]) -> int | None:
-    """Makes a draft and returns its lock; None where the system has none."""
+    """Makes a draft and returns its lock; None if the system has no locks."""
     for left in reversed(range(TRIES)):
         try:
-            with suppress(FileExistsError):  # Path.mkdir would look again, when it may be gone
+            with suppress(FileExistsError):  # Path.mkdir would check again, when it may be gone
                 os.mkdir(path.parent)  # noqa: PTH102
             make(path)
             lock = _locked(path, wait=True)
             if path.exists():
                 return lock
         except FileNotFoundError:
-            # Another process took away the empty base, or the draft before it was locked; unless
-            # it is the folder itself that is missing.
+            # Another process removed the empty base, or the draft before it was locked; unless the
+            # parent folder itself is missing.
             path.parent.parent.stat()
-            if not left:  # a system folder, such as /proc, says so of all that is new in it
+            if not left:  # system folders such as /proc report this for every new entry
                 raise
             continue
         if lock is not None:
@@ -148,27 +148,27 @@ def _made(path: Path, make: Callable[[Path], object]) -> int | None:
 
 
 def _locked(path: Path, *, wait: bool) -> int | None:
-    """A file descriptor that holds the lock of a draft; None where it cannot be had."""
+    """A file descriptor that holds the lock of a draft; None if it cannot be acquired."""
     if fcntl is None:
         return None
     lock = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError:  # another process has it, or this file system knows no locks
+    except OSError:  # another process holds it, or the file system has no locks
         os.close(lock)
         return None
     return lock
 
 
 def remove_left(folder: Path) -> None:
-    """Removes the drafts in a folder whose processes are gone."""
+    """Removes the drafts in a folder whose processes have ended."""
     base = folder / WRITING
     try:
         left = sorted(base.iterdir())
-    except OSError:  # there is nothing, or nothing that this user may see
+    except OSError:  # missing, or not visible to this user
         return
     for path in left:
-        with suppress(OSError):  # its writer has just finished, or it belongs to another user
+        with suppress(OSError):  # just finished, or owned by another user
             lock = _locked(path, wait=False)
             if lock is None:
                 continue
@@ -181,7 +181,7 @@ def remove_left(folder: Path) -> None:
 
 
 def _clear(path: Path) -> None:
-    """Removes a draft; a folder that was on its way out of it and has no successor goes back."""
+    """Removes a draft; a replaced folder in it that has no successor is restored."""
     place = path.parent.parent
     for old in (path / OLD).iterdir() if (path / OLD).is_dir() else ():
         if not os.path.lexists(place / old.name):
@@ -197,9 +197,9 @@ def _remove(path: Path) -> None:
 
 
 def _exchange(one: Path, two: Path) -> None:
-    """Exchanges the names of two folders in one step; raises OSError where that is impossible."""
+    """Exchanges the names of two folders atomically; raises OSError if that is impossible."""
     if not sys.platform.startswith("linux"):
-        raise OSError("folders can be exchanged on Linux only")
+        raise OSError("exchanging folders is supported on Linux only")
     libc = ctypes.CDLL(None, use_errno=True)
     if not hasattr(libc, "renameat2"):
         raise OSError("this C library cannot exchange folders")

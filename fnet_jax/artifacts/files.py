@@ -1,7 +1,7 @@
 """Files and folders that are written whole or not at all; reading and checksums of any file.
 
-Whatever becomes of the process or the disk, a target is what it was or what it was to become. What
-is unfinished is a :func:`~.drafts.draft` beside it.
+Whatever happens to the process or the disk, a target has its old or its new contents. Unfinished
+ones are in a :func:`~.drafts.draft` beside it.
 """
 
 import errno
@@ -21,11 +21,11 @@ def read_bytes(path: Path) -> bytes:
     """The bytes of a regular file.
 
     Raises:
-        OSError: it cannot be read, or is no regular file: a pipe or a device may have no end.
+        OSError: it cannot be read, or is not a regular file: a pipe or a device may never end.
     """
 
     def opened(name: str, flags: int) -> int:
-        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))  # else a pipe waits for a writer
+        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))  # else a pipe blocks
 
     with open(path, "rb", opener=opened) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -44,20 +44,20 @@ def read_text(path: Path) -> str:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Writes a text file in UTF-8, whole or not at all.
+    """Writes a UTF-8 text file, whole or not at all.
 
     Bytes of file names that are not UTF-8 become question marks.
 
     Raises:
-        OSError: the file cannot be written; it is as it was.
+        OSError: the file cannot be written and is unchanged.
     """
     replace_texts({path: text})
 
 
 def replace_texts(texts: Mapping[Path, str]) -> None:
-    """As :func:`replace_text`, several files that belong together.
+    """As :func:`replace_text`, for several files that belong together.
 
-    None is replaced before all are on the disk.
+    No file is replaced before all are on the disk.
 
     Raises:
         OSError: a file cannot be written.
@@ -75,12 +75,12 @@ def replace_file(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
     """Gives an empty file that becomes ``path`` at the end, unless the block raises.
 
     Args:
-        path: the file, in a folder that exists. A link is followed.
-        overwrite: replace a file that exists.
+        path: the file, in an existing folder. A link is followed.
+        overwrite: replace an existing file.
 
     Raises:
         FileExistsError: ``path`` exists, and ``overwrite`` is not set.
-        OSError: the file cannot be written; ``path`` is as it was.
+        OSError: the file cannot be written; ``path`` is unchanged.
     """
     path = resolved(path)
     with draft(path.parent, Path.touch) as new:
@@ -99,13 +99,12 @@ def replace_folder(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     """Gives an empty folder that becomes ``path`` at the end, unless the block raises.
 
     Args:
-        path: the folder, in one that exists. A link is followed, and an empty folder counts as
-            none.
-        overwrite: replace a folder that exists, with all that is in it.
+        path: the folder, in an existing one. A link is followed; an empty folder counts as missing.
+        overwrite: replace an existing folder with all its contents.
 
     Raises:
         FileExistsError: ``path`` exists, and ``overwrite`` is not set.
-        OSError: the folder cannot be written, or ``path`` is a file; it is as it was.
+        OSError: the folder cannot be written, or ``path`` is a file; it is unchanged.
     """
     path = resolved(path)
     with draft(path.parent, Path.mkdir) as place:
@@ -125,16 +124,14 @@ def replace_folder(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def writable(path: Path, *, remedy: str) -> Iterator[None]:
-    """Turns a failure to write, or to look at, a file or folder into an InputError that names it.
+    """Converts a failure to access or write a file or folder to an InputError that names it.
 
-    Args:
-        path: what is being written.
-        remedy: what to do other than to check space and permissions, such as "use another --out".
+    ``remedy`` is what to do besides checking space and permissions, such as "use another --out".
     """
     try:
-        with suppress(OSError):  # what is done with the path will say what is wrong
+        with suppress(OSError):  # reported when the path is used
             path.stat()
-    except ValueError as error:  # a null byte, or a letter that this locale's names cannot have
+    except ValueError as error:  # a null byte, or a letter that the locale cannot encode
         raise InputError(
             f"{str(path)!r}: not a file name ({first_line(error)}); {remedy}"
         ) from error
@@ -148,36 +145,36 @@ def writable(path: Path, *, remedy: str) -> Iterator[None]:
 
 
 def check_new(path: Path, *, overwrite: bool) -> None:
-    """Raises InputError if a file is there that is not to be replaced, or its folder is not."""
+    """Raises InputError if the file exists and may not be replaced, or its folder is missing."""
     if path.is_dir():
-        raise InputError(f"{path}: is a folder; name a file in it, such as {path / 'new.json'}")
+        raise InputError(f"{path} is a folder; name a file in it, such as {path / 'new.json'}")
     if path.exists() and not overwrite:
-        raise InputError(f"{path}: already exists; use --overwrite to replace it")
+        raise InputError(f"{path} already exists; use --overwrite to replace it")
     if not path.parent.is_dir():
-        raise InputError(f"{path.parent}: no such folder; make it, or use another --out")
+        raise InputError(f"{path.parent}: no such folder; create it, or use another --out")
 
 
 def check_all_new(paths: Sequence[Path], *, overwrite: bool) -> None:
-    """As :func:`check_new`, of several files, which are different ones."""
+    """As :func:`check_new`, for several files, which must differ."""
     for path in paths:
         check_new(path, overwrite=overwrite)
     if len({*map(resolved, paths)}) < len(paths):
-        raise InputError(f"{paths[0]}: would be written twice; use different files")
+        raise InputError(f"{paths[0]} would be written twice; use different files")
 
 
 def sha256(path: Path) -> str:
-    """Checksum of a file's bytes, 64 hexadecimal digits; raises OSError."""
+    """The checksum of a file, 64 hexadecimal digits; raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def resolved(path: Path) -> Path:
-    """A path without links; as it is where links lead back to themselves."""
+    """A path without links; unchanged if its links form a loop."""
     return Path(os.path.realpath(path))
 
 
 def _flush(folder: Path) -> None:
-    """Makes the system write the files of a folder to the disk."""
+    """Flushes the files of a folder to the disk."""
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb") as file:
@@ -185,7 +182,7 @@ def _flush(folder: Path) -> None:
 
 
 def _rename_unless_taken(old: Path, new: Path) -> None:
-    """Raises FileExistsError if ``new`` exists; without a race where a file system has links."""
+    """Raises FileExistsError if ``new`` exists; atomic if the file system has links."""
     try:
         os.link(old, new)
     except FileExistsError:

@@ -1,4 +1,4 @@
-"""HTML pages that need nothing else: they are filled-in templates, and hold their images."""
+"""Self-contained HTML pages: rendered templates with embedded images."""
 
 import base64
 from collections.abc import Callable
@@ -13,13 +13,13 @@ def render(
     filters: dict[str, Callable[..., Any]] | None = None,
     **values: Any,
 ) -> str:
-    """Fills in a template.
+    """Renders a template.
 
-    Text is escaped, and a name that has no value is an error.
+    Text is escaped, and a name without a value is an error.
 
     Args:
-        package: the package beside whose modules the template lies.
-        template: name of its file.
+        package: the package whose folder holds the template.
+        template: its file name.
         filters: functions that the template may use, by name.
         values: of the template.
     """
@@ -37,5 +37,5 @@ def render(
 
 
 def data_url(content: bytes, kind: str) -> str:
-    """The URL that holds the bytes of a file of MIME type ``kind``, such as ``image/png``."""
+    """A URL that embeds a file's bytes of MIME type ``kind``, such as ``image/png``."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"

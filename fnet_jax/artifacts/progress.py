@@ -1,4 +1,4 @@
-"""How long work reports single files that fail, and how far it is."""
+"""How long-running work reports failures of single files, and its progress."""
 
 from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
@@ -6,22 +6,22 @@ from typing import Protocol, TypeVar
 Item = TypeVar("Item")
 
 Report = Callable[[str], None]
-"""Takes a line that names a file and says what is wrong with it and what to do."""
+"""Takes a line that names a file, says what is wrong with it and what to do."""
 
 
 class Progress(Protocol):
-    """Wraps what is worked on, to show how far the work is; ``tqdm`` is one."""
+    """Wraps an iterable to show progress; ``tqdm`` is one."""
 
     def __call__(self, items: Iterable[Item], /, *, total: int, desc: str) -> Iterable[Item]:
-        """Gives the items as they come.
+        """Yields the items.
 
         Args:
-            items: what is worked on, or what is done, as it comes.
+            items: to be processed, or results as they arrive.
             total: number of items.
-            desc: what is being done.
+            desc: a label for the work.
         """
 
 
 def silent(items: Iterable[Item], /, *, total: int, desc: str) -> Iterable[Item]:
-    """Shows nothing."""
+    """Shows no progress."""
     return items

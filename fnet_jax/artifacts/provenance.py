@@ -1,4 +1,4 @@
-"""Where the numbers of a report come from: versions, checksums of what was read, and the date."""
+"""Provenance of a report's numbers: versions, checksums of the inputs, and the date."""
 
 import datetime
 import hashlib
@@ -16,7 +16,7 @@ NETWORK = ("jax", "jaxlib", "flax")
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Versions of this library, of Python and of ``packages``, by name."""
+    """Versions of this library, Python and ``packages``, by name."""
     found = {"fnet-jax": __version__, "Python": platform.python_version()}
     for package in packages:
         try:
@@ -27,18 +27,15 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def fingerprint(files: Iterable[tuple[str, Path]]) -> str:
-    """SHA-256 over the names and bytes of files in any order; 64 hexadecimal digits.
+    """SHA-256 over the names and contents of files in any order; 64 hexadecimal digits.
 
-    A file that cannot be read counts as unreadable.
-
-    Args:
-        files: names, which need not be those of the files, and paths.
+    A file that cannot be read counts as unreadable. Names need not be those of the files.
     """
     return fingerprint_of({name: _checksum(path) for name, path in files})
 
 
 def fingerprint_of(checksums: dict[str, str]) -> str:
-    """As :func:`fingerprint`, of checksums by name."""
+    """As :func:`fingerprint`, from checksums by name."""
     return hashlib.sha256(json.dumps(sorted(checksums.items())).encode()).hexdigest()
 
 

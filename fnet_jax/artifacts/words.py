@@ -1,4 +1,4 @@
-"""Numbers and lists in the words of messages and reports."""
+"""Formatting of numbers and lists for messages and reports."""
 
 from collections.abc import Iterable
 
@@ -9,11 +9,11 @@ def counted(number: int, noun: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """A text in one line, whatever the names of files in it hold."""
+    """The text without line breaks, whatever the file names in it contain."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def listed(words: Iterable[str], *, last: str = "or") -> str:
-    """``a, b or c``; empty if there is no word."""
+    """``a, b or c``; empty if there are no words."""
     *first, end = list(words) or [""]
     return f"{', '.join(first)} {last} {end}" if first else end

@@ -1,11 +1,11 @@
 """Image files and their color: ``images.read``, ``open``, ``write``, ``size`` and ``find``.
 
-What decodes files is imported when it is first used, so that finding them costs little.
+Decoders are imported on first use, so that importing this package is cheap.
 """
 
 from fnet_jax.images.folders import SUFFIXES, find
 
-TYPE_CHECKING = False  # that of typing, which is slow to import
+TYPE_CHECKING = False  # as in typing, which is slow to import
 if TYPE_CHECKING:
     from fnet_jax.images.files import open, read, size
     from fnet_jax.images.frame import Frame

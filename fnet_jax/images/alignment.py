@@ -1,10 +1,10 @@
-"""Laying a camera's thermal image over its visible one, by the camera's own tags.
+"""Alignment of a camera's thermal image with its visible one, from the camera's own tags.
 
-By the tags, the thermal image covers 1 / Real2IR of the visible image's width, and its center lies
-OffsetX pixels of the visible image to the right of, and OffsetY below, the visible image's center.
-This was found by laying what a FLIR ONE, a C2, a b60 and an E5 Pro display, into which they draw
-edges of the visible image, over that image itself: the tags are met within 0.2 % and a pixel. They
-hold for one distance; other things are shifted by the parallax of the two lenses.
+According to the tags, the thermal image covers 1 / Real2IR of the visible image's width, and its
+center lies OffsetX pixels of the visible image to the right of, and OffsetY below, the visible
+image's center. This was verified on what a FLIR ONE, a C2, a b60 and an E5 Pro display, where the
+camera draws edges of the visible image into the thermal one: the tags are met within 0.2 % and a
+pixel. They hold for one distance; other objects are shifted by the parallax of the two lenses.
 """
 
 import math
@@ -16,8 +16,8 @@ from PIL import Image
 
 from fnet_jax.errors import InputError
 
-RATIOS = (0.1, 20.0)  # of fields of view, that are believed
-LEAST_COMMON = 0.25  # part of the thermal image that has to lie on the visible one
+RATIOS = (0.1, 20.0)  # ratios of fields of view that are accepted
+LEAST_COMMON = 0.25  # least part of the thermal image that must lie on the visible one
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class Alignment:
     """The tags of a camera.
 
     Attributes:
-        real2ir: width of the visible image over the part of it that the thermal image covers.
+        real2ir: width of the visible image over the width that the thermal image covers in it.
         offset_x: pixels of the visible image from its center to that of the thermal image, to the
             right.
         offset_y: likewise, downwards.
         pip: x1, x2, y1, y2, in pixels of the thermal image: where the camera's display shows it
-            inside the visible image. It says nothing about the alignment.
+            inside the visible image. It is unrelated to the alignment.
     """
 
     real2ir: float
@@ -56,12 +56,9 @@ def plausible_ratio(alignment: Alignment) -> bool:
 def possible(
     alignment: Alignment, visible_size: tuple[int, int], thermal_size: tuple[int, int]
 ) -> bool:
-    """Whether by the tags a quarter of the thermal image or more lies on the visible one.
+    """Whether, by the tags, at least a quarter of the thermal image lies on the visible one.
 
-    Args:
-        alignment: the tags.
-        visible_size: height and width in pixels.
-        thermal_size: height and width in pixels.
+    Sizes are height and width in pixels.
     """
     if not plausible_ratio(alignment) or 0 in (*visible_size, *thermal_size):
         return False
@@ -70,7 +67,7 @@ def possible(
 
 
 def placeholder(alignment: Alignment) -> bool:
-    """Whether the tags are those of a camera that does not know them: Real2IR 1, no offsets."""
+    """Whether the tags are those of an uncalibrated camera: Real2IR 1 and no offsets."""
     return (alignment.real2ir, alignment.offset_x, alignment.offset_y) == (1, 0, 0)
 
 
@@ -81,13 +78,9 @@ def align(
 ) -> Box:
     """The rectangle of the visible image that the thermal image covers.
 
-    It has the shape of the thermal image, as pixels are square, and may reach beyond the visible
-    image.
-
-    Args:
-        visible_size: height and width in pixels.
-        thermal_size: height and width in pixels.
-        alignment: the camera's tags; None: the largest centered rectangle that fits.
+    It has the aspect ratio of the thermal image, as pixels are square, and may extend beyond the
+    visible image. Sizes are height and width in pixels. Without tags (None), it is the largest
+    centered rectangle that fits.
     """
     (height, width), shape = visible_size, thermal_size[0] / thermal_size[1]
     if alignment is None:
@@ -101,7 +94,7 @@ def align(
 
 
 def common(visible_size: tuple[int, int], box: Box) -> float:
-    """The part of a rectangle's area that lies on the visible image, 0…1."""
+    """The fraction of a rectangle's area that lies on the visible image, 0…1."""
     height, width = visible_size
     across = min(width, box.right) - max(0, box.left)
     down = min(height, box.bottom) - max(0, box.top)
@@ -112,11 +105,11 @@ def common(visible_size: tuple[int, int], box: Box) -> float:
 def on_one_grid(
     visible: np.ndarray, thermal: np.ndarray, alignment: Alignment | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The part that both images show, pixel on pixel.
+    """Crops both images to the part that both show, on one pixel grid.
 
-    The grid is the finer one, so that neither image loses detail: mostly the visible image's, which
-    is then cropped and not resampled. The other image is resampled bicubically and kept within its
-    least and greatest value, as an overshoot would be a temperature that nothing has.
+    The grid is the finer one, so that neither image loses detail. It is usually that of the visible
+    image, which is then cropped and not resampled. The other image is resampled bicubically and
+    clipped to its own range, because an overshoot would be a temperature that nothing has.
 
     Args:
         visible: uint8 array (H, W) or (H, W, 3).
@@ -127,7 +120,7 @@ def on_one_grid(
         Both images, of equal height and width and of the dtypes given.
 
     Raises:
-        InputError: by the tags, the images have no pixel in common.
+        InputError: according to the tags, the images do not overlap.
     """
     (height, width), size = visible.shape[:2], thermal.shape[:2]
     box = align((height, width), size, alignment)
@@ -154,7 +147,7 @@ def on_one_grid(
 
 
 def _moved(rectangle: Box, box: Box, scale: float) -> Box:
-    """A rectangle of the visible image in pixels of the thermal image that covers ``box``."""
+    """A rectangle of the visible image, in pixels of the thermal image that covers ``box``."""
     return Box(
         (rectangle.left - box.left) * scale,
         (rectangle.top - box.top) * scale,
@@ -164,19 +157,19 @@ def _moved(rectangle: Box, box: Box, scale: float) -> Box:
 
 
 def _whole_pixels(rectangle: Box) -> Box:
-    """The pixels that lie wholly in a rectangle; rounding errors of its edges do not count."""
+    """The pixels that lie entirely within a rectangle, up to rounding errors of its edges."""
     left, top = (math.ceil(edge - 1e-6) for edge in rectangle[:2])
     right, bottom = (math.floor(edge + 1e-6) for edge in rectangle[2:])
     if right <= left or bottom <= top:
         raise InputError(
-            "alignment: by the camera's tags the thermal image lies outside the visible one; "
-            "align the images without them"
+            "the thermal image lies outside the visible one according to the camera's alignment "
+            "tags; align the images without them"
         )
     return Box(left, top, right, bottom)
 
 
 def _resampled(image: np.ndarray, box: Box, shape: tuple[int, int]) -> np.ndarray:
-    """Part of an image at another size, bicubically, within its own least and greatest values."""
+    """Resamples part of an image bicubically, clipped to the image's own range."""
     height, width = image.shape[:2]
     inside = (max(0.0, box.left), max(0.0, box.top), min(width, box.right), min(height, box.bottom))
     channels = [image] if image.ndim == 2 else list(np.moveaxis(image, 2, 0))

@@ -1,4 +1,4 @@
-"""BMP files of 1 to 32 bits, plain or run-length coded."""
+"""BMP files of 1 to 32 bits, uncompressed or run-length encoded."""
 
 from typing import BinaryIO
 
@@ -11,13 +11,13 @@ GREY = ("1", "L")
 
 
 def size(file: BinaryIO) -> tuple[int, int, int]:
-    """Height and width, and the orientation, which is 1."""
+    """Height, width, and the orientation, which is always 1."""
     width, height = BmpImagePlugin.BmpImageFile(file).size
     return height, width, 1
 
 
 def decode(file: BinaryIO, *, grey: bool) -> Stored:
-    """Decodes a BMP file; as of the other formats."""
+    """Decodes a BMP file; same interface as the other formats."""
     image = BmpImagePlugin.BmpImageFile(file)
     image.load()
     mode = "L" if image.mode in GREY else "RGBA" if image.mode == "RGBA" else "RGB"

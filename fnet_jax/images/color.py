@@ -1,4 +1,4 @@
-"""From color to the one channel that FNet fuses, and back.
+"""Conversion from color to the one channel that FNet fuses, and back.
 
 Images are (H, W) if grey and (H, W, 3) if RGB: uint8, uint16, or floats in [0, 1]. "Unit" arrays
 are float32 in [0, 1]. Luma is that of ITU-R BT.601: 0.299 red + 0.587 green + 0.114 blue.
@@ -18,10 +18,10 @@ LIMITED = np.array(
 LIMITED_OFFSET = np.array([16.0, 128.0, 128.0])
 
 COLOR_LEVEL = 8 / 255  # difference between channels that counts as color
-COLOR_SHARE = 1e-3  # share of pixels with such a difference that makes a color image
+COLOR_SHARE = 1e-3  # share of such pixels that makes an image a color image
 
 Recombine = Callable[[np.ndarray], np.ndarray]
-"""From the fused channel (H, W), of any values, to the fused image in [0, 1]."""
+"""Maps the fused channel (H, W), of any values, to the fused image in [0, 1]."""
 
 
 def to_unit(image: np.ndarray, *, dtype: type[np.floating] = np.float32) -> np.ndarray:
@@ -39,10 +39,10 @@ def from_unit(image: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def is_color(image: np.ndarray) -> bool:
-    """Whether an image shows color, not merely three channels.
+    """Whether an image shows color rather than merely having three channels.
 
-    It does if the largest and the smallest channel differ by 8 of 255 levels or more in at least
-    0.1 % of its pixels. Grey images stored as RGB, with the artifacts of JPEG, stay below that.
+    It does if the largest and the smallest channel differ by at least 8 of 255 levels in at least
+    0.1 % of the pixels. Grey images stored as RGB, with the artifacts of JPEG, stay below that.
     """
     if image.ndim == 2:
         return False
@@ -57,7 +57,7 @@ def is_color(image: np.ndarray) -> bool:
 
 
 def grey(image: np.ndarray) -> np.ndarray:
-    """The grey image, a unit array (H, W), that the published grey results were made from.
+    """The grey image, a unit array (H, W), as used for the published grey results.
 
     For 8-bit RGB, this is :func:`published_grey`; otherwise it is the luma, not rounded.
     """
@@ -69,20 +69,20 @@ def grey(image: np.ndarray) -> np.ndarray:
 def published_grey(rgb: np.ndarray) -> np.ndarray:
     """8-bit grey (H, W) of 8-bit RGB (H, W, 3), truncated.
 
-    The weights are integers in units of 2⁻¹⁵, and the sum is not rounded. libpng computes grey
-    images in this way, and the published VIS-NIR results were made from them. Where the fraction is
-    a half or more, the result is one level below the rounded luma; a grey image stored as RGB is
-    unchanged.
+    The weights are integers in units of 2⁻¹⁵, and the sum is truncated, as libpng does when it
+    converts to grey. The published VIS-NIR results were made from such images. Where the fraction
+    is at least a half, the result is one level below the rounded luma; a grey image stored as RGB
+    is unchanged.
     """
     levels = rgb.astype(np.uint32) @ np.array([9797, 19234, 3737], np.uint32)
     return (levels >> 15).astype(np.uint8)
 
 
 def rounded_grey(image: np.ndarray) -> np.ndarray:
-    """8-bit grey (H, W) of an 8-bit image (H, W) or (H, W, 3): the luma, rounded.
+    """8-bit grey (H, W) of an 8-bit image (H, W) or (H, W, 3): the luma, rounded half to even.
 
-    Halves go to the even level. OpenCV computes the same up to its own rounding, and the published
-    metrics were computed from it. A grey image stored as RGB is unchanged.
+    OpenCV computes the same up to its own rounding, and the published metrics were computed from
+    it. A grey image stored as RGB is unchanged.
     """
     if image.ndim == 2:
         return image
@@ -95,14 +95,14 @@ def _luma(unit: np.ndarray) -> np.ndarray:
 
 
 def separate(image: np.ndarray, mode: str) -> tuple[np.ndarray, Recombine]:
-    """Splits I1 into the channel that is fused and the way back to an image.
+    """Splits I1 into the channel to fuse and a function that restores the image.
 
     Args:
         image: I1, (H, W) or (H, W, 3), uint8, uint16 or floats in [0, 1].
         mode: ``"grey"``: :func:`grey`, and the fused image is grey. ``"full"``: the fused luma
             replaces I1's, with I1's full-range chroma kept. ``"limited"``: the same in limited
-            range, Y'CbCr rounded to 8 bits before and after the fusion, as the published medical
-            results were made; the fused image is RGB. ``"auto"``: ``"full"`` if :func:`is_color`,
+            range, with Y'CbCr rounded to 8 bits before and after the fusion, as in the published
+            medical results; the fused image is RGB. ``"auto"``: ``"full"`` if :func:`is_color`,
             else ``"grey"``.
 
     Returns:
@@ -110,10 +110,10 @@ def separate(image: np.ndarray, mode: str) -> tuple[np.ndarray, Recombine]:
         image, (H, W) or (H, W, 3), in [0, 1].
 
     Raises:
-        ValueError: the mode is not one of these.
+        ValueError: the mode is unknown.
     """
     if mode not in MODES:
-        raise ValueError(f"unknown color mode {mode!r}: use one of {', '.join(MODES)}")
+        raise ValueError(f"unknown color mode {mode!r}; use one of {', '.join(MODES)}")
     if mode == "limited":
         return _separate_limited(image)
     if image.ndim == 3 and (mode == "full" or (mode == "auto" and is_color(image))):
@@ -122,7 +122,7 @@ def separate(image: np.ndarray, mode: str) -> tuple[np.ndarray, Recombine]:
 
 
 def _separate_full(rgb: np.ndarray) -> tuple[np.ndarray, Recombine]:
-    """Full range: a change of Y' with the chroma kept is the same change of R, G and B."""
+    """Full range: changing Y' at constant chroma changes R, G and B by the same amount."""
     luma = _luma(rgb)
 
     def recombine(fused: np.ndarray) -> np.ndarray:
@@ -133,7 +133,7 @@ def _separate_full(rgb: np.ndarray) -> tuple[np.ndarray, Recombine]:
 
 def _separate_limited(image: np.ndarray) -> tuple[np.ndarray, Recombine]:
     rgb = image if image.ndim == 3 else np.stack([image] * 3, axis=2)
-    # In float64: float32 falls on the other side of some halves, a level off in Cb or Cr.
+    # In float64: float32 rounds some halves the other way, one level off in Cb or Cr.
     ycbcr = np.rint(to_unit(rgb, dtype=np.float64) @ LIMITED.T + LIMITED_OFFSET)
 
     def recombine(fused: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""How a camera was held, and what else Exif and XMP say that a fused image keeps."""
+"""Exif and XMP: how the camera was held, and the tags that a fused image keeps."""
 
 import re
 from typing import Any
@@ -11,29 +11,29 @@ LARGEST_XMP = 1 << 16  # bytes that are searched
 
 
 def parsed(exif: bytes | None) -> Image.Exif:
-    """The tags of an Exif block, with or without its heading; none where it is damaged."""
+    """The tags of an Exif block, with or without its header; empty if it is damaged."""
     found = Image.Exif()
     if exif:
         try:
             found.load(exif if exif.startswith(b"Exif\0\0") else b"Exif\0\0" + exif)
             found.get(ORIENTATION)
-        except Exception:  # many kinds for the many ways in which it can be damaged
+        except Exception:  # Pillow raises many kinds of errors for damaged blocks
             return Image.Exif()
     return found
 
 
 def text(exif: Image.Exif, *tags: int) -> str:
-    """The first text that one of the tags has, of a camera's own directory too; empty if none."""
+    """The first text among the given tags, camera directory included; empty if there is none."""
     try:
         found = (exif.get(tag) or exif.get_ifd(ExifTags.IFD.Exif).get(tag) for tag in tags)
         value = next((value for value in found if isinstance(value, str)), "")
-    except Exception:  # many kinds for the many ways in which it can be damaged
+    except Exception:  # as above
         return ""
     return "".join(letter for letter in value if letter.isprintable()).strip()
 
 
 def orientation(exif: Image.Exif, xmp: bytes | None = None) -> int:
-    """1…8 of Exif, or of XMP where Exif does not say; 1 where neither does."""
+    """The orientation 1…8 of Exif, else of XMP, else 1."""
     value = exif.get(ORIENTATION)
     if value is None and xmp and (found := XMP.search(xmp)):
         value = int(found[1])
@@ -48,7 +48,7 @@ def kept(exif: Image.Exif, resolution: Any = None) -> dict[str, Any]:
     try:
         if len(exif):
             metadata["exif"] = exif.tobytes()
-    except Exception:  # a tag whose value is not what its type says
+    except Exception:  # a tag whose value does not match its type
         metadata.pop("exif", None)
     if resolution is not None:
         try:

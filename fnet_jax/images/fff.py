@@ -1,8 +1,8 @@
-"""FLIR's FFF record: its directory, the raw image, and what the camera says of itself.
+"""FLIR's FFF record: its directory, the raw image, and the camera's metadata.
 
 Integers inside a record follow the record's own byte order, which its first 16-bit word shows. The
-header and the directory have theirs. Layout as published by the users of these files:
-https://exiftool.org/TagNames/FLIR.html.
+header and the directory have byte orders of their own. The layout is documented by the users of
+these files: https://exiftool.org/TagNames/FLIR.html.
 """
 
 import struct
@@ -16,11 +16,11 @@ from fnet_jax.images.planck import Constants
 
 MAGIC = (b"FFF\x00", b"AFF\x00")
 HEADER, ENTRY = 64, 32  # bytes
-MOST_ENTRIES = 4096  # files have 2 to 40
+MOST_ENTRIES = 4096  # files in practice have 2 to 40
 VERSIONS = range(100, 200)
 RAW, EMBEDDED, CAMERA, PIP = 0x01, 0x0E, 0x20, 0x2A  # types of records
-KNOWN = range(0x40)  # 0x2e is the greatest that was seen
-PIXELS_AT = 32  # where the image begins in a record of type RAW or EMBEDDED
+KNOWN = range(0x40)  # 0x2e is the largest seen in practice
+PIXELS_AT = 32  # offset of the image in a record of type RAW or EMBEDDED
 
 
 @dataclass(frozen=True)
@@ -32,19 +32,19 @@ class Record:
     data: bytes
 
     def number(self, form: str, at: int) -> float:
-        """A number in :mod:`struct`'s notation, NaN where the record is too short."""
+        """A number in :mod:`struct`'s notation; NaN if the record is too short."""
         if at + struct.calcsize(form) > len(self.data):
             return float("nan")
         return struct.unpack_from(self.order + form, self.data, at)[0]
 
     def text(self, at: int, length: int) -> str:
-        """A text that ends at its first zero."""
+        """A zero-terminated text."""
         text = self.data[at : at + length].split(b"\x00")[0].decode("latin-1")
         return "".join(letter for letter in text if letter.isprintable()).strip()
 
 
 def records(path: Path, data: bytes) -> dict[int, Record]:
-    """The first record of each kind that is read here.
+    """The first record of each supported kind.
 
     Args:
         path: the file, for messages.
@@ -54,15 +54,15 @@ def records(path: Path, data: bytes) -> dict[int, Record]:
         InputError: the header or the directory is damaged, or a record lies outside the data.
     """
     if not data.startswith(MAGIC) or len(data) < HEADER:
-        raise _damaged(path, "its FLIR record has no header")
+        raise _damaged(path, "the FLIR record has no header")
     for order in (">", "<"):
         version, start, count = struct.unpack_from(order + "3I", data, 0x14)
         if version in VERSIONS:
             break
     else:
-        raise _damaged(path, "its FLIR record has an unknown version")
+        raise _damaged(path, "the FLIR record has an unknown version")
     if count > MOST_ENTRIES or start < HEADER or start + ENTRY * count > len(data):
-        raise _damaged(path, "the directory of its FLIR record lies outside the file")
+        raise _damaged(path, "the directory of the FLIR record lies outside the file")
     found: dict[int, Record] = {}
     unknown = False
     for i in range(count):
@@ -71,26 +71,26 @@ def records(path: Path, data: bytes) -> dict[int, Record]:
         if kind not in (RAW, EMBEDDED, CAMERA, PIP) or kind in found or length == 0:
             continue
         if offset + length > len(data):
-            raise _damaged(path, f"record {kind:#x} of its FLIR data lies outside the file")
+            raise _damaged(path, f"record {kind:#x} of the FLIR data lies outside the file")
         body = data[offset : offset + length]
         found[kind] = Record(kind, _order(body), body)
     if unknown and RAW not in found:
-        raise _damaged(path, "its FLIR record has an unknown part instead of a raw image")
+        raise _damaged(path, "the FLIR record has an unknown part instead of a raw image")
     return found
 
 
 def _order(body: bytes) -> str:
-    """Byte order of a record: its first word is 2 or 3."""
+    """The byte order of a record: its first word is 2 or 3."""
     return ">" if body[0:1] == b"\x00" and body[1:2] != b"\x00" else "<"
 
 
 def embedded(record: Record) -> bytes:
-    """The image file, JPEG or PNG, in a record of a visible image."""
+    """The JPEG or PNG file in a record of a visible image."""
     return record.data[PIXELS_AT:]
 
 
 def size(record: Record) -> tuple[int, int]:
-    """Height and width in pixels that a record of an image states; 0 where it is too short."""
+    """Height and width in pixels according to an image record; 0 if the record is too short."""
     if len(record.data) < PIXELS_AT:
         return 0, 0
     width, height = struct.unpack_from(record.order + "2H", record.data, 2)
@@ -98,7 +98,7 @@ def size(record: Record) -> tuple[int, int]:
 
 
 def constants(record: Record) -> Constants:
-    """What a camera record says of the sensor, the object and the air, believable or not."""
+    """The constants of the sensor, the object and the air in a camera record, unchecked."""
 
     def real(at: int) -> float:
         return record.number("f", at)
@@ -125,12 +125,12 @@ def constants(record: Record) -> Constants:
 
 
 def camera(record: Record) -> str:
-    """The camera's model, empty where the record has none."""
+    """The camera's model; empty if the record has none."""
     return record.text(0xD4, 32)
 
 
 def taken(record: Record) -> str | None:
-    """When the picture was taken, in ISO 8601 with the camera's time zone; None where unknown."""
+    """When the picture was taken, in ISO 8601 with the camera's time zone; None if unknown."""
     if len(record.data) < 0x38E:
         return None
     seconds, fraction, west = struct.unpack_from(record.order + "IIh", record.data, 0x384)
@@ -143,9 +143,9 @@ def taken(record: Record) -> str | None:
 
 
 def alignment(record: Record) -> Alignment | None:
-    """The tags by which the camera lays the thermal image over the visible one.
+    """The camera's tags for aligning the thermal image with the visible one.
 
-    Such a record has no word that shows its byte order: the one whose tags can be right is taken.
+    This kind of record does not show its byte order: the order that gives plausible tags is used.
     """
     if len(record.data) < 16:
         return None

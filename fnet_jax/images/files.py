@@ -1,7 +1,7 @@
-"""The door to image files: each is read by the module of its format, and a bad one is named.
+"""Reading image files: dispatches to the module of each format, and names files that are bad.
 
 Row 0 of an array is the top of the picture as a viewer shows it. Nothing here depends on, or
-changes, settings that Pillow keeps for the whole process.
+changes, global settings of Pillow.
 """
 
 import builtins
@@ -36,7 +36,7 @@ SIGNATURES: dict[bytes, ModuleType] = {
     b"II+\0": tiff,
     b"MM\0+": tiff,
 }
-OTHERS = {  # what is often found under the name of an image
+OTHERS = {  # what is often found under an image suffix
     b"version https://git-lfs": "a Git LFS pointer; fetch the file itself with git lfs pull",
     b"<": "text, such as a web page; download the image itself",
     b"%!PS": "PostScript; export it as PNG",
@@ -47,7 +47,7 @@ OTHERS = {  # what is often found under the name of an image
 PARTS = (None, "thermal", "visible", "picture")
 LARGEST_RECORD = 1 << 26  # bytes of a bare record of a thermal camera
 KNOWN = "PNG, JPEG, BMP or TIFF"
-# For each orientation: whether rows and columns are exchanged, then rows, then columns reversed.
+# For each orientation: whether to transpose, then to reverse rows, then columns.
 TURNS = {
     1: (False, False, False),
     2: (False, False, True),
@@ -63,15 +63,15 @@ TURNS = {
 def size(
     path: Path, *, part: str | None = "picture", max_pixels: int | None = MAX_PIXELS
 ) -> tuple[int, int]:
-    """Height and width in pixels of an image file, as :func:`open` gives it, from its headers.
+    """Height and width in pixels of an image file, as :func:`open` returns it, from its headers.
 
     Args:
         path: the file.
-        part: as for :func:`open`; not the visible part, whose size only decoding tells.
+        part: as for :func:`open`, except the visible part, whose size is known only after decoding.
         max_pixels: as for :func:`open`.
 
     Raises:
-        InputError: as :func:`open`, but for damage behind the header.
+        InputError: as :func:`open`, except for damage after the header.
     """
     if part != "picture" and (found := thermal_camera(path, max_pixels=max_pixels)):
         height, width = found.thermal.size
@@ -87,11 +87,12 @@ def open(
     grey: bool = False,
     max_pixels: int | None = MAX_PIXELS,
 ) -> Frame:
-    """Reads an image file with all that it says of itself.
+    """Reads an image file together with its metadata.
 
-    PNG, JPEG, BMP and TIFF: grey, color and palettes of 1 to 16 bits, TIFF of 32 bits and floats
-    too. Orientation is applied, colors of other profiles become sRGB (of 8 bits a channel), and
-    what is transparent becomes black. Of several pages the first of full resolution is read.
+    Supported are PNG, JPEG, BMP and TIFF: grey, color and palettes of 1 to 16 bits, and TIFF of 32
+    bits and floats. The orientation is applied, 8-bit colors of other profiles are converted to
+    sRGB, and transparent pixels become black. Of several pages, the first of full resolution is
+    read.
 
     A file of a thermal camera (:mod:`fnet_jax.images.radiometric`) gives its thermal image, and a
     TIFF file of temperatures (:mod:`fnet_jax.images.kelvin`) gives them in °C.
@@ -102,15 +103,15 @@ def open(
             lens) or ``"picture"`` (what it shows to a viewer); None for the thermal image, and for
             the picture of other files.
         grey: as for :func:`read`.
-        max_pixels: refuse larger images before they are decoded; None for any size.
+        max_pixels: refuse larger images before they are decoded; None for no limit.
 
     Raises:
-        InputError: the file is missing, empty, damaged, too large, no image of these formats, has
+        InputError: the file is missing, empty, damaged, too large, of an unsupported format, has
             no such part, or cannot be read.
-        ValueError: there is no part of that name.
+        ValueError: the part is unknown.
     """
     if part not in PARTS:
-        raise ValueError(f"unknown part {part!r}: use thermal, visible or picture")
+        raise ValueError(f"unknown part {part!r}; use thermal, visible or picture")
     path = Path(path)
     if part == "picture":
         return _read(path, grey=grey, max_pixels=max_pixels)
@@ -122,12 +123,12 @@ def open(
         celsius = None if part == "visible" else _celsius(path, frame)
         frame = celsius or (None if part else frame)
     if frame is None:
-        raise InputError(f"{path}: holds no {part} image of a thermal camera; use another file")
+        raise InputError(f"{path}: contains no {part} image of a thermal camera; use another file")
     return frame
 
 
 def _celsius(path: Path, frame: Frame) -> Frame | None:
-    """The temperatures of a TIFF file; None where it holds none, or is no TIFF."""
+    """The temperatures in a TIFF file; None if it contains none, or is not TIFF."""
     with _opened(path) as (file, form):
         if form is not tiff:
             return None
@@ -136,7 +137,7 @@ def _celsius(path: Path, frame: Frame) -> Frame | None:
 
 
 def thermal_camera(path: Path, *, max_pixels: int | None = MAX_PIXELS) -> Radiometric | None:
-    """What a file of a thermal camera holds, its images as stored; None for other files.
+    """The contents of a thermal camera's file, its images as stored; None for other files.
 
     Raises:
         InputError: as :func:`open`.
@@ -145,7 +146,7 @@ def thermal_camera(path: Path, *, max_pixels: int | None = MAX_PIXELS) -> Radiom
     with _opened(path, thermal=True) as (file, form):
         if form is not None and form is not jpeg:
             return None
-        # Of a sequence, the first frame is enough.
+        # The first frame of a sequence is enough.
         found = radiometric.read(path, file.read(-1 if form else LARGEST_RECORD))
     if found is not None and max_pixels is not None and found.raw.size > max_pixels:
         height, width = found.raw.shape
@@ -163,23 +164,23 @@ def read(
 ) -> np.ndarray:
     """Reads an image file as an array in which white is the largest value of the type, or 1.
 
-    As :func:`open`; what was decided in reading goes to the log as a warning.
+    Decisions made while reading are logged as warnings.
 
     Args:
         path: the file.
         part: as for :func:`open`; by default what the file shows to a viewer.
-        grey: return color images as grey, as the published grey results were made from: the luma
-            that a JPEG file stores, and :func:`fnet_jax.images.color.published_grey` of other
-            8-bit images.
-        rule: which values of deep images are black and white, of
-            :mod:`fnet_jax.images.range_rules`.
-        max_pixels: refuse larger images before they are decoded; None for any size.
+        grey: return color images as grey, as used for the published grey results: the luma that a
+            JPEG file stores, and :func:`fnet_jax.images.color.published_grey` of other 8-bit
+            images.
+        rule: which values of deep images are black and white
+            (:mod:`fnet_jax.images.range_rules`).
+        max_pixels: refuse larger images before they are decoded; None for no limit.
 
     Returns:
         Array (H, W) or (H, W, 3): uint8, uint16, or floats in [0, 1].
 
     Raises:
-        InputError: as :func:`open`, or a file of floats holds values outside [0, 1].
+        InputError: as :func:`open`, or a file of floats has values outside [0, 1].
     """
     frame = open(path, part=part, grey=grey, max_pixels=max_pixels)
     for note in frame.notes:
@@ -188,23 +189,23 @@ def read(
 
 
 def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """An image as stored, turned by an orientation of Exif: as a viewer shows it."""
+    """Applies an Exif orientation, so that the image is as a viewer shows it."""
     exchanged, rows, columns = TURNS[orientation]
     pixels = pixels.swapaxes(0, 1) if exchanged else pixels
     return np.ascontiguousarray(pixels[:: -1 if rows else 1, :: -1 if columns else 1])
 
 
 def as_array(path: Path, frame: Frame, *, grey: bool = False, rule: Rule = TYPE) -> np.ndarray:
-    """The array of :func:`read` from a frame of a file.
+    """Converts the frame of a file to the array that :func:`read` returns.
 
     Args:
         path: the file, for messages.
-        frame: what it holds.
+        frame: its contents.
         grey: as for :func:`read`.
-        rule: which values are black and white, of :mod:`fnet_jax.images.ranges`.
+        rule: as for :func:`read`.
 
     Raises:
-        InputError: values are not numbers, or lie outside their range.
+        InputError: values are not finite, or lie outside their range.
     """
     try:
         array = ranged(frame, rule)
@@ -222,13 +223,13 @@ def as_array(path: Path, frame: Frame, *, grey: bool = False, rule: Rule = TYPE)
 def is_deep_file(
     path: Path, *, part: str | None = None, max_pixels: int | None = MAX_PIXELS
 ) -> bool:
-    """Whether a file has more than 8 bits, or floats, by its headers; False where it is damaged."""
+    """Whether a file has more than 8 bits, or floats, by its headers; False if it is damaged."""
     try:
         with _opened(path, thermal=part != "picture") as (file, form):
             if form not in (None, jpeg):
                 return hasattr(form, "deep") and form.deep(file)
         return part != "picture" and thermal_camera(path, max_pixels=max_pixels) is not None
-    except InputError:  # which is said where the file is read
+    except InputError:  # reported when the file is read
         return False
 
 
@@ -248,12 +249,13 @@ def _size(file: BinaryIO, form: ModuleType, path: Path, most: int | None) -> tup
 
 def _too_large(path: Path, height: int, width: int, most: int) -> InputError:
     return InputError(
-        f"{path}: {width}×{height} is more than {most} pixels; shrink it or raise --max-pixels"
+        f"{path}: {width}×{height} pixels exceed the limit of {most}; "
+        f"shrink the image or raise --max-pixels"
     )
 
 
 def _frame(stored: Stored) -> Frame:
-    """The frame of an image as it is stored: in sRGB, opaque, and upright."""
+    """Converts a stored image to a frame: sRGB, opaque, and upright."""
     pixels, notes = stored.pixels, list(stored.notes)
     if not profiles.is_srgb(stored.icc):
         assert stored.icc is not None
@@ -262,10 +264,10 @@ def _frame(stored: Stored) -> Frame:
             if convert is not None:
                 pixels = by_strips(lambda part: _managed(part, convert), pixels)
         else:
-            notes.append("its color profile is not applied, as it has more than 8 bits a channel")
+            notes.append("the color profile is ignored: the image has more than 8 bits a channel")
     if stored.alpha is not None:
         pixels = by_strips(_over_black(stored.white), pixels, stored.alpha)
-        notes.append("what is transparent becomes black")
+        notes.append("transparent pixels become black")
     return Frame(
         upright(pixels, stored.orientation),
         black=0.0,
@@ -293,11 +295,9 @@ def _over_black(white: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
 
 @contextmanager
 def _opened(path: Path, *, thermal: bool = False) -> Iterator[tuple[BinaryIO, Any]]:
-    """Opens an image file and turns whatever its decoder raises into an InputError.
+    """Opens an image file and converts every decoder error to an InputError.
 
-    Args:
-        path: the file.
-        thermal: whether bare records of thermal cameras, which have no module, are let through.
+    With ``thermal``, bare records of thermal cameras, which have no module, are let through.
     """
     path = Path(path)
     try:
@@ -309,7 +309,7 @@ def _opened(path: Path, *, thermal: bool = False) -> Iterator[tuple[BinaryIO, An
             if form is None and not (thermal and radiometric.is_radiometric(head)):
                 known = {head[:8]: "WebP; save it as PNG"} if head[8:12] == b"WEBP" else OTHERS
                 what = next((w for start, w in known.items() if head.startswith(start)), None)
-                detail = f"holds {what}" if what else f"not an image of a known format; use {KNOWN}"
+                detail = f"contains {what}" if what else f"not in a known image format; use {KNOWN}"
                 raise InputError(f"{path}: {detail}")
             file.seek(0)
             yield file, form
@@ -321,14 +321,14 @@ def _opened(path: Path, *, thermal: bool = False) -> Iterator[tuple[BinaryIO, An
     except PermissionError as error:
         raise InputError(f"{path}: permission denied; check its permissions") from error
     except OSError as error:
-        if error.errno is None:  # a decoder's
+        if error.errno is None:  # from a decoder
             raise InputError(_damaged(path, error)) from error
         raise InputError(f"{path}: cannot be read ({reason(error)}); check the name") from error
     except Unsuitable as error:
         raise InputError(f"{path}: {error}") from error
     except MemoryError as error:
-        raise InputError(f"{path}: not enough memory to decode it; shrink it") from error
-    except Exception as error:  # decoders raise many kinds for the many ways a file can be damaged
+        raise InputError(f"{path}: not enough memory to decode it; shrink the image") from error
+    except Exception as error:  # decoders raise many kinds of errors for damaged files
         raise InputError(_damaged(path, error)) from error
 
 
@@ -338,12 +338,12 @@ def _damaged(path: Path, error: Exception) -> str:
 
 @contextmanager
 def _regular(path: Path) -> Iterator[BinaryIO]:
-    """Opens a regular file; a pipe or a device may have no end."""
+    """Opens a regular file only; a pipe or a device may never end."""
 
     def opened(name: str, flags: int) -> int:
-        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))  # else a pipe waits for a writer
+        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))  # else a pipe blocks
 
     with builtins.open(path, "rb", opener=opened) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise InputError(f"{path}: is not a regular file; use an image file")
+            raise InputError(f"{path}: not a regular file; use an image file")
         yield file

@@ -1,4 +1,4 @@
-"""Image files in folders, found by their names; contact sheets are none."""
+"""Finding image files in folders by name; contact sheets are skipped."""
 
 import os
 from pathlib import Path
@@ -7,14 +7,14 @@ from fnet_jax.errors import InputError, reason
 from fnet_jax.images.sheets import is_sheet
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-READ = (*SUFFIXES, ".fff", ".seq")  # the latter of thermal cameras: read, not written
+READ = (*SUFFIXES, ".fff", ".seq")  # .fff and .seq of thermal cameras are read but not written
 
 
 def find(folder: Path) -> list[Path]:
-    """The image files directly in a folder, by their suffixes, sorted.
+    """The image files directly in a folder, selected by suffix and sorted.
 
-    No folders, hidden files or contact sheets. Whatever else has such a name is among them, a pipe
-    or a link that leads nowhere too: who reads it says what is wrong.
+    Folders, hidden files and contact sheets are skipped. Other entries with an image suffix, such
+    as pipes and broken links, are included; reading them reports what is wrong.
 
     Raises:
         InputError: the folder cannot be read.
@@ -38,5 +38,5 @@ def find(folder: Path) -> list[Path]:
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a loop of links, or a link into a folder that may not be entered
+    except OSError:  # a loop of links, or a link into a folder without permission
         return False

@@ -1,4 +1,4 @@
-"""The ranges of a job's images: one for each side, from all of its deep files."""
+"""The value ranges of a job's images: one for each side, from all of its deep files."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from fnet_jax.images.range_rules import TYPE, Rule
 from fnet_jax.images.ranges import range_of_job
 
 Rules = tuple[Rule, Rule]
-"""Which values of the deep images of I1 and of I2 are black and white."""
+"""The rules for the deep images of I1 and of I2."""
 TYPES: Rules = (TYPE, TYPE)
 
 
@@ -24,14 +24,14 @@ def rules_of(
     progress: Progress = silent,
     max_pixels: int | None = MAX_PIXELS,
 ) -> Rules:
-    """The rules for both sides of a job.
+    """The range rules for both sides of a job.
 
     Args:
-        ones: files of I1, of which a thermal camera's are taken for pictures.
-        twos: files of I2, of which they give temperatures.
-        rule: what was asked for; None for the default; what was chosen before is kept.
+        ones: files of I1; files of thermal cameras among them are read as pictures.
+        twos: files of I2; files of thermal cameras among them are read as temperatures.
+        rule: the requested rule; None for the default. Rules chosen earlier are returned unchanged.
         report: gets a line about each side whose range was chosen.
-        progress: shows how many files have been looked at.
+        progress: shows how many files have been examined.
         max_pixels: as for :func:`fnet_jax.images.files.open`.
     """
     if isinstance(rule, tuple):
@@ -46,10 +46,10 @@ def rules_of(
 def _deep(
     paths: Sequence[Path], part: str | None, progress: Progress, max_pixels: int | None
 ) -> Iterator[tuple[Path, Frame]]:
-    """The deep ones of some files; damaged ones are left out."""
+    """The deep images among some files; damaged ones are skipped."""
     for path in progress(paths, total=len(paths), desc="looking at ranges"):
         if files.is_deep_file(path, part=part, max_pixels=max_pixels):
             try:
                 yield path, files.open(path, part=part, max_pixels=max_pixels)
-            except InputError:  # which is said where the file is read
+            except InputError:  # reported when the file is read
                 continue

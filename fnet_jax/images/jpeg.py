@@ -11,11 +11,11 @@ from fnet_jax.images.profiles import is_srgb, to_srgb
 from fnet_jax.images.stored import Stored
 from fnet_jax.images.strips import copied
 
-MOST_SCANS = 100  # encoders write 10; each costs as much time as the whole picture
+MOST_SCANS = 100  # encoders write 10; each takes as much time as the whole picture
 START, END, SCAN, APP1 = 0xD8, 0xD9, 0xDA, 0xE1
-ALONE = (0x01, *range(0xD0, 0xD9))  # markers without a length
+ALONE = (0x01, *range(0xD0, 0xD9))  # markers without a length field
 FRAMES = tuple(m for m in range(0xC0, 0xD0) if m not in (0xC4, 0xC8, 0xCC))
-JUNK = 1 << 16  # bytes that are searched together for the next segment
+JUNK = 1 << 16  # bytes that are searched at a time for the next segment
 EXIF, XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 
 
@@ -35,16 +35,14 @@ def size(file: BinaryIO) -> tuple[int, int, int]:
         elif marker == SCAN:
             break
     if not height or not width:
-        raise ValueError("its size is missing")
+        raise ValueError("the size is missing")
     return height, width, exifs.orientation(exifs.parsed(exif), xmp)
 
 
 def decode(file: BinaryIO, *, grey: bool) -> Stored:
-    """Decodes a JPEG file.
+    """Decodes a JPEG file, given at its start.
 
-    Args:
-        file: at its start.
-        grey: give the luma that the file stores, where it is of sRGB.
+    With ``grey``, returns the luma that the file stores, if it is sRGB.
 
     Raises:
         ValueError: it has more than ``MOST_SCANS`` scans.
@@ -52,7 +50,7 @@ def decode(file: BinaryIO, *, grey: bool) -> Stored:
     """
     scans = _scans(file)
     if scans > MOST_SCANS:
-        raise ValueError(f"{scans} scans, more than {MOST_SCANS}")
+        raise ValueError(f"{scans} scans exceed the limit of {MOST_SCANS}")
     file.seek(0)
     image: Image.Image = JpegImagePlugin.JpegImageFile(file)
     icc, channels = image.info.get("icc_profile"), 1 if image.mode == "L" else 3
@@ -63,7 +61,7 @@ def decode(file: BinaryIO, *, grey: bool) -> Stored:
     resolution = image.info.get("dpi")
     image.load()
     if image.mode == "CMYK":
-        # By its profile, if it has one: the door knows profiles of RGB and grey alone.
+        # Converted by its profile, if any: files.py handles profiles of RGB and grey only.
         convert = (icc and to_srgb(image.mode, icc)) or (lambda strip: strip.convert("RGB"))
         pixels, icc = copied(image, convert), None
     else:
@@ -79,9 +77,9 @@ def decode(file: BinaryIO, *, grey: bool) -> Stored:
 
 
 def segments(file: BinaryIO) -> Iterator[tuple[int, int]]:
-    """Marker and length of each segment, with the file at its content.
+    """Marker and length of each segment, with the file positioned at its content.
 
-    Bytes between segments that are none are passed over, as decoders do.
+    Bytes between segments are skipped, as decoders do.
     """
     if file.read(2) != bytes((0xFF, START)):
         raise ValueError("not a JPEG file")
@@ -90,7 +88,7 @@ def segments(file: BinaryIO) -> Iterator[tuple[int, int]]:
         file.seek(place)
         head = file.read(2)
         if len(head) < 2:
-            raise ValueError("its end is missing")
+            raise ValueError("the end is missing")
         if head[0] != 0xFF:
             skipped = (head + file.read(JUNK)).find(0xFF)
             place += skipped if skipped > 0 else JUNK
@@ -109,7 +107,7 @@ def segments(file: BinaryIO) -> Iterator[tuple[int, int]]:
 
 
 def _scans(file: BinaryIO) -> int:
-    """How often the picture is coded; inside coded data, FF is followed by 0."""
+    """The number of scans; inside coded data, FF is followed by 0."""
     file.seek(0)
     for marker, _ in segments(file):
         if marker == SCAN:

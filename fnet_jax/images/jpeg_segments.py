@@ -1,4 +1,4 @@
-"""The segments of a JPEG file in which thermal cameras keep their data."""
+"""The JPEG segments in which thermal cameras store their data."""
 
 import io
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ FLIR_HEADER = 8  # "FLIR\0", 1, number of the segment, number of the last segmen
 
 
 def segments(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """The segments before the first scan: the marker's second byte and what follows the length.
+    """The segments before the first scan: second byte of the marker, and content.
 
-    Ends without an error where the structure of a JPEG file ends (ITU-T T.81, B.1.1).
+    Stops silently where the structure of the JPEG file ends (ITU-T T.81, B.1.1).
     """
     file = io.BytesIO(content)
     with suppress(ValueError):
@@ -29,7 +29,7 @@ def segments(content: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def frame_size(content: bytes) -> tuple[int, int] | None:
-    """Width and height that the JPEG's frame header states; None where it has none."""
+    """Width and height in the JPEG's frame header; None if it has none."""
     for marker, payload in segments(content):
         if marker in jpeg.FRAMES and len(payload) >= 5:
             return int.from_bytes(payload[3:5], "big"), int.from_bytes(payload[1:3], "big")
@@ -37,7 +37,7 @@ def frame_size(content: bytes) -> tuple[int, int] | None:
 
 
 def exif(content: bytes) -> bytes:
-    """The EXIF segment, from ``Exif`` on; empty where the JPEG has none."""
+    """The EXIF segment, from ``Exif`` on; empty if there is none."""
     for marker, payload in segments(content):
         if marker == APP1 and payload.startswith(b"Exif\x00\x00"):
             return payload
@@ -45,7 +45,7 @@ def exif(content: bytes) -> bytes:
 
 
 def flir_record(path: Path, content: bytes) -> bytes | None:
-    """FLIR's record, joined of its APP1 segments by their numbers; None where there is none.
+    """FLIR's record, joined from its numbered APP1 segments; None if there is none.
 
     Raises:
         InputError: a segment is missing, or two with the same number differ.
@@ -58,14 +58,14 @@ def flir_record(path: Path, content: bytes) -> bytes | None:
             part = payload[FLIR_HEADER:]
             if parts.setdefault(number, part) != part:
                 raise InputError(
-                    f"{path}: has two different FLIR segments {number}; copy or export it again"
+                    f"{path}: two FLIR segments {number} differ; copy or export it again"
                 )
     if not parts:
         return None
     missing = [number for number in range(last + 1) if number not in parts]
     if missing:
         raise InputError(
-            f"{path}: {len(missing)} of {last + 1} segments of its FLIR record are missing; "
+            f"{path}: {len(missing)} of {last + 1} segments of the FLIR record are missing; "
             f"copy it from the camera again"
         )
     return b"".join(parts[number] for number in range(last + 1))
@@ -74,7 +74,7 @@ def flir_record(path: Path, content: bytes) -> bytes | None:
 def first_app3(content: bytes) -> bytes:
     """The first APP3 segments, joined: the raw image of DJI's cameras.
 
-    They lie one after the other, of equal length but for the last, which is shorter.
+    They are consecutive and of equal length, except for the last, which is shorter.
     """
     parts: list[bytes] = []
     for marker, payload in segments(content):

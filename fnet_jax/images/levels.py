@@ -1,10 +1,10 @@
-"""Grey levels of images of 8 bits."""
+"""Conversion to 8-bit grey levels."""
 
 import numpy as np
 
 
 def to_8_bits(image: np.ndarray) -> np.ndarray:
-    """An image of uint8, uint16 or floats in [0, 1] as uint8: the nearest of the levels."""
+    """Rounds an image (uint8, uint16, or floats in [0, 1]) to the nearest of 256 levels, uint8."""
     if image.dtype == np.uint8:
         return image
     if np.issubdtype(image.dtype, np.floating):

@@ -1,15 +1,15 @@
 """Temperatures from the counts of a thermal camera, by Planck's law and a model of the air.
 
-With R(T) = R1 / (R2 (exp(B / T) − F)) − O, the counts that a black body of T kelvin gives, the
-camera sees, of an object of emissivity ε behind air of transmission τ and a window of transmission
-w, raw = w (ε τ R(T) + (1 − ε) τ R(T_reflected) + (1 − τ) R(T_air)) + (1 − w) R(T_window). This is
-solved for T. The transmission of d metres of air is
+Let R(T) = R1 / (R2 (exp(B / T) − F)) − O be the counts of a black body at T kelvin. For an object
+of emissivity ε behind air of transmission τ and a window of transmission w, the camera measures
+raw = w (ε τ R(T) + (1 − ε) τ R(T_reflected) + (1 − τ) R(T_air)) + (1 − w) R(T_window), which is
+solved for T. The transmission of d meters of air is
 
     τ = X exp(−√d (α1 + β1 √h)) + (1 − X) exp(−√d (α2 + β2 √h)),
     h = RH exp(1.5587 + 0.06939 t − 0.00027816 t² + 6.8455e−7 t³), t in °C
 
 (Minkina & Dudzik, Infrared Thermography, Wiley 2009, and FLIR's toolkit). FLIR's own programs use
-√d, not the √(d / 2) of some others: with it exported values are met within their rounding.
+√d, not √(d / 2) as some others do: with it, exported values are reproduced within their rounding.
 """
 
 import math
@@ -18,18 +18,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 ZERO_CELSIUS = 273.15
-ROOM = 293.15  # K; what cameras are delivered with for every temperature
-ROOM_HUMIDITY = 0.5  # likewise
-FARTHEST = 10_000.0  # m; more than any camera lets a user set
+ROOM = 293.15  # K; the factory setting of all temperatures
+ROOM_HUMIDITY = 0.5  # factory setting
+FARTHEST = 10_000.0  # m; more than any camera accepts
 LEAST_EMISSIVITY, LEAST_TRANSMISSION = 0.01, 0.01
-AIR, SURROUNDINGS = (150.0, 400.0), (50.0, 5000.0)  # K, what is believed
+AIR, SURROUNDINGS = (150.0, 400.0), (50.0, 5000.0)  # K, accepted ranges
 BANDS = (500.0, 25_000.0)  # K; B = 14388 µm·K / wavelength, of 0.6 to 28 µm
-MEDIAN = (-200.0, 4000.0)  # °C; an image whose median lies outside was not converted rightly
+MEDIAN = (-200.0, 4000.0)  # °C; outside of this range, the conversion of an image has failed
 
 
 @dataclass(frozen=True)
 class Constants:
-    """What a camera file says of the sensor, the object and what lies between them.
+    """What a camera file states about the sensor, the object and what lies between them.
 
     Attributes:
         r1: Planck constant R1.
@@ -38,12 +38,12 @@ class Constants:
         f: Planck constant F.
         o: Planck constant O, counts.
         emissivity: ε of the object, 0…1.
-        distance: of the object, metres.
-        reflected: apparent temperature of what the object reflects, kelvin.
+        distance: to the object, meters.
+        reflected: apparent temperature that the object reflects, kelvin.
         atmosphere: temperature of the air, kelvin.
         window: temperature of the window, kelvin.
         window_transmission: of the window, 0…1.
-        humidity: of the air, relative, 0…1.
+        humidity: relative humidity of the air, 0…1.
         alpha1: α1 of the air.
         alpha2: α2 of the air.
         beta1: β1 of the air.
@@ -71,24 +71,24 @@ class Constants:
 
 
 def temperatures(raw: np.ndarray, constants: Constants) -> tuple[np.ndarray | None, list[str]]:
-    """Temperatures of an image of counts.
+    """Converts an image of counts to temperatures.
 
-    Values that cannot be are replaced by those of :func:`believed`. Counts too small for any
-    temperature get the lowest temperature of the image.
+    Impossible constants are replaced by :func:`believed`. Counts too small for any temperature get
+    the lowest temperature of the image.
 
     Args:
         raw: uint16 array (H, W), counts.
-        constants: what the file says.
+        constants: as stated by the file.
 
     Returns:
-        float32 array (H, W) in °C, None where the constants give no temperatures; and a line for
-        each thing that was not believed.
+        float32 array (H, W) in °C, or None if the constants give no temperatures; and a line for
+        each constant that was not accepted.
     """
     if not _sensor_is_known(constants):
         return None, [
-            f"its Planck constants (R1 {constants.r1:g}, R2 {constants.r2:g}, B {constants.b:g}, "
-            f"F {constants.f:g}, O {constants.o:g}) cannot be right: "
-            f"raw counts instead of temperatures"
+            f"the Planck constants (R1 {constants.r1:g}, R2 {constants.r2:g}, B {constants.b:g}, "
+            f"F {constants.f:g}, O {constants.o:g}) are invalid; "
+            f"raw counts are used instead of temperatures"
         ]
     constants, notes = believed(constants)
     celsius = _converted(raw, constants)
@@ -97,27 +97,27 @@ def temperatures(raw: np.ndarray, constants: Constants) -> tuple[np.ndarray | No
             raw, replace(constants, emissivity=1.0, distance=0.0, window_transmission=1.0)
         )
         if not _plausible(celsius):
-            return None, ["its constants give no temperatures: raw counts instead"]
+            return None, ["the constants give no temperatures; raw counts are used instead"]
         notes.append(
-            "its emissivity, distance or window give impossible temperatures: "
-            "those of a black body without air between are shown"
+            "the emissivity, distance or window give impossible temperatures; "
+            "those of a black body without air in between are used"
         )
     impossible = ~np.isfinite(celsius)
     if impossible.any():
         celsius[impossible] = celsius[~impossible].min()
         notes.append(
-            f"{int(impossible.sum())} pixels are colder than its constants can tell: "
-            f"they have the lowest temperature of the others"
+            f"{int(impossible.sum())} pixels are colder than the constants allow; "
+            f"they get the lowest temperature of the others"
         )
     return celsius, notes
 
 
 def believed(constants: Constants) -> tuple[Constants, list[str]]:
-    """The constants of the scene with impossible ones replaced, and a line for each of them.
+    """Replaces impossible constants of the scene; also returns a line for each of them.
 
-    Emissivity becomes 1; a distance 0, which leaves the air out; temperatures 20 °C and humidity
-    50 %, with which cameras are delivered; a window is left out. A humidity of 1…100 is percent.
-    What has no influence, such as the air at a distance of 0, is not looked at.
+    Replacements are the factory settings of cameras: emissivity 1, temperatures 20 °C, humidity
+    50 %; a distance becomes 0, which ignores the air; a window is ignored. A humidity of 1…100 is
+    read as percent. Constants without effect, such as the air at distance 0, are not checked.
     """
     notes: list[str] = []
     changes: dict[str, float] = {}
@@ -126,7 +126,7 @@ def believed(constants: Constants) -> tuple[Constants, list[str]]:
         if not right:
             changes[name] = instead
             found = getattr(constants, name)
-            notes.append(f"its {words} of {found:g}{unit} cannot be right: {instead:g}{unit} used")
+            notes.append(f"the {words} of {found:g}{unit} is invalid; {instead:g}{unit} is used")
 
     c = constants
     check("emissivity", "emissivity", LEAST_EMISSIVITY <= c.emissivity <= 1 + 1e-6, 1.0)
@@ -137,7 +137,7 @@ def believed(constants: Constants) -> tuple[Constants, list[str]]:
         check("atmosphere", "air temperature", _within(c.atmosphere, AIR), ROOM, " K")
         if 1 < c.humidity <= 100:
             changes["humidity"] = c.humidity / 100
-            notes.append(f"its humidity of {c.humidity:g} is taken as percent")
+            notes.append(f"the humidity of {c.humidity:g} is read as percent")
         else:
             check("humidity", "humidity", 0 <= c.humidity <= 1, ROOM_HUMIDITY)
     w = c.window_transmission
@@ -146,13 +146,13 @@ def believed(constants: Constants) -> tuple[Constants, list[str]]:
         check("window", "window temperature", _within(c.window, AIR), ROOM, " K")
     constants = replace(constants, **changes)
     if not LEAST_TRANSMISSION <= transmission(constants) <= 1 + 1e-6:
-        notes.append("its constants of the air give an impossible transmission: the air left out")
+        notes.append("the constants of the air give an impossible transmission; it is ignored")
         constants = replace(constants, distance=0.0)
     return constants, notes
 
 
 def transmission(constants: Constants) -> float:
-    """The transmission τ of the air, NaN where the constants give none; equation above."""
+    """The transmission τ of the air by the equation above; NaN if the constants give none."""
     c = constants
     if c.distance == 0:
         return 1.0
@@ -168,7 +168,7 @@ def transmission(constants: Constants) -> float:
 
 
 def counts(kelvin: float, constants: Constants) -> float:
-    """R(T): the counts that a black body gives; NaN where the constants give none."""
+    """R(T), the counts of a black body; NaN if the constants give none."""
     c = constants
     try:
         return c.r1 / (c.r2 * (math.exp(c.b / kelvin) - c.f)) - c.o
@@ -177,7 +177,7 @@ def counts(kelvin: float, constants: Constants) -> float:
 
 
 def _converted(raw: np.ndarray, constants: Constants) -> np.ndarray:
-    """Temperatures in °C as float32, NaN where there is none, by a table of all counts."""
+    """Temperatures in °C as float32 from a table of all counts; NaN where undefined."""
     c = constants
     tau = transmission(c)
     table = np.arange(int(raw.max()) + 1, dtype=np.float64)

@@ -1,7 +1,7 @@
 """PNG files: 1 to 16 bits, grey, color and palettes, with or without alpha, at full precision.
 
-The chunks are read here, each with its checksum, and Pillow decodes the few that hold the picture.
-Texts and profiles of any length, in any place, are no reason to refuse a picture.
+This module parses the chunks and verifies their checksums; Pillow decodes the few that hold the
+picture. Texts and profiles of any length and position are accepted.
 """
 
 import io
@@ -26,7 +26,7 @@ ADAM7 = (  # first column and row, and steps, of the passes of an interlaced pic
     *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)),
     *((0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)),
 )
-LARGEST_SAID = 1 << 24  # bytes of a text or profile that are looked at
+LARGEST_SAID = 1 << 24  # bytes of a text or profile that are examined
 XMP, RAW_EXIF = b"XML:com.adobe.xmp", b"Raw profile type "
 METERS_PER_INCH = 0.0254
 
@@ -45,22 +45,18 @@ def size(file: BinaryIO) -> tuple[int, int, int]:
 
 
 def deep(file: BinaryIO) -> bool:
-    """Whether it has more than 8 bits."""
+    """Whether it has more than 8 bits per channel."""
     return next(_header(_content(file, k, n))[2] for k, n in _chunks(file)) > 8
 
 
 def decode(file: BinaryIO, *, grey: bool) -> Stored:
-    """Decodes a PNG file.
-
-    Args:
-        file: at its start.
-        grey: has no effect: the door makes grey images of color ones.
+    """Decodes a PNG file, given at its start. ``grey`` has no effect: the caller converts.
 
     Raises:
-        ValueError: a checksum fails, or the file is not as the format says.
+        ValueError: a checksum fails, or the file violates the format.
     """
     length = sum(12 + length for kind, length in _chunks(file) if kind in PICTURE)
-    picture = io.BytesIO(bytes(len(SIGNATURE) + length))  # its size, so that it need not grow
+    picture = io.BytesIO(bytes(len(SIGNATURE) + length))  # preallocated
     picture.write(SIGNATURE)
     said: dict[bytes, list[bytes]] = {}
     header = transparent = b""
@@ -72,7 +68,7 @@ def decode(file: BinaryIO, *, grey: bool) -> Stored:
                 header = content
                 _, _, bits, color = _header(header)
                 if (bits, color) == (16, GREY_ALPHA):
-                    # Of the same bytes as RGBA of 8 bits, which Pillow keeps whole.
+                    # Same bytes as 8-bit RGBA, which Pillow does not alter.
                     content = content[:8] + bytes((8, RGBA)) + content[10:]
             transparent = content if kind == b"tRNS" else transparent
             picture.write(struct.pack(">I4s", length, kind))
@@ -81,14 +77,14 @@ def decode(file: BinaryIO, *, grey: bool) -> Stored:
         elif kind in SAID and length <= LARGEST_SAID:
             said.setdefault(kind, []).append(_content(file, kind, length))
         elif not kind[0] & 32:
-            raise ValueError(f"the unknown critical part {kind.decode('latin-1')!r}")
+            raise ValueError(f"unknown critical chunk {kind.decode('latin-1')!r}")
     _, _, bits, color = _header(header)
     channels, alpha = _pixels(picture, bits, color, transparent)
-    # What is missing is black, or the first color of a palette; passes may end in any row.
+    # Missing pixels are black, or the first color of a palette; passes may end in any row.
     blank = channels[-1, :1] if color == PALETTE else 0
     doubtful = header[12] or (channels[-1] == blank).all()
     if doubtful and not _is_complete(file, header):
-        raise ValueError("it has too few pixels")
+        raise ValueError("too few pixels")
     exif, xmp = _exif_and_xmp(said)
     return Stored(
         pixels=channels,
@@ -101,7 +97,7 @@ def decode(file: BinaryIO, *, grey: bool) -> Stored:
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Kind and length of each chunk, with the file at its content, up to the end of the picture."""
+    """Kind and length of each chunk up to IEND, with the file positioned at its content."""
     if file.read(8) != SIGNATURE:
         raise ValueError("not a PNG file")
     place = 8
@@ -112,7 +108,7 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
             raise ValueError("the end of the picture is missing")
         length, kind = struct.unpack(">I4s", head)
         if length > 0x7FFFFFFF or not kind.isalpha():
-            raise ValueError("a part of it has no name")
+            raise ValueError("a chunk has no name")
         yield kind, length
         if kind == b"IEND":
             return
@@ -123,28 +119,28 @@ def _content(file: BinaryIO, kind: bytes, length: int) -> bytes:
     content = file.read(length)
     check = file.read(4)
     if len(content) < length or len(check) < 4:
-        raise ValueError("it ends too early")
+        raise ValueError("the file ends too early")
     if struct.unpack(">I", check)[0] != zlib.crc32(content, zlib.crc32(kind)):
-        raise ValueError(f"the checksum of its part {kind.decode()} is wrong")
+        raise ValueError(f"the checksum of chunk {kind.decode()} is wrong")
     return content
 
 
 def _header(content: bytes) -> tuple[int, int, int, int]:
-    """Width, height, bits of a channel and color type."""
+    """Width, height, bits per channel and color type."""
     if len(content) != 13:
-        raise ValueError("it has no header")
+        raise ValueError("the header is missing")
     width, height, bits, color = struct.unpack(">IIBB", content[:10])
     if color not in CHANNELS or bits not in (1, 2, 4, 8, 16) or not width or not height:
-        raise ValueError("its header is not one of PNG")
+        raise ValueError("the header is not a PNG header")
     return width, height, bits, color
 
 
 def _pixels(
     picture: io.BytesIO, bits: int, color: int, transparent: bytes
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Channels and alpha; fewer than 8 bits are spread over 8. The file is let go when decoded."""
+    """Channels and alpha; fewer than 8 bits are scaled to 8. Frees the picture once decoded."""
     if bits == 16 and color in (RGB, RGBA):
-        # Pillow keeps one byte of each channel; which one is told by the name of the layout.
+        # Pillow keeps one byte of each channel; the name of the layout selects which.
         both = [_opened(picture, ends) for ends in ("B", "L")]
         picture.truncate(0)
         high, low = (_samples(image) for image in both)
@@ -183,7 +179,7 @@ def _samples(image: Image.Image) -> np.ndarray:
 
 
 def _opened(picture: io.BytesIO, ends: str | None = None) -> Image.Image:
-    """The picture by Pillow; of 16-bit channels the byte that comes first (B) or last (L)."""
+    """Opens the picture; of 16-bit channels, keeps the first (B) or last (L) byte."""
     picture.seek(0)
     image = PngImagePlugin.PngImageFile(picture)
     if ends is not None:
@@ -194,7 +190,7 @@ def _opened(picture: io.BytesIO, ends: str | None = None) -> Image.Image:
 
 
 def _is_complete(file: BinaryIO, header: bytes) -> bool:
-    """Whether there are all bytes of pixels; Pillow leaves what is missing black."""
+    """Whether no pixel is missing; Pillow silently leaves missing pixels black."""
     width, height, bits, color = _header(header)
     passes = ADAM7 if header[12] else ((0, 0, 1, 1),)
     expected = 0
@@ -211,7 +207,7 @@ def _is_complete(file: BinaryIO, header: bytes) -> bool:
 
 
 def _exif_and_xmp(said: dict[bytes, list[bytes]]) -> tuple[Image.Exif, bytes | None]:
-    """Exif of its own part, or as ImageMagick writes it into a text; and XMP."""
+    """Exif from its own chunk or from a text written by ImageMagick; and XMP."""
     exif, xmp = b"".join(said.get(b"eXIf", [])[:1]), None
     for kind in (b"iTXt", b"tEXt", b"zTXt"):
         for content in said.get(kind, []):
@@ -224,7 +220,7 @@ def _exif_and_xmp(said: dict[bytes, list[bytes]]) -> tuple[Image.Exif, bytes | N
 
 
 def _international(rest: bytes) -> bytes | None:
-    """The text of an iTXt part behind its keyword."""
+    """The text of an iTXt chunk after its keyword."""
     if len(rest) < 2:
         return None
     text = rest[2:].split(b"\0", 2)[-1]
@@ -232,7 +228,7 @@ def _international(rest: bytes) -> bytes | None:
 
 
 def _hexadecimal(text: bytes) -> bytes:
-    """The bytes of a raw profile: a line with its name, a line with its length, and digits."""
+    """The bytes of a raw profile: a line with its name, a line with its length, and hex digits."""
     try:
         return bytes.fromhex(b"".join(text.split()[2:]).decode("ascii"))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Color profiles: pictures of other color spaces become sRGB."""
+"""Color profiles: converts pictures of other color spaces to sRGB."""
 
 import functools
 import io
@@ -9,14 +9,14 @@ from PIL import Image, ImageCms
 
 SRGB = ImageCms.createProfile("sRGB")
 INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
-CLOSE = 2  # levels by which a profile of sRGB may differ from littleCMS's own
+CLOSE = 2  # levels by which an sRGB profile may differ from littleCMS's own
 
 
 @functools.lru_cache(maxsize=16)
 def is_srgb(icc: bytes | None) -> bool:
-    """Whether a profile is sRGB's, or is none: then pixels are taken for sRGB.
+    """Whether a profile is missing, unusable, or equivalent to sRGB.
 
-    Makers write sRGB in many ways; what counts is what a profile does to colors.
+    Makers write sRGB in many ways, so the decision rests on what the profile does to colors.
     """
     if icc is None:
         return True
@@ -28,11 +28,11 @@ def is_srgb(icc: bytes | None) -> bool:
             found = np.asarray(convert(Image.fromarray(given))).astype(int)
             expected = given if given.ndim == 3 else given[..., None]
             return int(np.abs(found - expected).max()) <= CLOSE
-    return True  # damaged, or of another kind of picture: nothing can be done with it
+    return True  # damaged, or of another kind of picture, and thus unusable
 
 
 def to_srgb(mode: str, icc: bytes) -> Callable[[Image.Image], Image.Image] | None:
-    """From images of 8-bit channels to sRGB, as RGB; None where a profile does not fit the mode."""
+    """A conversion from 8-bit images to sRGB (RGB); None if the profile does not fit the mode."""
     try:
         return _transform(icc, mode).apply
     except (OSError, ImageCms.PyCMSError, ValueError):

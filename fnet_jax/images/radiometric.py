@@ -1,8 +1,8 @@
-"""Files of thermal cameras: temperatures, or counts, and the visible picture beside them.
+"""Files of thermal cameras: temperatures or counts, with the visible picture beside them.
 
-Read are FLIR's record inside a JPEG, bare (``.fff``) or at the start of a sequence (``.seq``), and
-the JPEG of DJI's own thermal cameras. FLIR's is converted to °C by :mod:`fnet_jax.images.planck`;
-what DJI's counts mean only its own Thermal SDK knows.
+Supported are FLIR's record inside a JPEG, bare (``.fff``) or at the start of a sequence (``.seq``),
+and the JPEG of DJI's own thermal cameras. FLIR's counts are converted to °C by
+:mod:`fnet_jax.images.planck`; those of DJI only DJI's own Thermal SDK can convert.
 """
 
 import math
@@ -24,17 +24,17 @@ WHITE = 65535.0
 
 @dataclass(frozen=True, eq=False)
 class Radiometric:
-    """What a file of a thermal camera holds.
+    """The contents of a thermal camera's file.
 
     Attributes:
-        thermal: the thermal image, (H, W): °C in float32, or uint16 counts as levels where the
-            file gives no temperatures. As stored.
+        thermal: the thermal image as stored, (H, W): °C in float32, or uint16 counts as levels if
+            the file gives no temperatures.
         raw: uint16 array (H, W), the sensor's counts.
-        alignment: how the camera lays the thermal image over the visible one; None where the file
-            does not say it, or has placeholders.
-        camera: the camera's model, empty where unknown.
-        taken: when the picture was taken, ISO 8601; None where unknown.
-        orientation: of Exif, 1…8: how both images are turned to be as a viewer shows the file.
+        alignment: how the thermal image lies on the visible one; None if the file does not state
+            it, or has placeholders.
+        camera: the camera's model; empty if unknown.
+        taken: when the picture was taken, ISO 8601; None if unknown.
+        orientation: of Exif, 1…8; applies to both images.
     """
 
     thermal: Frame
@@ -47,7 +47,7 @@ class Radiometric:
     _visible: bytes | None = field(default=None, repr=False)
 
     def visible(self) -> Frame | None:
-        """The visible image as stored, uint8 array (H, W, 3), RGB; None where the file has none.
+        """The visible image as stored, uint8 array (H, W, 3), RGB; None if the file has none.
 
         Raises:
             InputError: it is damaged or too large.
@@ -59,7 +59,7 @@ class Radiometric:
 
 
 def is_radiometric(head: bytes) -> bool:
-    """Whether a file can hold such data, by its first four bytes: FFF, AFF, or any JPEG."""
+    """Whether a file may hold such data, by its first four bytes: FFF, AFF, or any JPEG."""
     return head.startswith((*fff.MAGIC, jpeg_segments.START))
 
 
@@ -68,10 +68,10 @@ def read(path: Path, content: bytes) -> Radiometric | None:
 
     Args:
         path: the file's name, for messages.
-        content: its bytes; of a sequence the first frame is enough.
+        content: its bytes; the first frame of a sequence is enough.
 
     Returns:
-        What it holds; None for a JPEG without radiometric data.
+        Its contents; None for a JPEG without radiometric data.
 
     Raises:
         InputError: the data is damaged, incomplete, too large, or its raw image needs a decoder
@@ -81,7 +81,7 @@ def read(path: Path, content: bytes) -> Radiometric | None:
     if content.startswith(fff.MAGIC):
         found = _flir(path, content)
         if found is None:
-            raise InputError(f"{path}: its FLIR record holds no raw image; export it again")
+            raise InputError(f"{path}: the FLIR record contains no raw image; export it again")
         return found
     if not content.startswith(jpeg_segments.START):
         raise InputError(
@@ -92,14 +92,14 @@ def read(path: Path, content: bytes) -> Radiometric | None:
 
 
 def _flir(path: Path, record: bytes, *, jpeg: bytes = b"") -> Radiometric | None:
-    """What FLIR's record holds; None where it has no raw image."""
+    """The contents of FLIR's record; None if it has no raw image."""
     parts = fff.records(path, record)
     if fff.RAW not in parts:
         return None
     raw = embedded.raw_counts(path, parts[fff.RAW])
     camera = parts.get(fff.CAMERA)
     if camera is None:
-        celsius, notes = None, ["it has no record of the camera: raw counts, not temperatures"]
+        celsius, notes = None, ["no camera record; raw counts are used instead of temperatures"]
     else:
         celsius, notes = planck.temperatures(raw, fff.constants(camera))
     exif = exifs.parsed(jpeg_segments.exif(jpeg))
@@ -119,7 +119,7 @@ def _flir(path: Path, record: bytes, *, jpeg: bytes = b"") -> Radiometric | None
 def _alignment(
     parts: Mapping[int, fff.Record], thermal_size: tuple[int, int]
 ) -> tuple[Alignment | None, list[str]]:
-    """The alignment tags, None where there are none to believe, and notes."""
+    """The alignment tags, or None if there are no valid ones; and notes."""
     if fff.PIP not in parts or fff.EMBEDDED not in parts:
         return None, []
     alignment = fff.alignment(parts[fff.PIP])
@@ -130,23 +130,23 @@ def _alignment(
     elif possible(alignment, fff.size(parts[fff.EMBEDDED]), thermal_size):
         return alignment, []
     else:
-        what = "cannot be right"
-    return None, [f"its alignment tags {what}: the images are laid center on center"]
+        what = "are invalid"
+    return None, [f"the alignment tags {what}; the images are aligned at their centers"]
 
 
 def _dji(path: Path, jpeg: bytes) -> Radiometric | None:
-    """What a JPEG of DJI's own cameras holds; None where it is not one."""
+    """The contents of a JPEG of DJI's own cameras; None for other files."""
     stored = jpeg_segments.first_app3(jpeg)
     size = jpeg_segments.frame_size(jpeg)
     if not stored or size is None or b"DJI" not in jpeg_segments.exif(jpeg):
         return None
     width, height = _sensor(len(stored), size)
     if width * height == 0:
-        return None  # what DJI's visible cameras store there
+        return None  # DJI's visible cameras store other data there
     raw = np.frombuffer(stored, "<u2", width * height).reshape(height, width).astype(np.uint16)
     exif = exifs.parsed(jpeg_segments.exif(jpeg))
     return Radiometric(
-        thermal=_frame(raw, ["raw counts: temperatures of DJI's cameras need DJI's Thermal SDK"]),
+        thermal=_frame(raw, ["raw counts are used: temperatures require DJI's Thermal SDK"]),
         raw=raw,
         camera=exifs.text(exif, exifs.MODEL),
         taken=_iso(exifs.text(exif, exifs.TAKEN, exifs.DATE)),
@@ -156,10 +156,10 @@ def _dji(path: Path, jpeg: bytes) -> Radiometric | None:
 
 
 def _sensor(length: int, size: tuple[int, int]) -> tuple[int, int]:
-    """Width and height of 16-bit pixels that fill ``length`` bytes in the shape of the picture.
+    """Width and height of 16-bit pixels that fill ``length`` bytes at the picture's aspect ratio.
 
-    The picture may be enlarged from the sensor's size, and its EXIF size is the picture's. (0, 0)
-    where no size fits.
+    The picture may be enlarged from the sensor's size, and its EXIF size is the picture's. Returns
+    (0, 0) if no size fits.
     """
     width, height = size
     common = math.gcd(width, height)
@@ -172,7 +172,7 @@ def _sensor(length: int, size: tuple[int, int]) -> tuple[int, int]:
 
 
 def _frame(pixels: np.ndarray, notes: list[str]) -> Frame:
-    """Counts as levels, floats as °C."""
+    """A frame of counts as levels, or of floats as °C."""
     if pixels.dtype == np.uint16:
         return Frame(pixels=pixels, black=0.0, white=WHITE, notes=tuple(notes))
     black, white = float(pixels.min()), float(pixels.max())
@@ -180,7 +180,7 @@ def _frame(pixels: np.ndarray, notes: list[str]) -> Frame:
 
 
 def _iso(exif_time: str) -> str | None:
-    """A time of EXIF, such as ``2022:07:23 15:13:38``, in ISO 8601; None where it is none."""
+    """An EXIF time, such as ``2022:07:23 15:13:38``, in ISO 8601; None if it is invalid."""
     found = re.match(
         r"(\d{4})[:-](\d\d)[:-](\d\d) (\d\d:\d\d:\d\d)",
         exif_time,

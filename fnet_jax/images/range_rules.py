@@ -1,10 +1,10 @@
 """Which values of deep images are black and white: one explicit rule for all commands.
 
-Images of 8 bits always use their whole range. For those of more bits and of floats, the rule says:
+Images of 8 bits always use their whole range. For deeper images and floats, the rule is one of
 
 ``type``
-    0 to the white of the stored bits, floats 0 to 1; for temperatures of a camera, which have
-    neither, the same as ``folder``;
+    0 to the white of the stored bits, floats 0 to 1; for temperatures, which have neither, the same
+    as ``folder``;
 ``LOW,HIGH``
     these values, in the unit of the file;
 ``folder``
@@ -12,8 +12,8 @@ Images of 8 bits always use their whole range. For those of more bits and of flo
 ``image``
     each image by its own percentiles, which invents hot spots in cold scenes.
 
-Without a rule it is ``type``, but ``folder`` where images fill a small part of their range, as raw
-counts of thermal cameras do, or where their values have a unit.
+The default is ``type``, or ``folder`` if the images fill a small part of their range, as raw counts
+of thermal cameras do, or if their values have a unit.
 """
 
 import math
@@ -24,7 +24,7 @@ TYPE, FOLDER, IMAGE = "type", "folder", "image"
 
 @dataclass(frozen=True)
 class Range:
-    """The values that are black and white, in the unit of the file; ``unit`` is for people."""
+    """The values that are black and white, in the file's unit; ``unit`` is for display only."""
 
     low: float
     high: float
@@ -36,12 +36,12 @@ class Range:
 
 @dataclass(frozen=True)
 class ByUnit:
-    """A rule for each unit, of a job whose files have several, as °C and counts of a camera."""
+    """A rule per unit, for jobs whose files differ in unit, such as °C and counts of a camera."""
 
     rules: tuple[tuple[str, "str | Range"], ...]
 
     def of(self, unit: str) -> "str | Range":
-        """The rule for images of a unit."""
+        """The rule for images of this unit."""
         return dict(self.rules).get(unit, TYPE)
 
     def __str__(self) -> str:
@@ -53,12 +53,12 @@ Rule = str | Range | ByUnit
 
 
 def text_of(rule: "Rule") -> str:
-    """The text that :func:`rule_of` takes for the same rule."""
+    """The text from which :func:`rule_of` makes the same rule."""
     return f"{rule.low!r},{rule.high!r}" if isinstance(rule, Range) else str(rule)
 
 
 def rule_of(text: str) -> Rule:
-    """The rule that a text such as ``folder`` or ``20,35.5`` names; raises ValueError."""
+    """Parses a rule such as ``folder`` or ``20,35.5``; raises ValueError."""
     if text in (TYPE, FOLDER, IMAGE):
         return text
     parts = text.split(",")
@@ -69,5 +69,5 @@ def rule_of(text: str) -> Rule:
             f"{text!r} is neither type, folder, image nor two numbers LOW,HIGH"
         ) from None
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ValueError(f"{text!r} is no range: LOW must be below HIGH")
+        raise ValueError(f"{text!r} is not a range; LOW must be below HIGH")
     return Range(low, high)

@@ -1,4 +1,4 @@
-"""Black and white of deep images, by a rule of :mod:`fnet_jax.images.range_rules`."""
+"""Applies a rule of :mod:`fnet_jax.images.range_rules` to deep images."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -9,19 +9,19 @@ import numpy as np
 from fnet_jax.images.frame import LEVELS, ROUNDING, Frame, full_range
 from fnet_jax.images.range_rules import FOLDER, TYPE, ByUnit, Range, Rule
 
-SMALL = 0.25  # part of a range that is too little of it to be seen
-PERCENTILES = 0.1, 99.9  # that a few broken pixels do not move
+SMALL = 0.25  # images that fill less than this part of their range would look flat
+PERCENTILES = 0.1, 99.9  # insensitive to a few dead pixels
 GOLDEN = (5**0.5 - 1) / 2
-SAMPLES = 16_384  # values of an image that are looked at, evenly spread
+SAMPLES = 16_384  # values per image that are examined, evenly spread
 
 
 def is_deep(frame: Frame) -> bool:
-    """Whether a rule applies to an image: it has more than 8 bits, or floats."""
+    """Whether rules apply to an image: it has more than 8 bits, or floats."""
     return frame.pixels.dtype != np.uint8 and frame.white != 255
 
 
 def within(frame: Frame, black_and_white: Range) -> np.ndarray:
-    """The pixels with a range's values as black and white, clipped to it.
+    """The pixels clipped to a range and scaled, so that its ends are black and white.
 
     Returns:
         Array of the shape of the pixels: uint16 for integers, float32 in [0, 1] for floats.
@@ -31,9 +31,9 @@ def within(frame: Frame, black_and_white: Range) -> np.ndarray:
     """
     pixels = frame.pixels
     if np.issubdtype(pixels.dtype, np.floating) and not np.isfinite(pixels).all():
-        raise ValueError("holds NaN or infinity; replace those values")
+        raise ValueError("contains NaN or infinity; replace those values")
     low, high = black_and_white.low, black_and_white.high
-    # In place, as images may be large; float32 holds 16 bits.
+    # In place, to save memory; float32 holds 16 bits.
     exact = np.dtype(np.float32 if pixels.dtype.itemsize <= 2 else np.float64)
     unit: np.ndarray = pixels.astype(exact)
     unit -= low
@@ -47,9 +47,9 @@ def within(frame: Frame, black_and_white: Range) -> np.ndarray:
 
 
 def samples(frame: Frame) -> np.ndarray:
-    """Values of an image, at most ``SAMPLES``, evenly spread; those that are finite.
+    """The finite ones among at most ``SAMPLES`` evenly spread values of an image.
 
-    Steps of the golden section meet every row and column, whatever the width.
+    Steps of the golden ratio visit every row and column, whatever the width.
     """
     values = frame.pixels.reshape(-1)
     if values.size > SAMPLES:
@@ -59,7 +59,7 @@ def samples(frame: Frame) -> np.ndarray:
 
 
 def robust(values: Iterable[np.ndarray], *, unit: str = "") -> Range:
-    """The range of the percentiles of all values; wider by one where they are all equal."""
+    """The range of the percentiles of all values; widened by one if they are all equal."""
     pooled = np.concatenate([*values, np.empty(0)])
     if not pooled.size:
         return Range(0.0, 1.0, unit)
@@ -73,15 +73,15 @@ def range_of_job(
     *,
     report: Callable[[str], None],
 ) -> Rule:
-    """The rule for the deep images of one side of a job, with ``folder`` made a range of values.
+    """The rule for the deep images of one side of a job, with ``folder`` resolved to a range.
 
     Args:
-        frames: the deep images with their files, each looked at once.
-        rule: what was asked for; None for the default.
+        frames: the deep images with their files, each read once.
+        rule: the requested rule; None for the default.
         report: gets a line about each unit for which the default is not ``type``.
 
     Returns:
-        ``"type"``, ``"image"``, a range, or one of them for each unit.
+        ``"type"``, ``"image"``, a range, or one of these for each unit.
     """
     if rule is not None and rule not in (FOLDER, TYPE):
         return rule if any(True for _ in frames) else TYPE
@@ -95,12 +95,12 @@ def range_of_job(
 
 
 class _Look(NamedTuple):
-    """What a job's range is chosen from: some values of an image, and how they lie in its range."""
+    """What a job's range is chosen from: sampled values of an image and how they fill its range."""
 
     path: Path
     values: np.ndarray
-    filled: float  # part of the range of the file's type
-    outside: bool  # floats that are no levels
+    filled: float  # fraction of the range of the file's type
+    outside: bool  # floats that are not levels
     bounded: bool
 
 
@@ -118,7 +118,7 @@ def _look(path: Path, frame: Frame) -> _Look:
 def _chosen(
     unit: str, looks: list[_Look], rule: Rule | None, report: Callable[[str], None]
 ) -> str | Range:
-    """The range of the images of one unit, or ``type`` where they are levels that fill theirs."""
+    """The range of the images of one unit, or ``type`` for levels that fill their range."""
     bounded = all(look.bounded for look in looks)
     if rule == TYPE and bounded:
         return TYPE
@@ -128,11 +128,11 @@ def _chosen(
     found = robust((look.values for look in looks), unit="" if unit == LEVELS else unit)
     if rule != FOLDER:
         others = f" and {len(looks) - 1} more" if len(looks) > 1 else ""
-        what = "holds measured values" if measured else "fills a small part of its range"
+        what = "contains measured values" if measured else "fills a small part of its range"
         another = "type or LOW,HIGH" if bounded else "LOW,HIGH"
         report(
-            f"{looks[0].path}{others}: {what}; {found} becomes black to white (--range folder; "
-            f"use --range {another} for another)"
+            f"{looks[0].path}{others}: {what}; {found} is mapped to black…white (--range folder; "
+            f"use --range {another} to change it)"
         )
     return found
 
@@ -154,7 +154,7 @@ def ranged(frame: Frame, rule: Rule) -> np.ndarray:
 
 
 def misses(frame: Frame, rule: Rule) -> str | None:
-    """What to say of a deep image that lies outside the range of a job; None of others."""
+    """A warning if a deep image lies outside the range of a job, else None."""
     if isinstance(rule, ByUnit):
         rule = rule.of(frame.unit)
     if not isinstance(rule, Range) or not is_deep(frame):
@@ -163,4 +163,4 @@ def misses(frame: Frame, rule: Rule) -> str | None:
     if own.high > rule.low and own.low < rule.high:
         return None
     unit = "" if frame.unit == LEVELS else f" {frame.unit}"
-    return f"its values ({own}{unit}) lie outside the range {rule}: it is read as one level"
+    return f"all values ({own}{unit}) lie outside the range {rule}; the image becomes uniform"

@@ -1,7 +1,7 @@
-"""Contact sheets as files: marked, so that no command takes one for an image to work on.
+"""Contact sheets as files: marked, so that no command mistakes one for an input image.
 
 The mark is a text near the start of the file, where the format has a place for one: a text chunk of
-PNG, a comment of JPEG, the description of TIFF. BMP has none, and the text follows the pixels.
+PNG, a comment of JPEG, the description of TIFF. BMP has none, so the text follows the pixels.
 """
 
 import os
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     import numpy as np
 
 MARK = b"Contact sheet of FNet, not an image of a scene"
-LOOKED_AT = 1024  # bytes at the start that may hold the mark
+LOOKED_AT = 1024  # bytes at the start that are searched for the mark
 
 
 def write_sheet(path: Path, sheet: "np.ndarray", *, overwrite: bool = False) -> None:
     """Writes a contact sheet, whole or not at all.
 
     Args:
-        path: image file, in a folder that exists.
+        path: image file, in an existing folder.
         sheet: uint8 (H, W, 3).
-        overwrite: replace a file that exists.
+        overwrite: replace an existing file.
 
     Raises:
         InputError: the file exists and ``overwrite`` is not set, or it cannot be written.
     """
-    from PIL import Image, PngImagePlugin  # slow to import: finding images needs none of it
+    from PIL import Image, PngImagePlugin  # slow to import and not needed to find images
 
     text = PngImagePlugin.PngInfo()
     text.add_text("Description", MARK.decode())
@@ -49,11 +49,11 @@ def write_sheet(path: Path, sheet: "np.ndarray", *, overwrite: bool = False) -> 
                     file.seek(0, os.SEEK_END)
                     file.write(MARK)
         except FileExistsError as error:
-            raise InputError(f"{path}: already exists; use --overwrite to replace it") from error
+            raise InputError(f"{path} already exists; use --overwrite to replace it") from error
 
 
 def is_sheet(path: Path) -> bool:
-    """Whether a file is a contact sheet; False for what is no file or cannot be read."""
+    """Whether a file is a contact sheet; False for anything that cannot be read."""
     with suppress(OSError):
         if not stat.S_ISREG(path.stat().st_mode):
             return False
@@ -67,5 +67,5 @@ def is_sheet(path: Path) -> bool:
 
 
 def _opened(name: str, flags: int) -> int:
-    # A pipe that took the file's place meanwhile would wait for a writer.
+    # A pipe that replaced the file in the meantime would block.
     return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))

@@ -1,4 +1,4 @@
-"""What the reader of one format hands to the door: pixels as they are stored, and their meaning."""
+"""What the decoder of a format returns: pixels as stored, and their meaning."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ class Stored:
     """An image as its file stores it.
 
     Attributes:
-        pixels: array (H, W) or (H, W, 3), as stored: not turned, alpha not applied.
-        white: the value that is white; of floats 1.
-        alpha: array (H, W), ``white`` where it is opaque; None if it is everywhere.
+        pixels: array (H, W) or (H, W, 3), as stored: not rotated, alpha not applied.
+        white: the value that is white; 1 for floats.
+        alpha: array (H, W), ``white`` where opaque; None if the image is opaque.
         orientation: of TIFF and Exif, 1…8.
-        icc: its color profile, if it has one.
-        channels: of the picture in the file, where the pixels have fewer; None where they do not.
-        metadata: as of :class:`~fnet_jax.images.frame.Frame`.
-        notes: as of :class:`~fnet_jax.images.frame.Frame`.
+        icc: color profile, if any.
+        channels: of the picture in the file, if the pixels have fewer; else None.
+        metadata: as in :class:`~fnet_jax.images.frame.Frame`.
+        notes: as in :class:`~fnet_jax.images.frame.Frame`.
     """
 
     pixels: np.ndarray
@@ -33,16 +33,16 @@ class Stored:
 
 
 class Unsuitable(ValueError):
-    """A sound file that holds something else than an image that can be fused."""
+    """A valid file that contains something other than an image that can be fused."""
 
 
 def white_of(bits: int) -> int:
-    """The largest value of so many bits."""
+    """The largest value with this number of bits."""
     return (1 << bits) - 1
 
 
 def with_alpha(channels: np.ndarray, white: float) -> tuple[np.ndarray, np.ndarray | None]:
-    """Separates the last of 2 or 4 channels (H, W, C), alpha; a single channel becomes (H, W)."""
+    """Splits off alpha, the last of 2 or 4 channels (H, W, C); a single channel becomes (H, W)."""
     count = channels.shape[2]
     alpha = None
     if count in (2, 4):

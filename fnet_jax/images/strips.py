@@ -1,19 +1,17 @@
-"""Large images a strip of rows at a time, so that what is needed on the way stays small."""
+"""Processes large images a strip of rows at a time, to keep intermediate results small."""
 
 from collections.abc import Callable, Iterator
 
 import numpy as np
 from PIL import Image
 
-PIXELS = 1 << 18  # of a strip
+PIXELS = 1 << 18  # per strip
 
 
 def by_strips(function: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.ndarray:
-    """What a function of pixels gives for arrays (H, W, …) of one height and width.
+    """Applies a pixelwise function to arrays (H, W, …) of equal height and width, by strips.
 
-    Args:
-        function: takes the same rows of each array, and gives an array of as many rows.
-        arrays: at least one.
+    ``function`` takes the same rows of each array and returns an array with as many rows.
     """
     height, width = arrays[0].shape[:2]
     return _joined((height, width), lambda rows: function(*(array[rows] for array in arrays)))
@@ -22,13 +20,10 @@ def by_strips(function: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.nd
 def copied(
     image: Image.Image, convert: Callable[[Image.Image], Image.Image] | None = None
 ) -> np.ndarray:
-    """The pixels of a Pillow image, shape (H, W) or (H, W, C).
+    """The pixels of a loaded Pillow image, shape (H, W) or (H, W, C).
 
-    Pillow would make two copies on the way, each as large as the array.
-
-    Args:
-        image: loaded.
-        convert: what is done to each strip of it.
+    Pillow itself would make two temporary copies, each as large as the array. ``convert`` is
+    applied to each strip.
     """
 
     def strip(rows: slice) -> np.ndarray:

@@ -1,7 +1,7 @@
 """TIFF files, classic and BigTIFF: integers of 1 to 32 bits and floats, grey, color and palettes.
 
-tifffile reads them, and samples of uneven bits are unpacked here. What tifffile needs imagecodecs
-to decompress, Pillow does for the usual kinds; the rest needs that library.
+tifffile reads them; samples of odd bit depths are unpacked here. Where tifffile would need
+imagecodecs to decompress, Pillow decodes the common kinds; the rest requires imagecodecs.
 """
 
 import ctypes
@@ -25,10 +25,10 @@ from fnet_jax.images.strips import by_strips, copied
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE = 0, 1, 2, 3
 PLAIN = (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE)  # photometric interpretations
 REDUCED = 1  # bit of NewSubfileType: a smaller copy of another page
-ASSOCIATED, UNASSOCIATED = 1, 2  # extra sample: alpha that colors are multiplied by, or not
+ASSOCIATED, UNASSOCIATED = 1, 2  # kinds of alpha: colors are premultiplied, or not
 NO_COMPRESSION, PACKBITS = 1, 32773
 STORED = (NO_COMPRESSION, 8, 32946)  # the latter two are deflate
-WHOLE = (8, 16, 32, 64)  # bits of samples that fill their bytes
+WHOLE = (8, 16, 32, 64)  # bits of samples that fill whole bytes
 GEO = (33550, 33922, 34264, 34735, 34736, 34737)  # tags of GeoTIFF
 PER_INCH = {2: 1.0, 3: 2.54}  # by resolution unit
 PILLOW = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I;16B", "F")
@@ -52,7 +52,7 @@ def deep(file: BinaryIO) -> bool:
 
 
 def said(file: BinaryIO) -> tuple[str, str, str]:
-    """What it says of its camera (maker, model, software), its XMP, and its description."""
+    """The camera (maker, model, software), the XMP, and the description in the tags."""
     with _opened(file) as tif:
         page, _ = _page(tif)
         camera, xmp, description = (
@@ -67,14 +67,10 @@ def said(file: BinaryIO) -> tuple[str, str, str]:
 
 
 def decode(file: BinaryIO, *, grey: bool) -> Stored:
-    """Decodes the first page of full resolution.
-
-    Args:
-        file: at its start.
-        grey: has no effect: the door makes grey images of color ones.
+    """Decodes the first page of full resolution. ``grey`` has no effect: the caller converts.
 
     Raises:
-        ValueError: it is damaged, or holds what is not an image of one or three channels.
+        ValueError: it is damaged, or is not an image of one or three channels.
     """
     with _opened(file) as tif:
         page, notes = _page(tif)
@@ -105,7 +101,7 @@ def _opened(file: BinaryIO) -> Iterator[tifffile.TiffFile]:
 
 
 def _page(tif: tifffile.TiffFile) -> tuple[Any, tuple[str, ...]]:
-    """The first page that is no smaller copy of another, and a note if there are more."""
+    """The first page that is not a smaller copy of another, and a note if there are more."""
     pages = tif.pages
     count, first = len(pages), 0
     if count > 1:
@@ -134,7 +130,7 @@ def _bits(page: Any) -> tuple[int, ...]:
 
 
 def _check(page: Any) -> None:
-    """Raises ValueError, which says what the page holds, unless it is an image to be fused."""
+    """Raises ValueError with a description of the page unless it is an image that can be fused."""
     bits, kind = _bits(page), page.sampleformat
     kind = kind[0] if isinstance(kind, tuple) else kind
     names = {1: "unsigned integers", 2: "signed integers", 3: "floats"}
@@ -142,9 +138,9 @@ def _check(page: Any) -> None:
     holds = f"{channels} of {bits[0]}-bit {names.get(kind, 'other values')}"
     depth = getattr(page, "imagedepth", 1)
     if page.samplesperpixel > 4 or kind not in names or bits[0] > (64 if kind == 3 else 32):
-        raise Unsuitable(f"holds {holds}; use grey or color of at most 32 bits, or floats")
+        raise Unsuitable(f"contains {holds}; use grey or color of at most 32 bits, or floats")
     if len(set(bits)) > 1 or depth != 1 or page.dtype is None:
-        raise Unsuitable(f"holds {holds}, of several sizes or depths; use one grey or color image")
+        raise Unsuitable(f"contains {holds} of mixed sizes or depths; use one grey or color image")
 
 
 def _is_packed(page: Any) -> bool:
@@ -156,7 +152,7 @@ def _is_packed(page: Any) -> bool:
 
 
 def _unpacked(file: BinaryIO, page: Any) -> np.ndarray:
-    """Samples (H, W, C) of any number of bits, of which each row begins with a byte of its own."""
+    """Samples (H, W, C) of any number of bits, where each row begins at a new byte."""
     bits, channels = _bits(page)[0], page.samplesperpixel
     height, width = page.imagelength, page.imagewidth
     row = (width * channels * bits + 7) // 8
@@ -179,7 +175,7 @@ def _unpacked(file: BinaryIO, page: Any) -> np.ndarray:
         if int(page.compression) != NO_COMPRESSION:
             content = zlib.decompressobj().decompress(content, rows * row)
         if len(content) < rows * row:
-            raise ValueError("it ends too early")
+            raise ValueError("the file ends too early")
         stored = np.frombuffer(content, np.uint8, rows * row).reshape(rows, row)
         found[first : first + rows] = by_strips(samples, stored)
         first += rows
@@ -187,7 +183,7 @@ def _unpacked(file: BinaryIO, page: Any) -> np.ndarray:
 
 
 def _suits_tifffile(page: Any) -> bool:
-    """Whether tifffile reads a page by itself, or imagecodecs is there to help it."""
+    """Whether tifffile reads a page by itself, or imagecodecs is installed."""
     if int(page.photometric) not in PLAIN:
         return False
     if importlib.util.find_spec("imagecodecs"):
@@ -207,7 +203,7 @@ def _by_tifffile(page: Any) -> np.ndarray:
 
 
 def _interpreted(page: Any, found: np.ndarray) -> Stored:
-    """Samples (H, W, C) as grey or color with the value of their white."""
+    """Converts samples (H, W, C) to grey or color, with their value of white."""
     bits, notes = _bits(page)[0], []
     photometric = int(page.photometric)
     if photometric == PALETTE:
@@ -225,7 +221,7 @@ def _interpreted(page: Any, found: np.ndarray) -> Stored:
     else:
         white = white_of(bits)
         if bits == 32 and found.max(initial=0) <= SIXTEEN:
-            white, notes = SIXTEEN, [f"{bits}-bit values up to {found.max()} are taken for 16-bit"]
+            white, notes = SIXTEEN, [f"{bits}-bit values up to {found.max()} are read as 16-bit"]
             found = found.astype(np.uint16)
         elif np.issubdtype(found.dtype, np.signedinteger):
             found = found.astype(f"u{found.dtype.itemsize}")
@@ -233,24 +229,25 @@ def _interpreted(page: Any, found: np.ndarray) -> Stored:
         found = (white - found).astype(found.dtype)
     extra = page.tags.get(338)
     if page.samplesperpixel in (2, 4) and np.issubdtype(found.dtype, np.floating):
-        found = found[..., : page.samplesperpixel - 1]  # what alpha of floats means is not said
+        found = found[..., : page.samplesperpixel - 1]  # alpha of floats is not defined
         pixels, alpha = (found[..., 0] if found.shape[2] == 1 else found), None
-        notes.append("the last channel of floats is left out")
+        notes.append("the last channel of floats is ignored")
     else:
         pixels, alpha = with_alpha(found, white)
         meaning = UNASSOCIATED if extra is None else np.ravel(extra.value)[0]
         if alpha is not None and meaning != UNASSOCIATED:
-            alpha = None  # the colors are multiplied by it already, or it is something else
-            said = "what is transparent becomes black", "its last channel is left out"
+            alpha = None  # colors are premultiplied already, or the channel is not alpha
+            said = "transparent pixels become black", "the last channel is ignored"
             notes.append(said[0] if meaning == ASSOCIATED else said[1])
     return Stored(pixels, white, alpha, orientation=_orientation(page), notes=tuple(notes))
 
 
 def _by_pillow(file: BinaryIO, tif: tifffile.TiffFile, page: Any) -> Stored:
-    """The first page, by Pillow; raises Unsuitable for kinds that it does not keep whole."""
+    """Reads the first page by Pillow; raises Unsuitable for kinds that it would alter."""
     need = Unsuitable(
-        f"holds {_bits(page)[0]}-bit {page.photometric.name} samples, with {page.compression.name} "
-        f"compression; install imagecodecs to read it, or save it as grey or RGB of 8 or 16 bits"
+        f"contains {_bits(page)[0]}-bit {page.photometric.name} samples with "
+        f"{page.compression.name} compression; install imagecodecs to read it, or save it as grey "
+        f"or RGB of 8 or 16 bits"
     )
     deep = _bits(page)[0] not in (1, 8) and page.samplesperpixel > 1
     if page.offset != tif.pages[0].offset or deep:
@@ -263,7 +260,7 @@ def _by_pillow(file: BinaryIO, tif: tifffile.TiffFile, page: Any) -> Stored:
             raise need from error
         if image.mode not in PILLOW:
             raise need
-        image.load()  # which also turns the picture upright
+        image.load()  # which also applies the orientation
     if image.mode == "F":
         return Stored(copied(image), 1.0)
     if image.mode.startswith("I"):
@@ -279,10 +276,10 @@ def _by_pillow(file: BinaryIO, tif: tifffile.TiffFile, page: Any) -> Stored:
 
 @contextmanager
 def _silent_libtiff() -> Iterator[None]:
-    """Keeps libtiff and Pillow from messages of their own; what matters, Pillow raises."""
+    """Suppresses messages of libtiff and Pillow; Pillow raises what matters."""
     with _libtiff, warnings.catch_warnings(action="ignore"):
         setters = []
-        with suppress(OSError, AttributeError):  # Pillow for Windows does not let others call it
+        with suppress(OSError, AttributeError):  # not exported by Pillow for Windows
             library = ctypes.CDLL(Image.core.__file__)
             setters = [library.TIFFSetErrorHandler, library.TIFFSetWarningHandler]
         for setter in setters:
@@ -296,7 +293,7 @@ def _silent_libtiff() -> Iterator[None]:
 
 
 def _camera(page: Any) -> Image.Exif:
-    """The tags of Exif that cameras write into TIFF: make, model, time, artist and such."""
+    """The Exif tags that cameras write into TIFF: make, model, time, artist and such."""
     exif = Image.Exif()
     for tag in (270, 271, 272, 306, 315, 33432):
         value = _value(page, tag)

@@ -1,4 +1,4 @@
-"""Writing image files: encoded whole in memory, then written whole or not at all."""
+"""Writing image files: encoded in memory, then written whole or not at all."""
 
 import io
 import struct
@@ -21,7 +21,7 @@ from fnet_jax.images.png import METERS_PER_INCH, SIGNATURE
 
 JPEG, PNG, TIFF, BMP = (".jpg", ".jpeg"), (".png",), (".tif", ".tiff"), (".bmp",)
 JPEG_OPTIONS: dict[str, Any] = {"quality": 95, "subsampling": 0}
-JPEG_SIDE = 65500  # what libjpeg accepts
+JPEG_SIDE = 65500  # limit of libjpeg
 TYPES = (np.uint8, np.uint16, np.float32, np.float64)
 
 
@@ -34,15 +34,15 @@ def write(
 ) -> None:
     """Writes an image file, whole or not at all.
 
-    The format follows the suffix. PNG keeps 16 bits and TIFF floats as well; what a format cannot
+    The suffix selects the format. PNG keeps 16 bits and TIFF floats as well; what a format cannot
     keep becomes 16 or 8 bits, with a warning in the log. JPEG is written at quality 95 without
     chroma subsampling.
 
     Args:
-        path: the file, in a folder that exists.
+        path: the file, in an existing folder.
         image: array (H, W) or (H, W, 3): uint8, uint16, or floats in [0, 1].
-        overwrite: replace a file that exists.
-        metadata: what a :class:`~fnet_jax.images.frame.Frame` has, to be kept where the format can.
+        overwrite: replace an existing file.
+        metadata: of a :class:`~fnet_jax.images.frame.Frame`, kept where the format can.
 
     Raises:
         InputError: the file exists and ``overwrite`` is not set, the suffix is not one of
@@ -51,7 +51,7 @@ def write(
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise InputError(f"{path}: cannot write this format; use one of {', '.join(SUFFIXES)}")
+        raise InputError(f"{path}: unsupported format; use one of {', '.join(SUFFIXES)}")
     image = _fitting(path, np.asarray(image), suffix)
     if suffix in JPEG and max(image.shape[:2]) > JPEG_SIDE:
         raise InputError(f"{path}: JPEG has at most {JPEG_SIDE} pixels a side; use --format png")
@@ -59,12 +59,12 @@ def write(
 
 
 def write_values(path: Path, values: np.ndarray, *, overwrite: bool = False) -> None:
-    """Writes measured values, such as °C, as they are, into a float32 TIFF file.
+    """Writes measured values, such as °C, unchanged into a float32 TIFF file.
 
     Args:
-        path: the file, in a folder that exists.
+        path: the file, in an existing folder.
         values: array (H, W).
-        overwrite: replace a file that exists.
+        overwrite: replace an existing file.
 
     Raises:
         InputError: the file exists and ``overwrite`` is not set, or it cannot be written.
@@ -80,11 +80,11 @@ def _write(path: Path, content: bytes, *, overwrite: bool) -> None:
             with replace_file(path, overwrite=overwrite) as file:
                 file.write(content)
         except FileExistsError as error:
-            raise InputError(f"{path}: already exists; use --overwrite to replace it") from error
+            raise InputError(f"{path} already exists; use --overwrite to replace it") from error
 
 
 def _fitting(path: Path, image: np.ndarray, suffix: str) -> np.ndarray:
-    """The image in a type that the format can keep; raises InputError if it is no image."""
+    """The image in a type that the format can keep; raises InputError if it is not an image."""
     image = image.astype(image.dtype.newbyteorder("="), copy=False)
     if image.dtype == np.float16:
         image = image.astype(np.float32)
@@ -95,7 +95,7 @@ def _fitting(path: Path, image: np.ndarray, suffix: str) -> np.ndarray:
             f"it must be a uint8, uint16 or float image"
         )
     if np.issubdtype(image.dtype, np.floating):
-        if not (image.min() >= 0 and image.max() <= 1):  # nor for NaN
+        if not (image.min() >= 0 and image.max() <= 1):  # also true for NaN
             raise InputError(f"{path}: cannot write floats outside [0, 1]; scale them")
         if suffix in TIFF:
             return image
@@ -103,7 +103,7 @@ def _fitting(path: Path, image: np.ndarray, suffix: str) -> np.ndarray:
         logger.warning("%s: floats are written with %d bits", path, np.dtype(depth).itemsize * 8)
         return from_unit(to_unit(image), np.dtype(depth))
     if image.dtype == np.uint16 and suffix not in (*PNG, *TIFF):
-        logger.warning("%s: 16 bits are written with 8", path)
+        logger.warning("%s: 16 bits are written as 8 bits", path)
         return to_8_bits(image)
     return image
 
@@ -155,7 +155,7 @@ def _write_tiff(file: io.BytesIO, image: np.ndarray, metadata: Mapping[str, Any]
 
 
 def _deep_png(image: np.ndarray, metadata: Mapping[str, Any]) -> bytes:
-    """A PNG file of 16-bit color, which Pillow cannot write: each row less the one above it."""
+    """A PNG file of 16-bit color, which Pillow cannot write, with the filter "up" in each row."""
     height, width = image.shape[:2]
     rows = image.astype(">u2").view(np.uint8).reshape(height, -1)
     differences = np.diff(rows, axis=0, prepend=np.zeros_like(rows[:1]))

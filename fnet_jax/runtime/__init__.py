@@ -1,1 +1,1 @@
-"""What a process asks of its machine: cores, devices, memory, processes, compiled programs."""
+"""The machine: cores, devices, memory, processes, compiled programs."""

@@ -1,4 +1,4 @@
-"""Work that threads begin before its result is due."""
+"""Background threads that compute results ahead of time."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +12,7 @@ Done = TypeVar("Done")
 def ahead(
     pool: ThreadPoolExecutor, work: Callable[[Given], Done], given: Iterable[Given], most: int
 ) -> Iterator[Done]:
-    """The results of work in turn, which threads begin for ``most`` items before they are due."""
+    """Yields the results in order; threads work on up to ``most`` items ahead."""
     begun: deque[Future[Done]] = deque()
     for item in given:
         begun.append(pool.submit(work, item))

@@ -1,8 +1,8 @@
-"""How programs are compiled, and kept on disk so that a command compiles once, not each time.
+"""Compiler options, and a cache on disk so that a command compiles a program only once.
 
 JAX keeps a program as ``NAME-cache``, with the time of its last use in ``NAME-atime``. It does not
-notice all damage, and compiles a program that it cannot read each time, with a warning. So a
-checksum is kept as ``NAME-sha256``, and what does not fit is removed.
+detect all damage, and recompiles an unreadable program every time, with a warning. Therefore a
+checksum is kept as ``NAME-sha256``, and entries that do not match are removed.
 """
 
 import atexit
@@ -18,27 +18,27 @@ from filelock import FileLock, Timeout
 
 from fnet_jax.artifacts.files import replace_text, sha256
 
-LARGEST = 512 * 2**20  # bytes that the programs may take; those unused for longest go first
-LEAST_SECONDS = 0.2  # programs compiled in less are not worth a file
-LOCK_SECONDS = 10  # to wait for another process that reads or writes a program
+LARGEST = 512 * 2**20  # bytes of the cache; the least recently used programs are removed first
+LEAST_SECONDS = 0.2  # programs that compile faster are not cached
+LOCK_SECONDS = 10  # to wait for another process that uses the cache
 PROGRAM, USED, CHECKSUM = "-cache", "-atime", "-sha256"
-LOCK = ".lockfile"  # the one of JAX
-ZSTANDARD = b"\x28\xb5\x2f\xfd"  # first bytes of what Zstandard has compressed
+LOCK = ".lockfile"  # as named by JAX
+ZSTANDARD = b"\x28\xb5\x2f\xfd"  # magic number of Zstandard
 
 logger = logging.getLogger(__name__)
 
 
 def options(device: jax.Device) -> dict[str, Any] | None:
-    """Compiler options with which FNet is compiled for a device; None for XLA's own.
+    """Compiler options for FNet on a device; None for XLA's own.
 
-    On a CPU the time goes into XLA's own convolutions; a program whose other parts are optimized
-    by one level less is compiled in half the time and runs as fast (``docs/speed.md``).
+    On a CPU, most time goes into XLA's own convolutions; a program whose other parts are optimized
+    one level less compiles in half the time and runs as fast (``docs/speed.md``).
     """
     return {"xla_backend_optimization_level": 1} if device.platform == "cpu" else None
 
 
 def folder() -> Path:
-    """Where programs are kept: ``fnet-jax`` in ``$XDG_CACHE_HOME``, or in ``~/.cache``.
+    """The folder of the cache: ``fnet-jax`` in ``$XDG_CACHE_HOME``, or in ``~/.cache``.
 
     Raises:
         RuntimeError: the user has no home directory.
@@ -47,11 +47,11 @@ def folder() -> Path:
 
 
 def keep_programs() -> None:
-    """Makes this process keep the programs it compiles and use those that are kept.
+    """Enables the cache of compiled programs in this process.
 
-    For commands: a library that is imported leaves JAX as it is. ``JAX_COMPILATION_CACHE_DIR``
-    names another folder, and ``JAX_ENABLE_COMPILATION_CACHE=false`` keeps nothing, as everywhere in
-    JAX. Where the folder cannot be made or written to, programs are compiled each time.
+    For commands only: importing the library leaves JAX unchanged. As everywhere in JAX,
+    ``JAX_COMPILATION_CACHE_DIR`` names another folder, and ``JAX_ENABLE_COMPILATION_CACHE=false``
+    disables the cache. If the folder is not writable, programs are compiled each time.
     """
     settings = jax.config.values
     if settings["jax_compilation_cache_dir"] or not settings["jax_enable_compilation_cache"]:
@@ -61,7 +61,7 @@ def keep_programs() -> None:
         place.mkdir(parents=True, exist_ok=True)
         _check(place)
     except (OSError, RuntimeError) as error:
-        logger.info("compiled programs are not kept: %s", error)
+        logger.info("compiled programs are not cached: %s", error)
         return
     atexit.register(_record, place)
     jax.config.update("jax_compilation_cache_dir", str(place))
@@ -70,14 +70,14 @@ def keep_programs() -> None:
 
 
 def _check(folder: Path) -> None:
-    """Removes what is damaged, and what processes that were killed have left; raises OSError."""
+    """Removes damaged entries and leftovers of killed processes; raises OSError."""
     with FileLock(folder / LOCK, timeout=LOCK_SECONDS):
         for program in folder.glob(f"*{PROGRAM}"):
             name = program.name.removesuffix(PROGRAM)
             # Without a time of use, JAX would fail at each program that it writes.
             sound = (folder / f"{name}{USED}").is_file() and _is_sound(folder, name)
             if not sound:
-                logger.info("%s: damaged, and removed", program)
+                logger.info("%s was damaged and has been removed", program)
                 program.unlink()
         for suffix in (USED, CHECKSUM):
             for path in folder.glob(f"*{suffix}"):
@@ -86,13 +86,13 @@ def _check(folder: Path) -> None:
 
 
 def _is_sound(folder: Path, name: str) -> bool:
-    """Whether a program has its checksum, or, where there is none yet, can be decompressed."""
+    """Whether a program matches its checksum or, if it has none yet, can be decompressed."""
     program, checksum = folder / f"{name}{PROGRAM}", folder / f"{name}{CHECKSUM}"
     with suppress(FileNotFoundError):
         return checksum.read_bytes() == sha256(program).encode()
     content = program.read_bytes()
     if content.startswith(ZSTANDARD):
-        return True  # as far as can be known
+        return True  # cannot be checked
     try:
         zlib.decompress(content)
     except zlib.error:
@@ -101,8 +101,8 @@ def _is_sound(folder: Path, name: str) -> bool:
 
 
 def _record(folder: Path) -> None:
-    """Writes the checksums of new programs, as far as that is possible."""
-    # The folder has gone or is full, or another process has the lock: the next one will do it.
+    """Writes the checksums of new programs where possible."""
+    # If the folder is gone or full, or the lock is taken, the next process will do it.
     with suppress(OSError, Timeout), FileLock(folder / LOCK, timeout=LOCK_SECONDS):
         for program in folder.glob(f"*{PROGRAM}"):
             checksum = program.with_name(program.name.removesuffix(PROGRAM) + CHECKSUM)

@@ -1,10 +1,10 @@
-"""How many CPU cores there are."""
+"""The number of CPU cores."""
 
 import os
 
 
 def cores() -> int:
-    """Number of cores that this process may use."""
+    """The number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -6,10 +6,10 @@ from fnet_jax.errors import InputError, first_line
 
 
 def check_devices() -> None:
-    """Starts JAX on the devices that it is set to use, if it has not started.
+    """Initializes JAX on its configured devices, unless that has happened.
 
     Raises:
-        InputError: it cannot use them; the message names ``JAX_PLATFORMS`` if that is set.
+        InputError: the devices cannot be used; the message names ``JAX_PLATFORMS`` if it is set.
     """
     try:
         jax.devices()

@@ -1,4 +1,4 @@
-"""Memory: how much is free, which errors mean that it is not enough, and how a process uses it."""
+"""Memory: free memory, out-of-memory errors, and the allocator's settings."""
 
 import ctypes
 import os
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import jax
 
-TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3  # of malloc.h
+TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3  # from malloc.h
 MEGABYTE = 2**20
 HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 TUNABLE = "glibc.malloc.hugetlb"
@@ -21,11 +21,11 @@ OWN_GROUPS, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
 def available(device: "jax.Device") -> int | None:
-    """Bytes that can still be allocated where a device computes, or None where that is unknown.
+    """Bytes that can still be allocated on a device, or None if unknown.
 
-    For a CPU: what the system has left without swapping, and no more than what is left of the
-    limits of this process's control groups, such as those of a container. For other devices: what
-    JAX may still take of the device's own memory.
+    For a CPU: what the system can provide without swapping, within the limits of this process's
+    control groups, such as those of a container. For other devices: what JAX may still allocate of
+    the device's own memory.
     """
     if device.platform != "cpu":
         counted = device.memory_stats() or {}
@@ -40,7 +40,7 @@ def available(device: "jax.Device") -> int | None:
 
 
 def exhausted(error: BaseException) -> bool:
-    """Whether an error means that the memory of the machine or of a device is not enough."""
+    """Whether an error means that the machine or a device ran out of memory."""
     of_xla = isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
     return isinstance(error, MemoryError) or of_xla
 
@@ -50,7 +50,7 @@ def _text(path: Path) -> str:
 
 
 def _left_in_groups() -> Iterator[int]:
-    """Bytes left of each memory limit of this process's control groups, of either version."""
+    """Bytes left within each memory limit of this process's control groups, v1 and v2."""
     lines: list[str] = []
     with suppress(OSError, ValueError):
         lines = _text(OWN_GROUPS).splitlines()
@@ -67,37 +67,37 @@ def _left_in_groups() -> Iterator[int]:
         group = top / own.strip("/")
         for folder in (group, *group.parents):
             if folder.is_relative_to(top):  # a container may see its own group as the topmost
-                with suppress(OSError, StopIteration, ValueError):  # no limit is called "max"
+                with suppress(OSError, StopIteration, ValueError):  # "max" means no limit
                     left = int(_text(folder / limit)) - int(_text(folder / used))
                     counts = _text(folder / "memory.stat").splitlines()
-                    # Pages of files that were read count as used, and are given up on demand.
+                    # The page cache counts as used but is released on demand.
                     yield left + next(int(x.split()[1]) for x in counts if x.startswith(cache))
 
 
 def keep_freed() -> None:
-    """Lets this process use freed memory again rather than return it to the system.
+    """Makes this process reuse freed memory rather than return it to the system.
 
     The system clears each page that it hands out, which takes longer than the arithmetic on it:
     metrics of a 640×480 pair take half the time when pages are kept. For processes that the
-    library starts; a user's own process is left as it is. Does nothing without glibc.
+    library starts; a user's own process is left unchanged. Does nothing without glibc.
     """
     if platform.libc_ver()[0] != "glibc":
         return
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
-        libc.mallopt(MMAP_THRESHOLD, 32 * MEGABYTE)  # the most that glibc takes
+        libc.mallopt(MMAP_THRESHOLD, 32 * MEGABYTE)  # the maximum of glibc
         libc.mallopt(TRIM_THRESHOLD, 1024 * MEGABYTE)
         libc.mallopt(TOP_PAD, 64 * MEGABYTE)
 
 
 def use_huge_pages() -> None:
-    """Starts this program again, as one whose large arrays lie in huge pages.
+    """Restarts this program with large arrays in huge pages.
 
     Every training step allocates all its maps, and clearing them in pages of 4 kB takes up to a
-    fifth of its time (``docs/speed.md``). Where Linux gives huge pages on request, glibc requests
-    them if ``GLIBC_TUNABLES`` says so before a program starts. To be called first in a program,
-    before anything that must not be done twice. Does nothing where huge pages are given to all or
-    to none, where glibc is missing or too old, or if ``GLIBC_TUNABLES`` already mentions them.
+    fifth of its time (``docs/speed.md``). Where Linux provides huge pages on request, glibc
+    requests them if ``GLIBC_TUNABLES`` says so before a program starts. Must be called first in a
+    program. Does nothing if huge pages are given to all programs or none, if glibc is missing or
+    too old, or if ``GLIBC_TUNABLES`` already mentions them.
     """
     tunables = os.environ.get("GLIBC_TUNABLES", "")
     name, version = platform.libc_ver()

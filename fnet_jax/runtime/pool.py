@@ -1,4 +1,4 @@
-"""Processes that share work, and end with the one that started them."""
+"""A pool of processes that end with the process that started them."""
 
 import multiprocessing
 import os
@@ -13,19 +13,14 @@ Result = TypeVar("Result")
 
 
 class Pool(ProcessPoolExecutor):
-    """A pool of fresh processes, which ignore Ctrl-C: it is for the one that started them.
+    """A pool of fresh processes, which ignore Ctrl-C: their parent handles it.
 
-    Processes are not forked, which JAX does not survive. So a script that makes a pool must guard
-    its own start with ``if __name__ == "__main__":``, as Python's multiprocessing asks for.
+    Processes are not forked, as JAX does not survive that. A script that makes a pool must
+    therefore guard its start with ``if __name__ == "__main__":``, as multiprocessing requires.
     """
 
     def __init__(self, workers: int, *, prepare: Callable[[], object] | None = None) -> None:
-        """Makes a pool.
-
-        Args:
-            workers: number of processes.
-            prepare: is called first in each process.
-        """
+        """Makes a pool of ``workers`` processes, each of which first calls ``prepare``."""
         context = multiprocessing.get_context("spawn")
         super().__init__(workers, context, initializer=_start, initargs=(prepare,))
 
@@ -39,7 +34,7 @@ class Pool(ProcessPoolExecutor):
 
 @contextmanager
 def _sheltered() -> Iterator[None]:
-    """Processes started in here have Ctrl-C blocked before they can ignore it."""
+    """Blocks Ctrl-C in processes started within, until they can ignore it."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
@@ -58,7 +53,7 @@ def _start(prepare: Callable[[], object] | None) -> None:
 
 
 def _leave_with_parent() -> None:
-    """Ends this process when its parent has ended, if only by being killed."""
+    """Ends this process when its parent ends, even if the parent is killed."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -52,7 +52,7 @@ def test_bad_files_make_the_status_1(folder, capsys, monkeypatch):
     out = capsys.readouterr().out
     assert "train1: train/ir/train1.png: not an" in out
     assert main(["--i1", "train/vi", "--i2", "train/ir", "--out", "a.json"]) == 1
-    assert "a.json: already exists; use --overwrite" in capsys.readouterr().err
+    assert "a.json already exists; use --overwrite" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

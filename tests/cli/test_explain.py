@@ -82,7 +82,7 @@ def test_folders_and_bad_pairs(small_checkpoint, folders, tmp_path, capsys, undr
     for name, message in [
         ("vi/cut.png", "damaged or cut short"),
         ("vi/size.png", "the sizes differ: i1 is 20×16, i2 is 3×3; register them"),
-        ("vi/huge.png", "20×20 is more than 350 pixels; shrink it or raise --max-pixels"),
+        ("vi/huge.png", "20×20 pixels exceed the limit of 350; shrink the image or raise --max-pixels"),
         ("vi/alone.png", "has no partner alone"),
     ]:
         assert sum(bool(re.search(f"{name}.*{message}", line)) for line in errors) == 1, name

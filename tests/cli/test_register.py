@@ -85,7 +85,7 @@ def test_files_that_cannot_be_read_stop_no_other(rig, tmp_path, capsys, monkeypa
     content = json.loads((tmp_path / "rig.json").read_text(encoding="utf-8"))
     assert [pair["name"] for pair in content["pairs"]] == ["1"]
     assert main([*rig, "--out", "rig.json"]) == 1
-    assert "rig.json: already exists; use --overwrite" in capsys.readouterr().err
+    assert "rig.json already exists; use --overwrite" in capsys.readouterr().err
 
 
 def test_images_that_cannot_be_registered_are_named_and_left_out(
@@ -103,7 +103,7 @@ def test_images_that_cannot_be_registered_are_named_and_left_out(
 def test_one_file_is_not_written_twice(rig, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main([*rig, "--out", "a.json", "--page", "./a.json"]) == 1
-    assert "a.json: would be written twice; use different files" in capsys.readouterr().err
+    assert "a.json would be written twice; use different files" in capsys.readouterr().err
     assert not (tmp_path / "a.json").exists()
 
 

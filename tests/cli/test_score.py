@@ -210,7 +210,7 @@ def test_one_metric_is_explained(capsys):
     assert "textbook: base = bits" in explained
     assert "Cross entropy" not in explained
     assert main(["--explain", "--metrics", "MIX"]) == 1
-    assert "error: no metric is called 'MIX'; use one of MI, CE" in capsys.readouterr().err
+    assert "error: unknown metric 'MIX'; use one of MI, CE" in capsys.readouterr().err
 
 
 def test_incomplete_calls_exit_with_2(tmp_path):
@@ -247,7 +247,7 @@ def test_a_wrong_method_is_told_how_to_write_it(capsys):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (["--fused", "gone"], "gone: no such file or folder"),
+        (["--fused", "gone"], "gone does not exist; check the name"),
         (["--fused", "fused/mean", "--i2", "gone"], "gone: no such file or directory"),
         (["--fused", "fused"], "fused: holds no image file"),
         (
@@ -283,7 +283,7 @@ def test_reports_are_replaced_only_if_asked(folder, capsys):
     refused = capsys.readouterr()
     assert refused.out == ""
     assert re.fullmatch(
-        r"error: new/out/\w+\.\w+: already exists; use --overwrite .*\n", refused.err
+        r"error: new/out/\w+\.\w+ already exists; use --overwrite .*\n", refused.err
     )
     assert (folder / "new/out/scores.json").read_bytes() == before
     assert main([*call, "--profile", "textbook", "--overwrite"]) == 0
@@ -355,7 +355,7 @@ def test_nothing_scored_leaves_no_report(folder, capsys):
     output = capsys.readouterr()
     assert output.out == ""
     assert output.err.count("damaged or cut short") == 6
-    assert output.err.endswith("error: nothing could be scored; every image failed\n")
+    assert output.err.endswith("error: no image could be scored; see the errors above\n")
     assert list((folder / "out").iterdir()) == []
 
 
@@ -397,7 +397,7 @@ def test_output_that_has_no_arrows_stops_no_report(folder):
 def test_sources_without_a_common_name_are_the_ones_named(folder, rng, capsys):
     drawn(rng, folder / "other", "9.png")
     assert main(command.flags(QUICK, "--i2", "other", "--fused", "fused/mean")) == 1
-    assert "vi and other have no images of equal names" in capsys.readouterr().err
+    assert "vi and other have no images with equal names" in capsys.readouterr().err
 
 
 def test_a_method_is_called_as_the_folder_given(folder, capsys):

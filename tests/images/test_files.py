@@ -106,7 +106,7 @@ def test_bad_files_are_named(tmp_path, rgb):
     good = (tmp_path / "good.png").read_bytes()
     for name, content, message in [
         ("empty.png", b"", "the file is empty"),
-        ("text.png", b"not an image at all", "not an image of a known format"),
+        ("text.png", b"not an image at all", "not in a known image format"),
         ("cut.png", good[: len(good) // 2], "damaged or cut short"),
     ]:
         (tmp_path / name).write_bytes(content)
@@ -124,13 +124,15 @@ def test_bad_files_are_named(tmp_path, rgb):
             InputError, match=r"locked\.png: permission denied; check its permissions"
         ):
             images.read(tmp_path / "locked.png")
-    with pytest.raises(InputError, match="13×9 is more than 100 pixels.*--max-pixels"):
+    with pytest.raises(InputError, match="13×9 pixels exceed the limit of 100.*--max-pixels"):
         images.read(tmp_path / "good.png", max_pixels=100)
     Image.fromarray(np.full((4, 4), 20.5, np.float32)).save(tmp_path / "float.tif")
-    with pytest.raises(InputError, match=r"float\.tif: holds floats from 20.5 to 20.5; scale them"):
+    with pytest.raises(
+        InputError, match=r"float\.tif: contains floats from 20.5 to 20.5; scale them"
+    ):
         images.read(tmp_path / "float.tif")
     Image.fromarray(np.full((4, 4), -1, np.int32)).save(tmp_path / "int.tif")
-    with pytest.raises(InputError, match=r"int\.tif: holds floats from -1 to -1"):
+    with pytest.raises(InputError, match=r"int\.tif: contains floats from -1 to -1"):
         images.read(tmp_path / "int.tif")
     (tmp_path / "loop.png").symlink_to("loop.png")
     with pytest.raises(
@@ -138,7 +140,7 @@ def test_bad_files_are_named(tmp_path, rgb):
     ):
         images.read(tmp_path / "loop.png")
     os.mkfifo(tmp_path / "pipe.png")
-    with pytest.raises(InputError, match=r"pipe\.png: is not a regular file"):
+    with pytest.raises(InputError, match=r"pipe\.png: not a regular file"):
         images.read(tmp_path / "pipe.png")
     for name, content in (
         ("eps.png", b"%!PS-Adobe-3.0 EPSF"),
@@ -146,10 +148,10 @@ def test_bad_files_are_named(tmp_path, rgb):
         ("webp.tif", b"RIFF\0\0\0\0WEBP"),
     ):
         (tmp_path / name).write_bytes(content + bytes(99))
-        with pytest.raises(InputError, match=f"{name}: holds (PostScript|GIF|WebP)"):
+        with pytest.raises(InputError, match=f"{name}: contains (PostScript|GIF|WebP)"):
             images.read(tmp_path / name)
     (tmp_path / "wave.png").write_bytes(b"RIFF\0\0\0\0WAVE")
-    with pytest.raises(InputError, match=r"wave\.png: not an image of a known format"):
+    with pytest.raises(InputError, match=r"wave\.png: not in a known image format"):
         images.read(tmp_path / "wave.png")
 
 

@@ -68,7 +68,7 @@ def test_temperatures_solve_the_equation(changes):
         ({"reflected": 0.0}, "reflected temperature of 0 K", {"reflected": 293.15}),
         ({"atmosphere": math.inf}, "air temperature of inf K", {"atmosphere": 293.15}),
         ({"humidity": -0.5}, "humidity of -0.5 ", {"humidity": 0.5}),
-        ({"humidity": 70.0}, "humidity of 70 is taken as percent", {"humidity": 0.7}),
+        ({"humidity": 70.0}, "humidity of 70 is read as percent", {"humidity": 0.7}),
         ({"window_transmission": 0.0}, "window transmission of 0 ", {"window_transmission": 1.0}),
         ({"x": math.nan}, "constants of the air", {"distance": 0.0}),
         ({"alpha1": 1e9, "alpha2": 1e9}, "constants of the air", {"distance": 0.0}),

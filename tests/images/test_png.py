@@ -43,7 +43,7 @@ def test_what_is_transparent_becomes_black_and_is_said(tmp_path, rng, caplog, bi
     assert not found[:2].any()
     np.testing.assert_allclose(found[2], shown[2] / 2, atol=2**bits / 100)
     np.testing.assert_array_equal(found[3:], shown[3:])
-    assert "a.png: what is transparent becomes black" in caplog.text
+    assert "a.png: transparent pixels become black" in caplog.text
 
 
 @pytest.mark.parametrize(("bits", "color"), [(1, 0), (4, 0), (8, 0), (16, 0), (8, 2), (16, 2)])

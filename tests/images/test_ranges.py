@@ -31,7 +31,7 @@ def test_rules_of_flags():
     assert [rule_of(text) for text in ("type", "folder", "image")] == ["type", "folder", "image"]
     assert rule_of("-5,40.5") == Range(-5, 40.5)
     for text in ("", "auto", "1", "1,2,3", "5,5", "5,1", "a,b", "nan,1", "0,inf"):
-        with pytest.raises(ValueError, match="is neither|is no range"):
+        with pytest.raises(ValueError, match="is neither|is not a range"):
             rule_of(text)
 
 
@@ -133,7 +133,7 @@ def test_an_image_outside_the_range_is_named(tmp_path, caplog):
     path = tmp_path / "a.png"
     images.write(path, np.linspace(30000, 40000, 600).reshape(20, 30).astype(np.uint16))
     images.read(path, rule=Range(20, 35))
-    assert "a.png: its values" in caplog.text
+    assert "a.png: all values" in caplog.text
     assert "outside the range 20…35" in caplog.text
     caplog.clear()
     images.read(path, rule=Range(20, 35000))

@@ -132,8 +132,8 @@ def test_samples_that_share_bytes_have_their_own_white(tmp_path, rng, bits, chan
 def test_channels_of_no_known_meaning_are_left_out_and_said(tmp_path, rng, caplog):
     image = samples(rng, np.uint16, (9, 11, 2))
     for kind, said in (
-        ("unspecified", "its last channel is left out"),
-        ("assocalpha", "what is transparent becomes black"),
+        ("unspecified", "the last channel is ignored"),
+        ("assocalpha", "transparent pixels become black"),
     ):
         tifffile.imwrite(tmp_path / "a.tif", image, photometric="minisblack", extrasamples=[kind])
         np.testing.assert_array_equal(images.read(tmp_path / "a.tif"), image[..., 0])
@@ -191,7 +191,7 @@ def test_small_values_of_32_bits_are_levels_of_16(tmp_path, rng, caplog):
     for dtype in (np.uint32, np.int32):
         tifffile.imwrite(tmp_path / "a.tif", levels.astype(dtype), photometric="minisblack")
         np.testing.assert_array_equal(images.read(tmp_path / "a.tif"), levels)
-    assert "taken for 16-bit" in caplog.text
+    assert "read as 16-bit" in caplog.text
     large = samples(rng, np.uint32, (9, 11))
     tifffile.imwrite(tmp_path / "b.tif", large, photometric="minisblack")
     np.testing.assert_allclose(
@@ -203,11 +203,11 @@ def test_small_values_of_32_bits_are_levels_of_16(tmp_path, rng, caplog):
     ("image", "options", "message"),
     [
         (np.zeros((5, 9, 11), np.uint8), {"photometric": "minisblack", "planarconfig": "separate"},
-         "holds 5 channels of 8-bit unsigned integers"),
+         "contains 5 channels of 8-bit unsigned integers"),
         (np.zeros((9, 11, 3), np.uint8), {"photometric": "cielab"},
-         "holds 8-bit CIELAB samples, with NONE compression; install imagecodecs"),
-        (np.zeros((9, 11), np.uint64), {}, "holds 1 channel of 64-bit unsigned integers"),
-        (np.zeros((9, 11), np.complex64), {}, "holds 1 channel of 64-bit other values"),
+         "contains 8-bit CIELAB samples with NONE compression; install imagecodecs"),
+        (np.zeros((9, 11), np.uint64), {}, "contains 1 channel of 64-bit unsigned integers"),
+        (np.zeros((9, 11), np.complex64), {}, "contains 1 channel of 64-bit other values"),
     ],
 )  # fmt: skip
 def test_what_is_no_image_is_refused_by_what_it_holds(tmp_path, image, options, message):

@@ -88,7 +88,7 @@ def test_a_report_is_replaced_only_if_asked(tmp_path, name):
     (tmp_path / name).write_text("precious")
     with pytest.raises(InputError) as refused:
         report.check(tmp_path, overwrite=False)
-    assert str(refused.value).startswith(f"{tmp_path / name}: already exists; use --overwrite")
+    assert str(refused.value).startswith(f"{tmp_path / name} already exists; use --overwrite")
     assert (tmp_path / name).read_text() == "precious"
     report.check(tmp_path, overwrite=True)
     assert (tmp_path / name).read_text() == "precious"  # until there is something better
@@ -114,7 +114,7 @@ def test_what_cannot_be_written_is_named(tmp_path, rng):
         assert str(refused.value).startswith(f"{folder}: cannot be written (")
         assert str(refused.value).endswith("or use another --out")
     (tmp_path / "out/scores.tex").mkdir(parents=True)
-    with pytest.raises(InputError, match=r"out/scores.tex: is a folder; use another --out"):
+    with pytest.raises(InputError, match=r"out/scores.tex is a folder; use another --out"):
         report.check(tmp_path / "out", overwrite=True)
 
 
