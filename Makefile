@@ -12,7 +12,7 @@ EXTRAS := dev$(if $(shell nvidia-smi -L 2>/dev/null),$(comma)cuda12)
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help fuse paired import weighed downstream test lint dist-check clean
+.PHONY: help fuse paired import weighed downstream test lint docs dist-check clean
 
 help:
 	@echo "make fuse                                       fuse the samples that are shipped, into OUT=fused"
@@ -20,6 +20,7 @@ help:
 	@echo "                                                more options in ARGS, such as ARGS='--color grey -v'"
 	@echo "make import WEIGHTS=FNet.pth                    make ckpt/ of the authors' weights"
 	@echo "make test                                       check the code"
+	@echo "make docs                                       build the documentation as a site, into site/"
 	@echo "make dist-check                                 build the wheel and the sdist into dist/ and try them"
 	@echo "make downstream                                 set up the programs of eval.detect and eval.segment"
 	@echo "make clean                                      remove the virtual environments and what was built"
@@ -50,13 +51,21 @@ $(VENV)-downstream/ready: requirements-downstream.txt
 	$(VENV)-downstream/bin/python $(PIP_INSTALL) -r requirements-downstream.txt
 	@touch $@
 
-test: lint $(VENV)/engine
+test: lint $(VENV)/engine $(VENV)/docs
 	$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/ready
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+
+# The tutorials are run; DOCS_EXECUTE=false leaves that out. (The warning is an advertisement.)
+docs: $(VENV)/docs
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
+
+$(VENV)/docs: $(VENV)/ready
+	$(RUN) $(PIP_INSTALL) -e '.[$(EXTRAS),docs]'
+	@touch $@
 
 # Built in a clean environment, and tried with every Python of pyproject.toml that is on PATH.
 dist-check:
@@ -79,4 +88,4 @@ $(VENV)/engine: $(VENV)/ready setup.py $(wildcard fnet_jax/sparse_coding/native/
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-downstream build dist *.egg-info fnet_jax/sparse_coding/native/*.so
+	rm -rf $(VENV) $(VENV)-downstream build dist site *.egg-info fnet_jax/sparse_coding/native/*.so
