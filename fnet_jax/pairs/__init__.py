@@ -1,1 +1,1 @@
-"""Which image belongs to which: by file name, in the layouts of public sets, and the samples."""
+"""Pairing of images: by file name, in the layouts of public data sets, and the samples."""

@@ -1,4 +1,4 @@
-"""Pairs by two globs: ``vi/*_rgb.png`` with ``ir/*_nir.png``, ``set*/vi/*`` with ``set*/ir/*``."""
+"""Pairs from globs: ``vi/*_rgb.png`` with ``ir/*_nir.png``, ``set*/vi/*`` with ``set*/ir/*``."""
 
 import re
 import unicodedata
@@ -15,8 +15,8 @@ WILDCARD = re.compile(r"\[[^]]+\]|[*?]")
 
 
 def is_glob(path: Path) -> bool:
-    """Whether a path is a glob: it has ``*``, ``?`` or ``[…]`` and is not the name of a file."""
-    with suppress(OSError):  # of a folder on the way, which walking names
+    """Whether a path is a glob: it contains ``*``, ``?`` or ``[…]`` and is not an existing file."""
+    with suppress(OSError):  # from a parent folder; reported later
         return bool(WILDCARD.search(str(path))) and not path.exists()
     return True
 
@@ -24,16 +24,16 @@ def is_glob(path: Path) -> bool:
 def match(i1: Path, i2: Path) -> tuple[list[Pair], list[str]]:
     """Pairs the files of two globs, or of a glob and a folder.
 
-    Files are a pair if all that wildcards in the names of folders stand for is equal, and so are
-    their own names but for the suffix. If no names are equal, all that the wildcards stand for is
-    compared instead, and names the pair.
+    Files are a pair if everything that wildcards in folder names match is equal, and so are the
+    file names except for the suffix. If no file names are equal, everything that the wildcards
+    match is compared instead, and names the pair.
 
     Returns:
-        The pairs, sorted by name, and a line for each file without exactly one partner, and for
-        each folder that cannot be read.
+        The pairs, sorted by name, and a line for each file without exactly one partner and each
+        folder that cannot be read.
 
     Raises:
-        InputError: a glob fits no image file, or both fit the same files.
+        InputError: a glob matches no image file, or both match the same files.
     """
     problems: list[str] = []
     sides = tuple(_files(path, problems) for path in (i1, i2))
@@ -68,36 +68,36 @@ def _name(pieces: Pieces) -> str:
 
 
 def _files(path: Path, problems: list[str]) -> list[File]:
-    """The image files that a glob fits, or those in a folder."""
+    """The image files that match a glob, or those in a folder."""
     if not is_glob(path):
         if not path.is_dir():
-            raise InputError(f"{path}: not a folder; use a folder or a glob beside a glob")
+            raise InputError(f"{path} is not a folder; pair a glob with a folder or a glob")
         files = list(walk(path, (), lambda name: (PurePath(name).stem,), problems))
     else:
         *above, last = path.parts[1:] if path.anchor else path.parts
         start = Path(path.anchor)
         files = list(walk(start, [_folder(part) for part in above], _named(last), problems))
     if not files:
-        raise InputError(problems[0] if problems else f"{path}: fits no image file; check the name")
+        raise InputError(problems[0] if problems else f"{path} matches no image; check the name")
     return files
 
 
 def _folder(part: str) -> re.Pattern[str] | str:
-    """A folder on the way: a name as it is, or what names look like."""
+    """A folder name on the path: as it is, or as a pattern."""
     if part == ANY_DEPTH or not WILDCARD.search(part):
         return part
     return _compiled(part)
 
 
 def _named(part: str) -> Callable[[str], Pieces | None]:
-    """From a file's name to what the wildcards in a glob stand for."""
+    """A function from a file's name to what the wildcards in a glob match."""
     fits = _compiled(part)
 
     def pieces(name: str) -> Pieces | None:
         found = fits.fullmatch(name)
         if not found:
             return None
-        # vi/* and ir/* fit 1.png and 1.jpg: the suffix is not the name of a scene.
+        # vi/* and ir/* match 1.png and 1.jpg: the suffix is not part of the scene's name.
         stem = len(PurePath(name).stem)
         spans = [found.span(number) for number in range(1, fits.groups + 1)]
         return tuple(name[start : min(end, stem)] for start, end in spans if start <= stem)

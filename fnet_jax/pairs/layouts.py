@@ -1,8 +1,8 @@
-"""Layouts: where below a folder the images of both modalities lie, in one table for all downloads.
+"""Layouts: where the images of both modalities lie below a folder, for all public downloads.
 
 A layout gives, for each split, the places of I1 and I2 below the source folder, without suffix.
-A ``*`` stands for any part of a name; two files are a pair if all these parts are equal, and the
-parts name the pair. ``a|b`` stands for a folder of either name. Upper and lower case are the same.
+A ``*`` matches any part of a name; two files are a pair if all these parts are equal, and the
+parts name the pair. ``a|b`` matches a folder of either name. Case is ignored.
 """
 
 import re
@@ -16,10 +16,10 @@ from fnet_jax.pairs.walk import File, Pieces
 
 Layout = Mapping[str, tuple[str, str]]
 
-# What public downloads call the folders of I1 and I2: M3FD Vis, Ir; LLVIP visible, infrared; FMB
+# Folder names of I1 and I2 in public downloads: M3FD Vis, Ir; LLVIP visible, infrared; FMB
 # Visible, Infrared; KAIST visible, lwir; VTUAV rgb, ir; PST900 rgb, thermal; VT5000 RGB, T; GTOT v,
 # i; VEDAI co, ir; DroneVehicle trainimg, trainimgr; EPFL VIS, NIR; CDDFuse and Harvard CT, MRI.
-# The first row that fits is used: color and t may also be the colors of labels, or something else.
+# The first row that fits is used: color and t may also be colors of labels, or something else.
 VISIBLE = "vi|vis|visible|visual|rgb"
 INFRARED = "ir|inf|infrared|thermal|tir|lwir|fir|nir|near_infrared|near-infrared"
 MODALITIES = (
@@ -40,12 +40,12 @@ SPLITS = {
 
 
 def below(split: str, i1: str, i2: str, *above: str) -> tuple[Layout, ...]:
-    """Layouts of one split in the source folder itself or in one of the folders ``above``."""
+    """Layouts of one split, in the source folder itself or in one of the folders ``above``."""
     return tuple({split: (f"{top}{i1}", f"{top}{i2}")} for top in ("", *above))
 
 
 def of_modalities() -> tuple[Layout, ...]:
-    """Folders of two modalities: in the source, above or below its splits, or one folder deeper."""
+    """Layouts of two folders: in the source, above or below its splits, or one folder deeper."""
     found: list[Layout] = []
     for top in ("", "*/"):
         found += [{"train": (f"{top}{i1}/*", f"{top}{i2}/*")} for i1, i2 in MODALITIES]
@@ -61,10 +61,10 @@ def of_modalities() -> tuple[Layout, ...]:
 
 
 def with_patterns(others: Iterable[Layout]) -> tuple[Layout, ...]:
-    """The layouts where file names say which image is which.
+    """The layouts in which file names distinguish the modalities.
 
     Both modalities may lie in one folder: the source, its splits or, if no other layout fits, any
-    folder of it.
+    folder below it.
     """
     return (
         {"train": ("*", "*")},
@@ -75,24 +75,24 @@ def with_patterns(others: Iterable[Layout]) -> tuple[Layout, ...]:
 
 
 def described(layout: Layout) -> str:
-    """A layout in a line, such as ``vi/* with ir/*``."""
+    """A layout as text, such as ``vi/* with ir/*``."""
     return " and ".join(" with ".join(places) for places in layout.values())
 
 
 def folders_of(place: str) -> list[re.Pattern[str] | str]:
-    """The folders on the way to a place, for :func:`~fnet_jax.pairs.walk.walk`."""
+    """The folders on the path to a place, for :func:`~fnet_jax.pairs.walk.walk`."""
     return [_expression(part) for part in place.split("/")[:-1]]
 
 
 def name_of(place: str, side: int, patterns: Patterns | None) -> Callable[[str], Pieces | None]:
-    """From a file's name to what is free in it, by a place of I1 (0) or I2 (1) or by patterns."""
+    """A function from a file's name to its free parts, by a place (I1: 0, I2: 1) or patterns."""
     if patterns:
         return partial(_scene, patterns, side)
     return partial(_pieces, _expression(place.split("/")[-1]))
 
 
 def actual(place: str, source: Path, files: Sequence[File]) -> str:
-    """A place with the names that its folders have, as far as files that were found show them."""
+    """A place with the actual names of its folders, as far as files were found in them."""
     *parts, name = place.split("/")
     found = files[0].path.relative_to(source).parts if files else [p.split("|")[0] for p in parts]
     pairs = zip(parts, found, strict=False)
@@ -100,7 +100,7 @@ def actual(place: str, source: Path, files: Sequence[File]) -> str:
 
 
 def filled(place: str, side: int, patterns: Patterns | None, pieces: Pieces) -> str:
-    """A place with what its wildcards stand for, and ``.*`` for a suffix that is free."""
+    """A place with its wildcards filled in, and ``.*`` for a free suffix."""
     free = iter(pieces)
     parts = [re.sub(r"\*", lambda _: next(free), part) for part in place.split("/")]
     if patterns:

@@ -1,4 +1,4 @@
-"""Which image of one folder belongs to which image of another: by file name, not by position."""
+"""Pairing the images of two folders: by file name, not by position."""
 
 import errno
 import os
@@ -19,7 +19,7 @@ from fnet_jax.runtime.memory import exhausted
 
 Key = TypeVar("Key", str, tuple[str, ...])
 
-SAMPLES = Path(__file__).with_name("samples")  # pairs in I1/ and I2/, all made up and named so
+SAMPLES = Path(__file__).with_name("samples")  # pairs in I1/ and I2/, all synthetic
 KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
@@ -36,7 +36,7 @@ class Pair:
     Attributes:
         i1: file of I1.
         i2: file of I2.
-        called: the name of the scene, if it is not that of I1's file.
+        called: the name of the scene, if it differs from that of I1's file.
     """
 
     i1: Path
@@ -51,11 +51,9 @@ class Pair:
 
 @contextmanager
 def named(pair: Pair, *, remedy: str = "shrink both images") -> Iterator[None]:
-    """Turns an error in work on a pair into an InputError that names its files.
+    """Converts an error during work on a pair to an InputError that names its files.
 
-    Args:
-        pair: what is worked on.
-        remedy: what to do where memory, that of the device included, is not enough.
+    ``remedy`` is what to do if the memory of the machine or the device is exhausted.
     """
     try:
         yield
@@ -64,43 +62,43 @@ def named(pair: Pair, *, remedy: str = "shrink both images") -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not exhausted(error):
             raise
-        # What XLA says is about its buffers; other lines say how much was needed.
+        # XLA's message is about its buffers; others state how much memory was needed.
         detail = f" ({first_line(error)})" if isinstance(error, MemoryError) and str(error) else ""
         raise InputError(f"{pair.i1}: not enough memory{detail}; {remedy}") from error
 
 
 def check_sizes(i1: Path, size1: tuple[int, ...], i2: Path, size2: tuple[int, ...]) -> None:
-    """Raises InputError unless two images have one height and width, the first two of a shape."""
+    """Raises InputError unless two images have the same height and width, first in their shapes."""
     if size1[:2] != size2[:2]:
         raise InputError(
-            f"{i1} is {size1[1]}×{size1[0]} but {i2} is {size2[1]}×{size2[0]}; register them to "
-            f"one size"
+            f"{i1} is {size1[1]}×{size1[0]} but {i2} is {size2[1]}×{size2[0]}; register them "
+            f"to one size"
         )
 
 
 def match(i1: Path, i2: Path, *, patterns: Patterns | None = None) -> tuple[list[Pair], list[str]]:
-    """Pairs two files, or the images of two folders whose names are equal but for the suffix.
+    """Pairs two files, or the images of two folders whose names differ only in the suffix.
 
-    Names that differ in upper and lower case only are equal where that leaves no choice.
+    Case is ignored if the result is unambiguous.
 
     Args:
         i1: file or folder of I1, or a glob such as ``vi/*_rgb.png``.
         i2: file or folder of I2, or a glob.
-        patterns: how the names in folders differ; I1 and I2 may be one folder then.
+        patterns: how file names differ; I1 and I2 may then be one folder.
 
     Returns:
-        The pairs, sorted by name, and a line for each file without exactly one partner or that
-        cannot be one.
+        The pairs, sorted by name, and a line for each file that cannot be used or has no unique
+        partner.
 
     Raises:
         InputError: a path does not exist or cannot be read, both are the same, one is a file and
-            the other a folder, or a folder holds no image that fits.
+            the other a folder, or a folder has no matching image.
     """
-    from fnet_jax.pairs import globs  # which knows pairs itself
+    from fnet_jax.pairs import globs  # which imports this module
 
     if any(map(globs.is_glob, (i1, i2))):
         if patterns:
-            raise InputError(f"{i1} and {i2}: a pattern is for folders; use a pattern or globs")
+            raise InputError(f"{i1} and {i2} are globs; use either globs or --pattern")
         return globs.match(i1, i2)
     for path in (i1, i2):
         try:
@@ -109,7 +107,7 @@ def match(i1: Path, i2: Path, *, patterns: Patterns | None = None) -> tuple[list
             raise InputError(f"{path}: {reason(error)}; use a file or a folder") from error
     if not i1.is_dir() and not i2.is_dir():
         if patterns:
-            raise InputError(f"{i1} and {i2}: a pattern is for folders; leave it out")
+            raise InputError(f"{i1} and {i2} are files; --pattern is for folders, leave it out")
         pairs, problems = sound([Pair(i1, i2)])
         if problems:
             raise InputError(problems[0])
@@ -120,8 +118,8 @@ def match(i1: Path, i2: Path, *, patterns: Patterns | None = None) -> tuple[list
         return _decorated((i1, i2), patterns)
     if i1.samefile(i2):
         raise InputError(
-            f"{i1} and {i2} are the same folder; use two, or --pattern if file names say which "
-            f"image is which"
+            f"{i1} and {i2} are the same folder; use two, or --pattern if file names tell the "
+            f"modalities apart"
         )
     found, problems = partners(
         by_stem(i1), by_stem(i2), lambda side, stem: (i1, i2)[side] / f"{stem}.*"
@@ -131,11 +129,11 @@ def match(i1: Path, i2: Path, *, patterns: Patterns | None = None) -> tuple[list
 
 
 def _decorated(folders: tuple[Path, Path], patterns: Patterns) -> tuple[list[Pair], list[str]]:
-    """The pairs of two folders, or of one, by the names of scenes in patterns."""
+    """Pairs the files of two folders, or of one, by the scene names in patterns."""
     if patterns.i1 == patterns.i2 and folders[0].samefile(folders[1]):
         raise InputError(
-            f"{folders[0]}: {patterns.i1.text} is the pattern of I1 and of I2, which are the same "
-            f"files then; use two different ones"
+            f"{folders[0]}: {patterns.i1.text} is the pattern of both I1 and I2; use two different "
+            f"patterns"
         )
     files: tuple[dict[str, list[Path]], dict[str, list[Path]]] = ({}, {})
     for side, folder in enumerate(folders):
@@ -143,9 +141,7 @@ def _decorated(folders: tuple[Path, Path], patterns: Patterns) -> tuple[list[Pai
             if (scene := patterns.scene(side, path.name)) is not None:
                 files[side].setdefault(scene, []).append(path)
         if not files[side]:
-            raise InputError(
-                f"{folder}: holds no image file {patterns[side].text}; check --pattern"
-            )
+            raise InputError(f"{folder} contains no image {patterns[side].text}; check --pattern")
     found, problems = partners(
         *files, lambda side, scene: folders[side] / patterns[side].filled(scene)
     )
@@ -154,18 +150,18 @@ def _decorated(folders: tuple[Path, Path], patterns: Patterns) -> tuple[list[Pai
 
 
 def sound(pairs: Iterable[Pair], *, places: Iterable[str] = ()) -> tuple[list[Pair], list[str]]:
-    """The pairs that may be two images, each with a name of its own.
+    """Splits pairs into valid and invalid ones; each valid pair has a unique name.
 
-    What can be known without opening a file is looked at here; a file that is missing, damaged or
-    no image is left to what reads it.
+    This checks what can be known without opening files; missing or damaged files are reported when
+    they are read.
 
     Args:
         pairs: the pairs.
-        places: for each of them, what its line begins with.
+        places: for each of them, a prefix for its line.
 
     Returns:
-        The pairs, and a line for each other one: a loop of links, a pipe or a device, the same file
-        twice, or a name that another pair has.
+        The valid pairs, and a line for each other one: a loop of links, a pipe or a device, the
+        same file twice, or a name that another pair has.
     """
     kept: dict[str, Pair] = {}
     problems = []
@@ -175,7 +171,7 @@ def sound(pairs: Iterable[Pair], *, places: Iterable[str] = ()) -> tuple[list[Pa
         elif pair.name in kept:
             other = kept[pair.name].i1
             problems.append(
-                f"{place}{pair.i1}: would get the name {pair.name}, like {other}; rename one"
+                f"{place}{pair.i1}: its name {pair.name} is already that of {other}; rename one"
             )
         else:
             kept[pair.name] = pair
@@ -183,14 +179,14 @@ def sound(pairs: Iterable[Pair], *, places: Iterable[str] = ()) -> tuple[list[Pa
 
 
 def _problem(pair: Pair) -> str | None:
-    """Why two paths cannot be two image files, if that shows without opening them."""
+    """Why two paths cannot be a pair of image files, without opening them; None if they can."""
     found = []
     for path in (pair.i1, pair.i2):
         try:
             found.append(path.stat())
         except OSError as error:
             if error.errno == errno.ELOOP:
-                return f"{path}: a link that leads back to itself; remove or mend it"
+                return f"{path}: its links form a loop; remove or repair it"
             return None
         kind = stat.S_IFMT(found[-1].st_mode)
         if kind != stat.S_IFREG:
@@ -204,13 +200,13 @@ def _problem(pair: Pair) -> str | None:
 
 
 def of_photos(photos: Iterable[Path]) -> list[Pair]:
-    """The pairs of files that hold both images, as those of thermal cameras do.
+    """Pairs from files that hold both images, such as photos of thermal cameras.
 
     Args:
         photos: files, or folders of them.
 
     Raises:
-        InputError: a folder cannot be read or holds no image.
+        InputError: a folder cannot be read or has no images.
     """
     files = [
         file for photo in photos for file in (_photos_in(photo) if photo.is_dir() else [photo])
@@ -229,7 +225,7 @@ def partners(
 ) -> tuple[dict[Key, Pair], list[str]]:
     """Pairs the files of two modalities that have equal keys.
 
-    Keys that differ in upper and lower case only are equal, unless each has a partner of its own.
+    Case is ignored, unless each key has a partner of its own.
 
     Args:
         first: files of I1 by key.
@@ -265,7 +261,6 @@ def partners(
 
 
 def _several(place: Path, paths: list[Path]) -> str:
-    """The line for several files of one name."""
     names = [path.name for path in paths]
     apart = len(paths) == 2 or len(set(names)) < len(names) - 1 or len({*map(folded, names)}) == 1
     shown = ", ".join(map(str, paths) if apart else names)
@@ -273,26 +268,26 @@ def _several(place: Path, paths: list[Path]) -> str:
 
 
 def folded(key: Key) -> Key:
-    """A key that is equal for names that differ in upper and lower case only."""
+    """A key that is equal for names that differ only in case."""
     if isinstance(key, tuple):
         return tuple(map(folded, key))
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", key).casefold())
 
 
 def by_stem(folder: Path) -> dict[str, list[Path]]:
-    """The image files of a folder by their names without suffix.
+    """The image files of a folder by name without suffix.
 
     Raises:
-        InputError: the folder cannot be read or holds no image.
+        InputError: the folder cannot be read or has no images.
     """
     files: dict[str, list[Path]] = defaultdict(list)
     for path in images.find(folder):
-        # Systems write accented letters in two ways that look the same.
+        # Systems encode accented letters in two ways that look the same.
         files[unicodedata.normalize("NFC", path.stem)].append(path)
     if not files:
         suffixes = ", ".join(images.SUFFIXES)
         raise InputError(
-            f"{folder}: holds no image file ({suffixes}); use the folder that holds the images, "
-            f"not one above it"
+            f"{folder} contains no image files ({suffixes}); use the folder that directly contains "
+            f"the images"
         )
     return files

@@ -1,4 +1,4 @@
-"""Decorated file names: ``{}D.png`` and ``{}N.png``, where ``{}`` names the scene."""
+"""Patterns of file names: ``{}D.png`` and ``{}N.png``, where ``{}`` stands for the scene."""
 
 import re
 import unicodedata
@@ -11,11 +11,11 @@ from fnet_jax.images.folders import READ
 
 @dataclass(frozen=True)
 class Pattern:
-    """How one modality names its files.
+    """How the files of one modality are named.
 
     Attributes:
-        text: a file name with one ``{}`` for the name of the scene. Without an image suffix it
-            stands for all of them. Upper and lower case are the same, where that leaves no choice.
+        text: a file name with one ``{}`` for the name of the scene. Without an image suffix, it
+            matches all of them. Case is ignored if the result is unambiguous.
     """
 
     text: str
@@ -24,23 +24,23 @@ class Pattern:
         """Raises InputError unless the text has exactly one ``{}`` and no folder."""
         if self.text.count("{}") != 1 or "/" in self.text:
             raise InputError(
-                f"{self.text!r} is not a pattern: use a file name with one {{}} in it for the name "
-                f"of the scene, such as {{}}_T.JPG"
+                f"{self.text!r} is not a pattern; use a file name with one {{}} for the name of "
+                f"the scene, such as {{}}_T.JPG"
             )
 
     def scene(self, name: str) -> str | None:
-        """What ``{}`` stands for in a file name; None if the name does not fit."""
+        """What ``{}`` stands for in a file name; None if the name does not match."""
         found = self._match(name, re.IGNORECASE)
         return found[1] if found else None
 
     def fit(self, name: str) -> tuple[int, bool]:
-        """How well a name fits: by how many letters, and whether by their case too."""
+        """How well a name matches: the number of letters, and whether their case matches too."""
         if self.scene(name) is None:
             return 0, False
         return len(self.text), self._match(name, re.NOFLAG) is not None
 
     def filled(self, scene: str) -> str:
-        """The file name of a scene; with ``.*`` where any suffix will do."""
+        """The file name of a scene; with ``.*`` if any suffix is allowed."""
         return self.text.replace("{}", scene) + ("" if self._whole else ".*")
 
     @property
@@ -70,17 +70,17 @@ class Patterns:
 
     @classmethod
     def of(cls, i1: str, i2: str) -> "Patterns":
-        """The patterns of two texts; raises InputError."""
+        """Makes the patterns from two texts; raises InputError."""
         return cls(Pattern(i1), Pattern(i2))
 
     def __getitem__(self, side: int) -> Pattern:
         return (self.i1, self.i2)[side]
 
     def scene(self, side: int, name: str) -> str | None:
-        """The scene of a file name of I1 (0) or I2 (1); None if it does not fit.
+        """The scene of a file name of I1 (0) or I2 (1); None if it does not match.
 
-        A name that fits both patterns belongs to the one it fits better: ``1_T.jpg`` to
-        ``{}_T.jpg`` rather than to ``{}.jpg``.
+        A name that matches both patterns belongs to the closer one: ``1_T.jpg`` to ``{}_T.jpg``
+        rather than to ``{}.jpg``.
         """
         if self[side].fit(name) < self[1 - side].fit(name):
             return None

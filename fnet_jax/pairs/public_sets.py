@@ -1,4 +1,4 @@
-"""The image sets of the paper: their public homes, and where in them the pairs lie."""
+"""The image sets of the paper: where they are published, and where their pairs lie."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -21,14 +21,14 @@ SUFFIXES = ", ".join(images.SUFFIXES)
 
 @dataclass(frozen=True)
 class ImageSet:
-    """A set of image pairs and what is known about it.
+    """A set of image pairs.
 
     Attributes:
         title: its name in print.
-        home: address of its public home.
+        home: URL of its public home.
         paper: number of pairs that the paper uses, by split.
         layouts: where its pairs may lie; the first that fits a folder is used.
-        examples: some of them that stand for all in a message; none if all are few.
+        examples: layouts that represent all in a message; empty if all are few enough.
     """
 
     title: str
@@ -39,13 +39,13 @@ class ImageSet:
 
     @property
     def shown(self) -> tuple[Layout, ...]:
-        """The layouts that stand for all in a message."""
+        """The layouts that are shown in a message."""
         return self.examples or self.layouts
 
 
 @dataclass
 class Found:
-    """What a source folder holds: pairs by split and name, and a line for each problem.
+    """The contents of a source folder: pairs by split and name, and a line for each problem.
 
     ``left_out`` counts the scenes that are not pairs because of these problems.
     """
@@ -142,7 +142,7 @@ SETS: dict[str, ImageSet] = {
     "harvard_pet": _medical("PET", 42),
     "harvard_spect": _medical("SPECT", 73),
 }
-# Folders that any set may have, so that they do not say which one it is.
+# Folders that any set may have and that therefore do not identify one.
 PLAIN = (
     ("I1/*", "I2/*"),
     ("vi/*", "ir/*"),
@@ -170,10 +170,10 @@ SETS["own"] = ImageSet(
 def guess(source: Path) -> str:
     """The name in :data:`SETS` of the set whose layout a folder has.
 
-    Folders that any set may have (``vi`` and ``ir``, ``CT`` and ``MRI`` …) make it ``"own"``.
+    Folders that any set may have (``vi`` and ``ir``, ``CT`` and ``MRI`` …) give ``"own"``.
 
     Raises:
-        InputError: no layout fits, naming the layouts, or those of several sets do, or the folder
+        InputError: no layout fits (the message lists them), those of several sets do, or the folder
             cannot be read.
     """
     _readable(source)
@@ -186,30 +186,30 @@ def guess(source: Path) -> str:
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        raise InputError(f"{source}: has pairs of {', '.join(fitting)}; name the set to use")
+        raise InputError(f"{source} has pairs of {', '.join(fitting)}; name the set to use")
     own = SETS["own"]
     if any(_fits(source, layout, None, unread) for layout in own.layouts):
         return "own"
     raise InputError(
         unread[0]
         if unread
-        else f"{source}: has no pairs of images; arrange them as {_listed(own)} ({SUFFIXES}), or "
-        f"as in the home of a set that python -m train.prepare --help lists"
+        else f"{source} has no pairs of images; arrange them as {_listed(own)} ({SUFFIXES}), or "
+        f"as in one of the sets that python -m train.prepare --help lists"
     )
 
 
 def find(source: Path, image_set: ImageSet, *, patterns: Patterns | None = None) -> Found:
-    """The pairs of a set in a folder, by the first of its layouts that fits.
+    """The pairs of a set in a folder, by the first layout that fits.
 
     A layout fits if it finds images of both kinds in some split.
 
     Args:
         source: the folder.
         image_set: which set.
-        patterns: how the file names of I1 and I2 differ; both may lie in one folder then.
+        patterns: how the file names of I1 and I2 differ; both may then lie in one folder.
 
     Raises:
-        InputError: no layout fits, or the folder cannot be read; names the layouts.
+        InputError: no layout fits (the message lists them), or the folder cannot be read.
     """
     _readable(source)
     known = layouts.with_patterns(image_set.layouts) if patterns else image_set.layouts
@@ -219,10 +219,10 @@ def find(source: Path, image_set: ImageSet, *, patterns: Patterns | None = None)
         raise InputError(unread[0])
     if layout is None and patterns:
         texts = f"{patterns.i1.text} and {patterns.i2.text}"
-        raise InputError(f"{source}: has no image files {texts}; check --pattern and the folder")
+        raise InputError(f"{source} has no image files {texts}; check --pattern and the folder")
     if layout is None:
         raise InputError(
-            f"{source}: has no pairs of {image_set.title}; "
+            f"{source} has no pairs of {image_set.title}; "
             f"arrange them as {_listed(image_set)} ({SUFFIXES})"
         )
     found = Found()
@@ -262,7 +262,7 @@ def _fits(source: Path, layout: Layout, patterns: Patterns | None, unread: list[
 def _files(
     source: Path, place: str, side: int, patterns: Patterns | None, problems: list[str]
 ) -> Iterator[File]:
-    """Image files of one modality; ``problems`` gets a line for each folder that is not read."""
+    """Image files of one modality; ``problems`` gets a line for each unreadable folder."""
     way = layouts.folders_of(place)
     return walk(source, way, layouts.name_of(place, side, patterns), problems)
 
@@ -277,7 +277,7 @@ def _by_pieces(files: list[File]) -> dict[Pieces, list[Path]]:
 def _expected(
     source: Path, ways: list[str], patterns: Patterns | None, side: int, pieces: Pieces
 ) -> Path:
-    """Where the file of one modality with these pieces should lie."""
+    """The expected path of the file of one modality with these pieces."""
     return source / layouts.filled(ways[side], side, patterns, pieces)
 
 

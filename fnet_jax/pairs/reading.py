@@ -1,4 +1,4 @@
-"""Whether the two images of a pair look swapped: color in I2 alone."""
+"""Detection of swapped pairs: I2 shows color and I1 does not."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,10 +14,10 @@ JPEG = b"\xff\xd8\xff"
 
 
 def grey_and_color(path: Path, *, rule: Rule = TYPE) -> tuple[np.ndarray, bool]:
-    """I2 as ``images.read(path, part=None, grey=True)`` gives it, and whether it shows color.
+    """I2 as ``images.read(path, part=None, grey=True)`` returns it, and whether it shows color.
 
-    It is decoded once, but for JPEG files of three channels: their stored luma needs a decoder of
-    its own.
+    It is decoded once, except for JPEG files of three channels, whose stored luma needs a second
+    decoder.
 
     Raises:
         InputError: the file cannot be read.
@@ -33,7 +33,7 @@ def grey_and_color(path: Path, *, rule: Rule = TYPE) -> tuple[np.ndarray, bool]:
 
 
 def swapped(pairs: Sequence[Pair]) -> str:
-    """The line about pairs in which I2 shows color and I1 does not; there is at least one."""
+    """The warning about one or more pairs in which I2 shows color and I1 does not."""
     first = pairs[0]
     named = f"{first.i1} and {first.i2}"
     if len(pairs) > 1:

@@ -1,4 +1,4 @@
-"""Pairs from a table: a CSV file with the columns ``i1``, ``i2`` and, if wanted, ``name``."""
+"""Pairs from a CSV file with the columns ``i1``, ``i2`` and, optionally, ``name``."""
 
 import csv
 import io
@@ -11,29 +11,29 @@ from fnet_jax.errors import InputError, first_line, reason
 from fnet_jax.pairs.match import Pair, sound
 
 COLUMNS = ("i1", "i2", "name")
-SEPARATORS = (",", ";", "\t")  # spreadsheets of some countries write the second
+SEPARATORS = (",", ";", "\t")  # the second is used by spreadsheets in some locales
 
 
 def read(table: Path) -> tuple[list[Pair], list[str]]:
-    """The pairs of a table, in its order.
+    """Reads the pairs of a table, in its order.
 
     Paths are relative to the table's folder. The table is UTF-8, with or without a byte order mark;
-    names may be in double quotes, with line breaks in them. ``name`` names the fused image; where
-    it is empty, I1's file does.
+    values may be in double quotes and contain line breaks. ``name`` names the fused image; if it is
+    empty, I1's file does.
 
     Returns:
-        The pairs, and a line for each line of the table that gives none, with its number.
+        The pairs, and a message with the line number for each row that gives none.
 
     Raises:
-        InputError: the table cannot be read or has no such columns.
+        InputError: the table cannot be read or lacks these columns.
     """
     try:
-        # Names of files may be any bytes; those of other encodings lead to no file.
+        # File names may be any bytes; undecodable ones simply match no file.
         text = read_bytes(table).decode("utf-8-sig", "surrogateescape")
     except OSError as error:
         raise InputError(f"{table}: {reason(error)}; use a CSV file") from error
     if "\0" in text:
-        raise InputError(f"{table}: not a CSV file in UTF-8; save it as one")
+        raise InputError(f"{table} is not a CSV file in UTF-8; save it as one")
     head = text.lstrip("\r\n").partition("\n")[0]
     separator = max(SEPARATORS, key=head.count)
     pairs: list[Pair] = []
@@ -50,14 +50,14 @@ def read(table: Path) -> tuple[list[Pair], list[str]]:
             if any(columns.count(name) != 1 for name in COLUMNS[:2]) or columns.count("name") > 1:
                 raise InputError(
                     f"{where}: the columns are not i1,i2 or i1,i2,name; "
-                    f"begin with a line that names them"
+                    f"add a header line with these names"
                 )
             continue
         if len(row) == len(columns) - 1 and columns[-1] == "name":
             row = [*row, ""]
         if len(row) != len(columns):
             problems.append(
-                f"{where}: has {len(row)} values for {len(columns)} columns; mend the line"
+                f"{where}: {len(row)} values for {len(columns)} columns; correct the line"
             )
             continue
         try:
@@ -68,15 +68,15 @@ def read(table: Path) -> tuple[list[Pair], list[str]]:
         pairs.append(pair)
         places.append(f"{where}: ")
     if columns is None:
-        raise InputError(f"{table}: is empty; begin with a line i1,i2 or i1,i2,name")
+        raise InputError(f"{table} is empty; begin with a line i1,i2 or i1,i2,name")
     if not pairs and not problems:
-        raise InputError(f"{table}: names no pair; add lines below the first")
+        raise InputError(f"{table} has no pairs; add lines below the first")
     pairs, more = sound(pairs, places=places)
     return pairs, problems + more
 
 
 def _rows(text: str, separator: str) -> Iterator[tuple[int, list[str] | str]]:
-    """The rows that are not empty, or what is wrong with them, and the lines they begin in."""
+    """Nonempty rows, or what is wrong with them, with the numbers of their first lines."""
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True
     )
@@ -87,26 +87,26 @@ def _rows(text: str, separator: str) -> Iterator[tuple[int, list[str] | str]]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield begin, f"not CSV ({first_line(error)}); mend the line"
+            yield begin, f"not CSV ({first_line(error)}); correct the line"
             continue
         if any(value.strip() for value in row):
             yield begin, row
 
 
 def _pair(values: dict[str, str], folder: Path) -> Pair:
-    """The pair of a row; raises InputError with what is wrong."""
+    """The pair of a row; raises InputError if there is none."""
     for column in COLUMNS[:2]:
         if not values[column].strip():
             raise InputError(f"{column} is empty; name a file")
-    # Names are bytes to the system, which a locale other than UTF-8 decodes in its own way.
+    # File names are bytes; locales other than UTF-8 decode them differently.
     cells = [values[column].encode("utf-8", "surrogateescape") for column in COLUMNS[:2]]
     paths = [folder / os.fsdecode(cell) for cell in cells]
     for path in paths:
         try:
             path.stat()
         except OSError as error:
-            raise InputError(f"{path}: {reason(error)}; mend the line") from error
+            raise InputError(f"{path}: {reason(error)}; correct the line") from error
     name = os.fsdecode(values.get("name", "").strip().encode("utf-8", "surrogateescape"))
     if "/" in name or name in (".", ".."):
-        raise InputError(f"{name!r} is not a name for a file; use one without /")
+        raise InputError(f"{name!r} is not a file name; use one without /")
     return Pair(paths[0], paths[1], name or None)

@@ -1,4 +1,4 @@
-"""Files on the ways that a layout (``vi|vis/*``) or a glob (``vi/*_rgb.png``) describes."""
+"""Finding files along the paths of a layout (``vi|vis/*``) or a glob (``vi/*_rgb.png``)."""
 
 import os
 import re
@@ -19,9 +19,9 @@ class File:
     """A file that was found.
 
     Attributes:
-        path: where it is.
-        above: what the wildcards in the folders' names stand for.
-        name: what the wildcards in the file's own name stand for.
+        path: its path.
+        above: what the wildcards in the folders' names match.
+        name: what the wildcards in the file's own name match.
     """
 
     path: Path
@@ -30,7 +30,7 @@ class File:
 
     @property
     def pieces(self) -> Pieces:
-        """What all wildcards stand for."""
+        """What all wildcards match."""
         return self.above + self.name
 
 
@@ -40,14 +40,13 @@ def walk(
     name: Callable[[str], Pieces | None],
     problems: list[str],
 ) -> Iterator[File]:
-    """Image files below a folder.
+    """Yields image files below a folder.
 
     Args:
-        folder: where the way begins.
-        folders: the names of the folders on the way: what they look like, a name as it is, or
-            :data:`ANY_DEPTH`.
-        name: from a file's name to the pieces of it; None if it is not meant.
-        problems: gets a line for each folder that cannot be read; the others are.
+        folder: where to begin.
+        folders: the folders on the path: patterns, exact names, or :data:`ANY_DEPTH`.
+        name: from a file's name to its pieces; None to skip the file.
+        problems: gets a line for each folder that cannot be read.
     """
     if not folders:
         try:
@@ -109,5 +108,5 @@ def _note(folder: Path, error: OSError, problems: list[str]) -> None:
 def _is_folder(entry: "os.DirEntry[str]", *, links: bool) -> bool:
     try:
         return entry.is_dir(follow_symlinks=links)
-    except OSError:  # a loop of links, or a link into a folder that may not be entered
+    except OSError:  # a loop of links, or a link into a folder without permission
         return False

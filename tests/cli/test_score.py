@@ -249,14 +249,14 @@ def test_a_wrong_method_is_told_how_to_write_it(capsys):
     [
         (["--fused", "gone"], "gone does not exist; check the name"),
         (["--fused", "fused/mean", "--i2", "gone"], "gone: no such file or directory"),
-        (["--fused", "fused"], "fused: holds no image file"),
+        (["--fused", "fused"], "fused contains no image file"),
         (
             ["--fused", "fused/mean/1.png"],
             "fused/mean/1.png is not a folder, but the sources are several",
         ),
         (
             ["--fused", "fused/mean", "--method", "mean=fused/noise"],
-            "fused/noise: mean is already the name of another method",
+            "fused/noise: another method is already named mean",
         ),
         (
             ["--fused", "fused/mean", "--metrics", "MIX"],

@@ -190,7 +190,7 @@ def test_what_is_no_image_stops_nothing(small_checkpoint, tmp_path, rng):
     assert done.returncode == 1
     assert [line.split(";")[0] for line in done.stderr.splitlines()] == [
         "error: vi/device.png: a device, not an image file",
-        "error: vi/loop.png: a link that leads back to itself",
+        "error: vi/loop.png: its links form a loop",
         "error: vi/pipe.png: a named pipe, not an image file",
     ]
     assert "fused 1 of 4 pairs" in done.stdout

@@ -82,9 +82,9 @@ def test_a_name_with_brackets_is_no_glob(tmp_path):
 def test_globs_that_cannot_be_used(tmp_path):
     touch(tmp_path, "vi/1.png", "ir/1.png")
     for i1, i2, message in [
-        ("vi/*.jpg", "ir/*", r"\*.jpg: fits no image file"),
+        ("vi/*.jpg", "ir/*", r"\*.jpg matches no image"),
         ("vi/*", "vi/*.png", "are the same files"),
-        ("vi/*", "ir/1.png", "not a folder; use a folder or a glob beside a glob"),
+        ("vi/*", "ir/1.png", "is not a folder; pair a glob with a folder or a glob"),
         ("vi/[9-1].png", "ir/*", "is not a glob"),
     ]:
         with pytest.raises(InputError, match=message):

@@ -56,7 +56,7 @@ def test_unusable_paths_are_refused(tmp_path):
     images, empty = folder(tmp_path / "a", "1.png"), folder(tmp_path / "b", "1.txt")
     with pytest.raises(InputError, match="no such file or directory; use a file or a folder"):
         match(images, tmp_path / "c")
-    with pytest.raises(InputError, match="holds no image file"):
+    with pytest.raises(InputError, match="contains no image file"):
         match(images, empty)
     with pytest.raises(InputError, match="two files or two folders"):
         match(images, images / "1.png")
@@ -129,11 +129,11 @@ def test_patterns_say_which_image_of_a_folder_is_which(tmp_path):
     assert problems == [
         f"{one / '3_T.JPG'}: has no partner 3_W.JPG in {one}; add or rename it",
     ]
-    with pytest.raises(InputError, match=r"holds no image file \{\}_V.JPG; check --pattern"):
+    with pytest.raises(InputError, match=r"contains no image \{\}_V.JPG; check --pattern"):
         match(one, one, patterns=Patterns.of("{}_W.JPG", "{}_V.JPG"))
-    with pytest.raises(InputError, match="is the pattern of I1 and of I2"):
+    with pytest.raises(InputError, match="is the pattern of both I1 and I2"):
         match(one, tmp_path / "all/../all", patterns=Patterns.of("{}_T.JPG", "{}_T.JPG"))
-    with pytest.raises(InputError, match="a pattern is for folders"):
+    with pytest.raises(InputError, match="--pattern is for folders"):
         match(one / "1_W.JPG", one / "1_T.JPG", patterns=Patterns.of("{}_W.JPG", "{}_T.JPG"))
 
 
@@ -151,7 +151,7 @@ def test_what_is_no_file_is_named_without_opening_it(tmp_path, where):
     pairs, problems = match(one, two)
     assert [pair.name for pair in pairs] == ["good"]
     assert problems == [
-        f"{odd / 'loop.png'}: a link that leads back to itself; remove or mend it",
+        f"{odd / 'loop.png'}: its links form a loop; remove or repair it",
         f"{odd / 'null.png'}: a device, not an image file; remove or replace it",
         f"{odd / 'pipe.png'}: a named pipe, not an image file; remove or replace it",
     ]
@@ -162,5 +162,5 @@ def test_two_pairs_of_one_name_are_told():
     kept, problems = sound(pairs, places=["line 2: ", "line 3: "])
     assert kept == pairs[:1]
     assert problems == [
-        "line 3: c/1.jpg: would get the name 1, like a/1.png; rename one",
+        "line 3: c/1.jpg: its name 1 is already that of a/1.png; rename one",
     ]

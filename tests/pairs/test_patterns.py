@@ -27,7 +27,7 @@ def test_the_name_of_the_scene(text, name, scene):
 
 @pytest.mark.parametrize("text", ["", "a.png", "{}{}.png", "a/{}.png", "{ }.png", "*.png"])
 def test_texts_that_are_no_pattern(text):
-    with pytest.raises(InputError, match=r"is not a pattern: use a file name with one \{\}"):
+    with pytest.raises(InputError, match=r"is not a pattern; use a file name with one \{\}"):
         Pattern(text)
 
 

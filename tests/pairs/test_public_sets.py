@@ -126,7 +126,7 @@ def test_pairs_of_one_name_are_told(tmp_path):
     found = find(tmp_path, SETS["rgb_nir_scene"])
     assert [name for *_, name in pairs_of(found)] == ["a_b_c"]
     assert len(found.problems) == found.left_out == 1
-    assert "would get the name a_b_c" in found.problems[0]
+    assert "its name a_b_c is already that of" in found.problems[0]
 
 
 def test_accents_are_matched_however_they_are_written(tmp_path):

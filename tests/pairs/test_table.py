@@ -36,7 +36,7 @@ def test_pairs_in_the_order_of_the_table(folder, mark, end, separator):
     assert pairs[0].i1 == folder / "c.png"
     assert len(problems) == 1
     assert problems[0].startswith(f"{folder}/pairs.csv, line 5: ")
-    assert "would get the name a" in problems[0]
+    assert "its name a is already that of" in problems[0]
 
 
 def test_odd_names(folder):
@@ -52,8 +52,8 @@ def test_odd_names(folder):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("a.png", "has 1 values for 2 columns"),
-        ("a.png,b.png,c.png", "has 3 values for 2 columns"),
+        ("a.png", "1 values for 2 columns"),
+        ("a.png,b.png,c.png", "3 values for 2 columns"),
         ("a.png,", "i2 is empty"),
         ("a.png,gone.png", "gone.png: no such file or directory"),
         ("a.png,./a.png", "are the same file"),
@@ -74,14 +74,14 @@ def test_a_bad_line_is_named_by_its_number(folder, row, message):
 def test_names_that_would_leave_the_folder_are_refused(folder):
     pairs, problems = read(table(folder, "i1,i2,name\na.png,b.png,../x\n"))
     assert pairs == []
-    assert "line 2: '../x' is not a name for a file" in problems[0]
+    assert "line 2: '../x' is not a file name" in problems[0]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "is empty"),
-        ("i1,i2\n", "names no pair"),
+        ("i1,i2\n", "has no pairs"),
         ("a.png,b.png\n", "line 1: the columns are not i1,i2 or i1,i2,name"),
         ("i1,i2,i1\n", "the columns are not"),
         ("i1,i2\n".encode("utf-16"), "not a CSV file in UTF-8"),

@@ -231,8 +231,8 @@ def test_unusable_folders_are_refused(folders, tmp_path, rng):
     drawn(rng, tmp_path / "others", "7.png")
     vi, ir = folders["vi"], folders["ir"]
     for fused, message in [
-        (tmp_path / "gone", "gone: no such file or folder"),
-        (tmp_path / "empty", "empty: holds no image file"),
+        (tmp_path / "gone", "gone does not exist; check the name"),
+        (tmp_path / "empty", "empty contains no image file"),
         (
             tmp_path / "others",
             "others has no fused image with the name of a source, such as 1.png",
@@ -261,7 +261,7 @@ def test_profiles_and_metrics_are_those_asked_for(folders):
     )
     assert textbook.profile == "textbook"
     np.testing.assert_allclose(paper.values, textbook.values * np.log(2))  # nats and bits
-    with pytest.raises(InputError, match="no profile is called 'papr'; use one of paper, vifb"):
+    with pytest.raises(InputError, match="unknown profile 'papr'; use one of paper, vifb"):
         scored(scenes, profile="papr")
     with pytest.raises(InputError, match="profile vifb has no metric 'VIF'; it has MI, CE"):
         scored(scenes, profile="vifb", metrics=["MI", "VIF"])
@@ -274,7 +274,7 @@ def test_nothing_scored_is_an_error(folders):
     for path in folders["vi"].iterdir():
         cut(path)
     lines = []
-    with pytest.raises(InputError, match="nothing could be scored; every image failed"):
+    with pytest.raises(InputError, match="no image could be scored; see the errors above"):
         score(scenes, metrics=FEW, workers=1, report=lines.append)
     assert len(lines) == 3
 
