@@ -264,20 +264,20 @@ def write(
     text = "\n\n".join(
         [
             "# Ablations",
-            f"Trained on {data['train_pairs']} of {data['title']}, the others being kept for "
-            f"validation: {budget['steps']} steps of each stage ({budget['batch']} "
-            f"crops of {budget['crop']}×{budget['crop']}, rate {budget['lr']:g} after a tenth of "
-            f"warm-up, falling as a cosine, gradients clipped to {budget['clip']['stage1']:g} and "
-            f"{budget['clip']['stage2']:g}), {budget['seeds']} seeds; pairs scored: {scored}. "
-            f"*Here*: geometric mean over the paper's sets and metrics of a variant's mean over "
-            f"FNet's (CE inverted) with its 95 % interval over the seeds; below 1, the variant is "
-            f"worse. All rows are compared with the same trainings of FNet. The loss is that of "
-            f"stage II on the pairs kept for validation, where it has all terms. AE11, which has "
-            f"no stage I, takes half as many steps in all.",
+            f"Trained on {data['train_pairs']} of {data['title']}; the others are kept for "
+            f"validation. {budget['steps']} steps of each stage ({budget['batch']} "
+            f"crops of {budget['crop']}×{budget['crop']}; rate {budget['lr']:g} after a tenth of "
+            f"warm-up, falling as a cosine; gradients clipped to {budget['clip']['stage1']:g} and "
+            f"{budget['clip']['stage2']:g}), {budget['seeds']} seeds. Pairs scored: {scored}. "
+            f"*Here* is the geometric mean, over the paper's sets and metrics, of a variant's mean "
+            f"over FNet's (CE inverted), with its 95 % interval over the seeds; below 1, the "
+            f"variant is worse. All rows are compared with the same trainings of FNet. The loss is "
+            f"that of stage II on the pairs kept for validation, where it has all terms. AE11 has "
+            f"no stage I and therefore takes half as many steps in total.",
             summary(values, losses),
             f"The paper's orders between an experiment and FNet, cell by cell: {counts}. If "
             f"nothing made a difference, chance alone would decide about one in twenty.",
-            "Each cell: here, and below it the paper's number.",
+            "Each cell has our result and, below it, the paper's number.",
             cells(values),
         ]
     )
