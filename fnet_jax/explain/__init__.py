@@ -1,5 +1,5 @@
-"""What FNet found in one pair of images: numbers, and figures of them.
+"""What FNet found in one pair of images, as numbers and figures.
 
-:func:`fnet_jax.explain.explanation.explain` computes; :mod:`fnet_jax.explain.figures` draws;
-:mod:`fnet_jax.explain.report` writes both for a browser, for papers and for programs.
+:func:`fnet_jax.explain.explanation.explain` computes, :mod:`fnet_jax.explain.figures` draws, and
+:mod:`fnet_jax.explain.report` writes both as a page, figures and data files.
 """

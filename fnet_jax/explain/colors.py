@@ -1,8 +1,9 @@
-"""Colors of u1, u2 and c that differ for all kinds of color vision, and a check of that.
+"""Colors of u1, u2 and c that can be told apart with any color vision, and a check of that.
 
-Orange, sky blue and black of Okabe and Ito's palette ("Color universal design", 2008). Of its other
-triples only sky blue, yellow and black differ more under normal, deuteranopic and protanopic vision
-(the least difference of two is 53 against 51, CIEDE2000), and yellow is faint on white.
+They are orange, sky blue and black of Okabe and Ito's palette ("Color universal design", 2008). Of
+its other triples only sky blue, yellow and black differ more under normal, deuteranopic and
+protanopic vision (the least difference of two is 53 against 51, CIEDE2000), and yellow is faint on
+white.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ COLORS = {
     "u2": ("sky blue", "#56b4e9"),
     "c": ("black", "#000000"),
 }
-"""Name and sRGB value of the color of each code."""
+"""Name and sRGB value of each code's color."""
 
 DICHROMACY: Mapping[str, np.ndarray] = {
     "deuteranopia": np.array(
@@ -39,7 +40,7 @@ DICHROMACY: Mapping[str, np.ndarray] = {
         ]
     ),
 }
-"""How linear RGB looks to those who lack a kind of cone (Machado, Oliveira and Fernandes, 2009)."""
+"""Matrices on linear RGB that simulate dichromacy (Machado, Oliveira and Fernandes, 2009)."""
 
 
 def rgb(code: str) -> np.ndarray:
@@ -49,20 +50,16 @@ def rgb(code: str) -> np.ndarray:
 
 
 def mixed(shares: np.ndarray) -> np.ndarray:
-    """Colors mixed by their shares, in sRGB, in which equal steps look about equal.
+    """Mixes the three colors by ``shares`` (…, 3) in sRGB, where equal steps look about equal.
 
-    Args:
-        shares: of u1, u2 and c, shape (…, 3), sums 1 or NaN.
-
-    Returns:
-        sRGB in [0, 1], shape (…, 3); white where shares are NaN.
+    Returns sRGB in [0, 1], shape (…, 3); white where shares are NaN.
     """
     mixture = shares @ np.stack([rgb(code) for code in COLORS])
     return np.where(np.isnan(mixture), 1.0, mixture)
 
 
 def seen(colors: np.ndarray, kind: str) -> np.ndarray:
-    """How colors look to someone with a ``kind`` of :data:`DICHROMACY`; sRGB, (…, 3)."""
+    """Simulates how sRGB colors (…, 3) look with a ``kind`` of :data:`DICHROMACY`."""
     return encode(decode(colors) @ DICHROMACY[kind].T)
 
 

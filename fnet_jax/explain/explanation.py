@@ -1,4 +1,4 @@
-"""Everything that one pair shows of the network: numbers and maps, nothing drawn."""
+"""What one pair shows of the network, as numbers and maps."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,26 +21,26 @@ STRONGEST = 5
 
 @dataclass(frozen=True)
 class Block:
-    """What one LZSC block did, for k = 0…N.
+    """What one block did, for k = 0…N.
 
     Attributes:
         energy: of the code, ``Σ_j u_j²``, shape (H, W).
-        uses: of the K features of each uᵏ; ``use`` is that of the code, uᴺ.
+        uses: use of the K features of each uᵏ; ``use`` is that of the code uᴺ.
         contribution: share of each feature in the light of the code's reconstruction, shape (K,);
             see :func:`fnet_jax.explain.features.contribution`.
         strongest: maps of the features with most energy, strongest first, shape (H, W, strongest).
         theta: θᵏ, shape (N + 1,); for an LCSC block, which has one θ per feature for all k, the
             mean over its features.
-        rho: ρᵏ, shape (N + 1,); 0 where there is no momentum.
-        nulls_before: values before the threshold whose magnitude is below ε, shape (N + 1,).
+        rho: ρᵏ, shape (N + 1,); 0 without momentum.
+        nulls_before: number of values below ε in magnitude before each threshold, shape (N + 1,).
         nulls_after: the same after it.
-        epsilon: a value is null if its magnitude is below this.
+        epsilon: ε; a value of smaller magnitude is null.
         histogram: of the magnitudes before and after the last threshold.
-        near: the same up to where the last threshold no longer matters.
+        near: the same, up to where the last threshold has no more effect.
         convergence: of the iterates.
-        dictionaries: the filters that lead to the features or from them, by the paper's names, each
-            of shape (K, C, size, size), in the features' own order.
-        estimates: for the dictionaries of one iteration, the k of the uᵏ that they lead to or from.
+        dictionaries: the filters to or from the features, by the paper's names, each
+            (K, C, size, size), in the features' own order.
+        estimates: for the dictionaries of one iteration, the k of the uᵏ that they lead to or read.
     """
 
     energy: np.ndarray
@@ -60,14 +60,14 @@ class Block:
 
     @property
     def use(self) -> features.Use:
-        """How the code uᴺ uses its features."""
+        """The use of the features of the code uᴺ."""
         return self.uses[-1]
 
     def use_of(self, dictionary: str) -> features.Use:
-        """How the features that the filters of that name lead to or from are used.
+        """The use of the features that a dictionary leads to or reads.
 
-        ``W_e_k`` leads to uᵏ and ``W_d_k`` from uᵏ⁻¹; ``D``, ``G``, and filters that all iterations
-        share, count for uᴺ.
+        ``W_e_k`` leads to uᵏ and ``W_d_k`` reads uᵏ⁻¹; ``D``, ``G``, and filters that all
+        iterations share, count for uᴺ.
         """
         return self.uses[self.estimates.get(dictionary, len(self.uses) - 1)]
 
@@ -89,11 +89,11 @@ class Explanation:
     Attributes:
         images: ``I1``, ``I2``, ``I1_hat``, ``I2_hat``, ``If_u1``, ``If_u2``, ``If_c``, ``If`` and
             ``If_edited``, each of shape (H, W), not clipped.
-        blocks: by the name of their code: ``u1``, ``u2``, ``c``.
+        blocks: by code: ``u1``, ``u2``, ``c``.
         shares: of u1, u2 and c in each pixel, shape (H, W, 3); see :mod:`fnet_jax.explain.shares`.
         fused: the fused image as :class:`~fnet_jax.fusing.fuser.Fuser` returns it.
-        edited: the same after ``edit``.
-        edit: what was changed in ``If_edited``.
+        edited: the fused image after ``edit``.
+        edit: the change in ``If_edited``.
     """
 
     images: dict[str, np.ndarray]
@@ -109,7 +109,7 @@ class Explanation:
         return of_light(*(self.images[f"If_{code}"] for code in CODES))
 
     def numbers(self) -> dict[str, Any]:
-        """Everything but the maps, in plain Python types; undefined values are None."""
+        """Everything except the maps, in plain Python types; undefined values are None."""
         parts = {name: self.images[name] for name in ("If_u1", "If_u2", "If_c")}
         parts |= {f"energy of {code}": block.energy for code, block in self.blocks.items()}
         sources = {name: self.images[name] for name in ("I1", "I2")}
@@ -174,26 +174,26 @@ def explain(
     strongest: int = STRONGEST,
     epsilon: float | None = None,
 ) -> Explanation:
-    """Explains how two images are fused.
+    """Explains how a network fuses two images.
 
     Args:
         fuser: the network.
         i1: as for :meth:`fnet_jax.fusing.fuser.Fuser.fuse`.
         i2: as for :meth:`fnet_jax.fusing.fuser.Fuser.fuse`.
         color: as for :meth:`fnet_jax.fusing.fuser.Fuser.fuse`.
-        edit: a change whose result is shown; None for no change. Everything else describes the
-            network without it.
-        strongest: how many feature maps of each code to keep, at most.
-        epsilon: a value is null if its magnitude is below this, > 0; None for a thousandth of the
+        edit: a change whose result is shown beside the rest, which describes the network without
+            it; None for no change.
+        strongest: largest number of feature maps to keep per code.
+        epsilon: values of magnitude below this, > 0, are null; None for a thousandth of the
             largest magnitude of each code.
 
     Returns:
-        The explanation. While it is computed, about 10 kB per pixel are held (all iterates of the
-        three blocks, twice); what is returned has 100 to 200 B per pixel.
+        The explanation. Computing it takes about 10 kB per pixel (all iterates of the three blocks,
+        twice); the result has 100 to 200 B per pixel.
 
     Raises:
         InputError: an image, ``edit``, ``strongest`` or ``epsilon`` cannot be used.
-        MemoryError: there is too little free memory for images of this size.
+        MemoryError: there is not enough free memory for images of this size.
     """
     edit = edit or Edit()
     edit.check(fuser.network.features)
@@ -216,7 +216,7 @@ def explain(
         for code, e in coded.items()
     }
     if edit.theta_scale != 1:
-        del found  # as large as what is found next
+        del found  # frees memory for the next one
         found = fuser.intermediates(pair, theta_scale=edit.theta_scale)
     images["If_edited"] = edits.decode(found, fuser.params, edit)[..., 0]
     # Copies, because views would keep all of the network's arrays.
@@ -283,7 +283,7 @@ def _block(
 
 
 def _decoding(dictionary: np.ndarray) -> np.ndarray:
-    """Filters (K, C, size, size) from features as :func:`correlate` takes them."""
+    """Filters (K, C, size, size) from features, in the layout of :func:`correlate`."""
     return dictionary.transpose(2, 3, 0, 1)
 
 
@@ -310,7 +310,7 @@ def _numbers(block: Block) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """NumPy's numbers and arrays as Python's, NaN and infinity as None; for JSON."""
+    """NumPy numbers and arrays as Python's, NaN and infinity as None; for JSON."""
     if isinstance(value, dict):
         return {name: plain(x) for name, x in value.items()}
     if isinstance(value, (list, tuple)):

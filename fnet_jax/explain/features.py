@@ -1,4 +1,4 @@
-"""Which of a code's features are used, how strongly and where (the maps of Fig. 8-(a))."""
+"""Which features of a code are used, how strongly and where (the maps of Fig. 8-(a))."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ class Use(NamedTuple):
         energy: share of each in the sum of all squared values, shape (K,); sums to 1, or is 0 if
             the whole code is 0.
         frequency: share of the pixels where its |value| is at least ε, shape (K,).
-        order: the features in order of decreasing energy, shape (K,).
+        order: the features by decreasing energy, shape (K,).
     """
 
     energy: np.ndarray
@@ -23,24 +23,12 @@ class Use(NamedTuple):
 
 
 def energy(code: np.ndarray) -> np.ndarray:
-    """Energy over the features, ``Σ_j u_j²`` at each pixel.
-
-    Args:
-        code: features, shape (H, W, K).
-
-    Returns:
-        Array (H, W), in squared units of the features.
-    """
+    """Energy ``Σ_j u_j²`` at each pixel (H, W), in squared units, of a code (H, W, K)."""
     return np.einsum("hwk,hwk->hw", code, code)
 
 
 def use(code: np.ndarray, epsilon: float) -> Use:
-    """How strongly and how often each feature is used.
-
-    Args:
-        code: features, shape (H, W, K).
-        epsilon: a value is null if its magnitude is below this.
-    """
+    """How strongly and how often a code (H, W, K) uses each feature; values below ε are null."""
     energies = np.einsum("hwk,hwk->k", code, code, dtype=np.float64)
     shares = energies / max(energies.sum(), np.finfo(np.float64).tiny)
     frequency = (np.abs(code) >= epsilon).mean(axis=(0, 1))
@@ -57,7 +45,7 @@ def contribution(code: np.ndarray, G: np.ndarray) -> np.ndarray:
         G: the filters that draw them, shape (size, size, K, 1).
 
     Returns:
-        Array (K,), which sums to 1, or is 0 if the whole code is 0.
+        Array (K,) that sums to 1, or is 0 if the whole code is 0.
     """
     each = ([j] for j in range(code.shape[2]))
     light = (np.abs(reconstruct(code[..., j], G[:, :, j])) for j in each)

@@ -1,4 +1,4 @@
-"""What the parts resemble: correlations with the sources and with their edges (Sec. IV-C)."""
+"""What the parts resemble: correlations with the sources and their edges (Sec. IV-C)."""
 
 from collections.abc import Mapping
 
@@ -7,18 +7,14 @@ from scipy import ndimage
 
 
 def edges(image: np.ndarray) -> np.ndarray:
-    """Magnitude of the gradient by Sobel's operator, (H, W) to (H, W)."""
+    """Magnitude of Sobel's gradient of an image (H, W)."""
     return np.hypot(ndimage.sobel(image, axis=0), ndimage.sobel(image, axis=1))
 
 
 def likeness(
     parts: Mapping[str, np.ndarray], others: Mapping[str, np.ndarray]
 ) -> dict[str, dict[str, float]]:
-    """Pearson's correlation over the pixels of each part with each other image.
-
-    Args:
-        parts: images (H, W) by name.
-        others: images (H, W) by name.
+    """Pearson's correlation over the pixels of each part with each other image, all (H, W) by name.
 
     Returns:
         Correlations in [−1, 1] by the name of the part and then of the other image; NaN where one

@@ -1,10 +1,9 @@
-"""How many values the thresholds make null, and what they do to the others (Sec. IV-E, Fig. 10).
+"""How many values the thresholds make null, and their effect on the others (Sec. IV-E, Fig. 10).
 
 The sigmoidal threshold (eq. 6) makes small values but no zeros, so a value counts as null if its
 magnitude is below some ε. The paper reads the nulls off the peak of a histogram at 0 and does not
-state how wide its bins are. With a thousand bins from 0 to the largest magnitude of the block, its
-numbers are reproduced within 7 % on one of its images (``docs/explain.md``); this is the ε of
-:func:`epsilon`.
+state its bin width. A thousand bins from 0 to the largest magnitude of the block reproduce its
+numbers within 7 % on one of its images (``docs/explain.md``); this is the ε of :func:`epsilon`.
 """
 
 from collections.abc import Iterable
@@ -12,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-PART = 1000  # of the largest magnitude, below which a value is null
+PART = 1000  # a value below this part of the largest magnitude is null
 BINS = 200
-NEAR, NEAR_BINS = 4, 60  # thresholds that the enlarged histogram reaches to, and its bins
-GATE = 5  # widths 1/γ of the sigmoid beyond θ, where it is 0.993 and the enlarged one ends earliest
+NEAR, NEAR_BINS = 4, 60  # end of the enlarged histogram in units of θ, and number of its bins
+GATE = 5  # its end is at least this many widths 1/γ beyond θ, where the sigmoid is 0.993
 
 
 class Histogram(NamedTuple):
@@ -33,12 +32,12 @@ class Histogram(NamedTuple):
 
 
 def epsilon(code: np.ndarray) -> float:
-    """A thousandth of the largest magnitude; the least normal number if all values are zero."""
+    """A thousandth of the largest magnitude; the smallest normal number if all values are zero."""
     return float(np.abs(code).max()) / PART or float(np.finfo(np.float32).tiny)
 
 
 def count(values: Iterable[np.ndarray], epsilon: float) -> np.ndarray:
-    """How many values of each array have a magnitude below ``epsilon`` > 0; integers, (arrays,)."""
+    """Number of values of magnitude below ``epsilon`` > 0 in each array; integers, (arrays,)."""
     return np.array([np.count_nonzero(np.abs(array) < epsilon) for array in values], np.int64)
 
 
@@ -54,9 +53,7 @@ def increase(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 def near(theta: float, *, gamma: float | None) -> float:
     """Where the enlarged histogram ends: at 4θ, or beyond the sigmoid of width 1/γ if that is more.
 
-    Args:
-        theta: the threshold.
-        gamma: γ of the sigmoidal threshold; None for the others, which have no transition.
+    ``gamma`` is None for thresholds without a transition.
     """
     return max(NEAR * theta, theta + GATE / gamma if gamma else 0.0)
 
@@ -69,8 +66,8 @@ def histogram(
     Args:
         before: values before the threshold, any shape.
         after: values after it, the same shape.
-        bins: number of bins, of equal width.
-        upper: end of the last bin; larger magnitudes are left out; None for the largest magnitude.
+        bins: number of bins of equal width.
+        upper: end of the last bin, beyond which magnitudes are dropped; None for the largest one.
     """
     before, after = np.abs(before), np.abs(after)
     upper = upper or max(float(before.max()), float(after.max())) or 1.0

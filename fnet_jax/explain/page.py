@@ -1,4 +1,4 @@
-"""An explanation as one HTML file that needs nothing else."""
+"""An explanation as one self-contained HTML file."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,8 +13,8 @@ class Shown(NamedTuple):
 
     Attributes:
         title: its heading.
-        caption: what it shows.
-        png: the bytes of a PNG file.
+        caption: its description.
+        png: the content of a PNG file.
     """
 
     title: str
@@ -30,15 +30,15 @@ def page(
     figures: Sequence[Shown],
     origin: Mapping[str, str],
 ) -> str:
-    """The page, which a browser shows without a network.
+    """The page as HTML, which needs no network.
 
     Args:
-        name: of the pair.
-        numbers: of :meth:`fnet_jax.explain.explanation.Explanation.numbers`.
-        edit: what was changed.
-        pictures: to be shown beside each other at the top.
-        figures: to be shown below each other.
-        origin: what the numbers came from, by name.
+        name: name of the pair.
+        numbers: :meth:`fnet_jax.explain.explanation.Explanation.numbers`.
+        edit: the change that was made.
+        pictures: shown side by side at the top.
+        figures: shown one below the other.
+        origin: provenance of the numbers, by name.
     """
     return html.render(
         "fnet_jax.explain",
@@ -56,7 +56,7 @@ def page(
 
 
 def described(edit: Edit) -> str:
-    """An edit as the flags of the command; empty for one that changes nothing."""
+    """An edit as flags of the command; empty if it changes nothing."""
     flags = {"u1": edit.u1, "u2": edit.u2, "c": edit.c, "theta-scale": edit.theta_scale}
     words = [f"--{flag} {scale:g}" for flag, scale in flags.items() if scale != 1]
     words += [f"--feature {code}:{number}={scale:g}" for code, number, scale in edit.features]
@@ -68,7 +68,7 @@ def _png(content: bytes) -> str:
 
 
 def _figure(value: float | None, digits: int = 4) -> str:
-    """A number for a table; a dash where it is undefined."""
+    """A number for a table; a dash if it is undefined."""
     if value is None:
         return "–"
     return f"{value:,}" if isinstance(value, int) else f"{value:.{digits}g}"

@@ -32,25 +32,19 @@ COUNT = 12  # figures without an edit; one more with one
 
 
 def check(folder: Path, *, overwrite: bool) -> None:
-    """Raises InputError unless a report may be put at ``folder``, which need not exist."""
+    """Raises InputError unless a report may be written to ``folder``, which need not exist."""
     with writable(folder, remedy=ELSEWHERE):
         if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
             return
         names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if not {PAGE, NUMBERS} <= names <= {PAGE, NUMBERS, ARRAYS, FIGURES, *RESULTS}:
-        raise InputError(f"{folder}: already exists and is not only a report; {ELSEWHERE}")
+        raise InputError(f"{folder} already exists and holds other files; {ELSEWHERE}")
     if not overwrite:
-        raise InputError(f"{folder}: already exists; use --overwrite to replace the report")
+        raise InputError(f"{folder} already exists; use --overwrite to replace the report")
 
 
 def origin_of(fuser: Fuser, pair: Pair, *, color: str) -> dict[str, str]:
-    """What an explanation came from: images, weights and how, date and versions.
-
-    Args:
-        fuser: the network.
-        pair: the images.
-        color: the mode in which they were fused.
-    """
+    """The provenance of an explanation: images, color mode, weights, date and versions."""
     versions = provenance.versions(*provenance.NETWORK, "matplotlib")
     return {
         "I1": pair.i1.name,
@@ -75,10 +69,10 @@ def write(
 
     Args:
         folder: where it goes; a report there is replaced, anything else is not.
-        name: of the pair.
-        explanation: what is reported, of images that are uint8 or uint16.
-        origin: of :func:`origin_of`.
-        advance: is called after each figure.
+        name: name of the pair.
+        explanation: of uint8 or uint16 images.
+        origin: result of :func:`origin_of`.
+        advance: called after each figure.
 
     Raises:
         InputError: it cannot be written, or something else exists there.
@@ -127,14 +121,14 @@ def _save(figure: "Figure", file: Path) -> None:
     from matplotlib import rc_context
 
     figure.savefig(file, dpi=DOTS)
-    figure.set_layout_engine("none")  # it is laid out; that takes longest
+    figure.set_layout_engine("none")  # the layout is done, and takes the longest
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "explain"}):
         about = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(file.with_suffix(".svg"), dpi=DOTS, metadata=about)
 
 
 def _png(image: np.ndarray) -> bytes:
-    """An image, uint8 or uint16, as the bytes of a PNG file of 8 bits."""
+    """An image, uint8 or uint16, as the content of an 8-bit PNG file."""
     from PIL import Image
 
     file = io.BytesIO()

@@ -1,10 +1,10 @@
-"""Image-fusion metrics: what the numbers of the field mean, and how to get them again.
+"""Image-fusion metrics and the variants of them that published numbers use.
 
-``evaluate`` computes the metrics of one fused image. Each is also a function of two sources and a
-fused image, under its name in small letters; ``METRICS`` has its title, direction, unit, range,
-formula, source and allowed options as values. ``PROFILES`` states which variant of each is meant,
-and ``explain`` why they differ. The functions' defaults are those of ``"textbook"``. A value that
-an option cannot have is an :class:`~fnet_jax.errors.InputError`::
+``evaluate`` computes the metrics of one fused image. Each metric is also a function of two sources
+and a fused image, under its lower-case name; ``METRICS`` has its title, direction, unit, range,
+formula, source and allowed options. ``PROFILES`` states which variant of each metric is computed,
+and ``explain`` why the variants differ. The functions default to ``"textbook"``. An option with an
+invalid value raises :class:`~fnet_jax.errors.InputError`::
 
     from fnet_jax import metrics
 

@@ -52,8 +52,8 @@ def evaluate(
         The values by name, NaN or infinite where :attr:`Metric.undefined` says so.
 
     Raises:
-        InputError: an image has a wrong type or shape, the sizes differ, or the profile does not
-            exist or does not have a metric.
+        InputError: an image has a wrong type or shape, the sizes differ, the profile is unknown, or
+            it does not have a metric.
     """
     chosen = find_profile(profile)
     names = check_metrics(chosen, metrics)
@@ -69,13 +69,9 @@ def evaluate(
 
 
 def find_profile(name: str) -> Profile:
-    """The profile of that name.
-
-    Raises:
-        InputError: there is no such profile.
-    """
+    """The profile of that name; raises InputError if it is unknown."""
     if name not in PROFILES:
-        raise InputError(f"no profile is called {name!r}; use one of {', '.join(PROFILES)}")
+        raise InputError(f"unknown profile {name!r}; use one of {', '.join(PROFILES)}")
     return PROFILES[name]
 
 
@@ -83,10 +79,10 @@ def check_metrics(profile: Profile, metrics: Sequence[str] | None) -> tuple[str,
     """The names of ``metrics``, or of all in the profile, in the order of tables.
 
     Raises:
-        InputError: the profile does not have one of them, or none is named.
+        InputError: the profile does not have one of them, or the list is empty.
     """
     if metrics is not None and not metrics:
-        raise InputError(f"no metric is named; use some of {_listed(profile)}")
+        raise InputError(f"the list of metrics is empty; use some of {_listed(profile)}")
     for name in metrics or ():
         if name not in profile.options:
             raise InputError(
@@ -100,17 +96,17 @@ def _listed(profile: Profile) -> str:
 
 
 def explain(metrics: Sequence[str] | None = None) -> str:
-    """Text on each metric: what it is, what the profiles compute, and why they differ.
+    """A text on each metric: what it is, what the profiles compute, and why they differ.
 
     Args:
         metrics: names of metrics; None for all.
 
     Raises:
-        InputError: there is no such metric.
+        InputError: a metric is unknown.
     """
     for name in metrics or ():
         if name not in METRICS:
-            raise InputError(f"no metric is called {name!r}; use one of {', '.join(METRICS)}")
+            raise InputError(f"unknown metric {name!r}; use one of {', '.join(METRICS)}")
     grey = "all images as 8-bit grey"
     each = "each color channel, then the mean"
     parts = [
@@ -132,15 +128,13 @@ def _explained(metric: Metric) -> str:
     for profile in PROFILES.values():
         options = profile.options.get(metric.name)
         if options is None:
-            lines.append(f"  {profile.name}: not part of it")
+            lines.append(f"  {profile.name}: does not have it")
         elif options:
             listed = ", ".join(f"{key} = {value}" for key, value in options.items())
             if metric.name in profile.side_by_side:
                 listed += ", color channels side by side"
             lines.append(f"  {profile.name}: {listed}")
-    lines.append(
-        _indented(f"why: {WHY.get(metric.name, 'the profiles that have it do not differ.')}")
-    )
+    lines.append(_indented(f"why: {WHY.get(metric.name, 'All profiles that have it agree.')}"))
     return "\n".join(lines)
 
 
@@ -161,7 +155,7 @@ def _check_images(images: Mapping[str, np.ndarray]) -> None:
             raise InputError(f"{name} is {kind} of shape {shape}; use uint8 (H, W) or (H, W, 3)")
     if len({image.shape[:2] for image in images.values()}) > 1:
         sizes = ", ".join(f"{name} is {x.shape[1]}×{x.shape[0]}" for name, x in images.items())
-        raise InputError(f"the sizes differ: {sizes}; metrics compare pixel by pixel")
+        raise InputError(f"the sizes differ: {sizes}; metrics need images of one size")
 
 
 def _planes(profile: Profile, images: Mapping[str, np.ndarray]) -> list[list[np.ndarray]]:

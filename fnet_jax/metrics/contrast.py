@@ -10,7 +10,7 @@ from fnet_jax.metrics.information import stretched
 from fnet_jax.metrics.metric import OneOf, metric
 
 NARROW, WIDE, DEPTH = 15.3870, 1.3456, 0.7622  # f0, f1, a of the contrast sensitivity
-DEGREES = 30  # pixels per degree of visual angle
+DEGREES = 30  # pixels per degree of viewing angle
 SIGMAS = (2, 4)  # pixels; of the Gaussians whose ratio is the local contrast
 RADIUS = 15  # pixels; of their windows
 P, Q, Z = 3, 2, 0.0001  # of the masked contrast C^p / (C^q + Z)
@@ -39,15 +39,11 @@ P, Q, Z = 3, 2, 0.0001  # of the masked contrast C^p / (C^q + Z)
 def qcb(
     I1: np.ndarray, I2: np.ndarray, If: np.ndarray, *, border: str = "mirror", stretch: bool = False
 ) -> float:
-    """Contrast as an eye perceives it, kept where a source shows it.
+    """How much of the sources' contrast, as an eye perceives it, the fused image keeps.
 
-    Args:
-        I1: visible, CT, PET or SPECT image, (H, W), values 0…255.
-        I2: infrared, near-infrared or MRI image, (H, W), values 0…255.
-        If: fused image, (H, W), values 0…255.
-        border: what lies outside the image for the Gaussians: ``"zero"``, with windows that do not
-            quite sum to 1, or ``"mirror"``, with windows that do.
-        stretch: spread the values of each image over 0…255, rounded, first.
+    Images are (H, W), values 0…255. ``border`` is what lies outside them for the Gaussians:
+    ``"zero"``, with windows whose sum is slightly off 1, or ``"mirror"``, with windows that sum
+    to 1. ``stretch`` first spreads the values of each image over 0…255, rounded.
     """
     if any(image.min() == image.max() for image in (I1, I2, If)):
         return math.nan

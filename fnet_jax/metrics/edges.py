@@ -1,4 +1,4 @@
-"""Qabf: how much of the sources' edges is in the fused image."""
+"""Qabf: how much of the sources' edges the fused image keeps."""
 
 import math
 
@@ -29,13 +29,10 @@ GAIN_ANGLE, SLOPE_ANGLE, MIDDLE_ANGLE = 0.9879, 22.0, 0.8  # Γα, −κα, σα
     options={"equal": OneOf(("one", "strength"))},
 )
 def qabf(I1: np.ndarray, I2: np.ndarray, If: np.ndarray, *, equal: str = "one") -> float:
-    """Strength and direction of the sources' edges in the fused image.
+    """How well the fused image keeps the strength and direction of the sources' edges.
 
-    Args:
-        I1: visible, CT, PET or SPECT image, (H, W), values 0…255.
-        I2: infrared, near-infrared or MRI image, (H, W), values 0…255.
-        If: fused image, (H, W), values 0…255.
-        equal: where both strengths are equal, G is ``"one"``, or the ``"strength"`` itself.
+    Images are (H, W), values 0…255. Where both strengths are ``equal``, G is ``"one"``, or the
+    ``"strength"`` itself.
     """
     strength_f, angle_f = _edges(If)
     kept = total = 0.0
@@ -58,7 +55,7 @@ def _edges(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     x = np.pad(image.astype(np.float64), 1)
     columns = x[:-2] + 2 * x[1:-1] + x[2:]
     rows = x[:, :-2] + 2 * x[:, 1:-1] + x[:, 2:]
-    # The signs matter where sx is 0: the orientation is then π/2, whatever the direction.
+    # The signs matter where sx is 0: the orientation is then π/2 in either direction.
     sx = columns[:, :-2] - columns[:, 2:]
     sy = rows[2:] - rows[:-2]
     flat = sx == 0

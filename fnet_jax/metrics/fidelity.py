@@ -10,7 +10,7 @@ from fnet_jax.metrics.metric import metric
 
 SCALES = (17, 9, 5, 3)  # window in pixels at each scale; its σ is a fifth of it
 NOISE = 2.0  # variance of the visual noise, in squared grey levels
-SMALLEST = 41  # pixels a side that leave something at the fourth scale
+SMALLEST = 41  # pixels a side; smaller images have no pixels at the fourth scale
 TINY = 1e-10
 
 
@@ -32,13 +32,10 @@ TINY = 1e-10
     options={"combine": SUM_OR_MEAN},
 )
 def vif(I1: np.ndarray, I2: np.ndarray, If: np.ndarray, *, combine: str = "mean") -> float:
-    """How much of what an eye could see in the sources is kept.
+    """How much of the visible information of the sources the fused image keeps.
 
-    Args:
-        I1: visible, CT, PET or SPECT image, (H, W), values 0…255.
-        I2: infrared, near-infrared or MRI image, (H, W), values 0…255.
-        If: fused image, (H, W), values 0…255.
-        combine: ``"sum"`` or ``"mean"`` over the two sources.
+    Images are (H, W), values 0…255. ``combine`` takes the ``"sum"`` or the ``"mean"`` over the two
+    sources.
     """
     if min(If.shape) < SMALLEST:
         return math.nan

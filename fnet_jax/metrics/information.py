@@ -1,6 +1,6 @@
 """Metrics of grey-level histograms: EN, MI and CE.
 
-Images are (H, W), uint8. Probabilities are shares of the pixels in each of 256 levels.
+Images are uint8 (H, W). Probabilities are shares of the pixels in each of 256 levels.
 """
 
 import numpy as np
@@ -30,12 +30,8 @@ def mi(
 ) -> float:
     """How well the fused image predicts the grey levels of both sources.
 
-    Args:
-        I1: visible, CT, PET or SPECT image, uint8 (H, W).
-        I2: infrared, near-infrared or MRI image, uint8 (H, W).
-        If: fused image, uint8 (H, W).
-        base: ``"bits"`` or ``"nats"``.
-        stretch: spread the values of each image over 0…255, rounded, before they are counted.
+    Images are uint8 (H, W). ``base`` is ``"bits"`` or ``"nats"``; ``stretch`` first spreads the
+    values of each image over 0…255, rounded.
     """
     if stretch:
         I1, I2, If = (stretched(image).astype(np.uint8) for image in (I1, I2, If))
@@ -63,11 +59,8 @@ def mi(
 def ce(I1: np.ndarray, I2: np.ndarray, If: np.ndarray, *, combine: str = "mean") -> float:
     """How far the fused image's histogram is from those of the sources.
 
-    Args:
-        I1: visible, CT, PET or SPECT image, uint8 (H, W).
-        I2: infrared, near-infrared or MRI image, uint8 (H, W).
-        If: fused image, uint8 (H, W).
-        combine: ``"sum"`` or ``"mean"`` of the two sources' divergences.
+    Images are uint8 (H, W). ``combine`` takes the ``"sum"`` or the ``"mean"`` of the two
+    divergences.
     """
     q = histogram(If)
     total = 0.0
@@ -93,13 +86,7 @@ def ce(I1: np.ndarray, I2: np.ndarray, If: np.ndarray, *, combine: str = "mean")
     ),
 )
 def en(I1: np.ndarray, I2: np.ndarray, If: np.ndarray) -> float:
-    """How evenly the fused image uses the grey levels.
-
-    Args:
-        I1: not used.
-        I2: not used.
-        If: fused image, uint8 (H, W).
-    """
+    """How evenly the fused image uses the grey levels; uint8 (H, W). Only ``If`` is used."""
     p = histogram(If)
     p = p[p > 0]
     return abs(float(np.sum(p * np.log2(p))))
@@ -120,7 +107,7 @@ def stretched(image: np.ndarray) -> np.ndarray:
 
 
 def combined(total: float, combine: str) -> float:
-    """The sum over two sources, or their mean, as ``combine`` says."""
+    """The sum over two sources, or with ``combine="mean"`` half of it."""
     return total if combine == "sum" else total / 2
 
 

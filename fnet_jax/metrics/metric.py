@@ -1,4 +1,4 @@
-"""What every metric states about itself, and the one check of their options."""
+"""The description of a metric, and the check of its options."""
 
 import functools
 import reprlib
@@ -15,7 +15,7 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True)
 class OneOf:
-    """An option that has a few values."""
+    """An option with a few allowed values."""
 
     values: tuple[str | bool, ...]
 
@@ -43,19 +43,19 @@ class Positive:
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric: a function with what it states about itself.
+    """A metric: a function and its description.
 
     Attributes:
-        name: as in tables.
-        title: what the abbreviation stands for.
+        name: its name in tables.
+        title: meaning of the abbreviation.
         higher_is_better: the direction.
         formula: how it is computed.
-        unit: its unit, which an option may decide.
-        range: the values that it can have.
+        unit: its unit, which may depend on an option.
+        range: its possible values.
         undefined: when it is NaN or infinite.
-        source: the article that it comes from.
-        options: what each keyword option of the function can be, by name.
-        function: of I1, I2 and If, each (H, W), with those options; it checks them.
+        source: the article that introduced it.
+        options: the allowed values of each keyword option of the function, by name.
+        function: of I1, I2 and If, each (H, W), with those options, which it checks.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Metric:
         return "↑" if self.higher_is_better else "↓"
 
     def check(self, chosen: Mapping[str, Any]) -> None:
-        """Raises InputError if an option cannot have its value."""
+        """Raises InputError if an option has a value that is not allowed."""
         for name, option in self.options.items():
             if name in chosen and not option.allows(chosen[name]):
                 value = " ".join(reprlib.repr(chosen[name]).split())
@@ -91,7 +91,7 @@ def metric(
     """Describes a function as a :class:`Metric` and makes it check its options.
 
     Args:
-        name: of the metric.
+        name: name of the metric.
         options: as in :class:`Metric`; None if the function has none.
         **stated: the other attributes of :class:`Metric`.
     """
@@ -110,5 +110,5 @@ def metric(
 
 
 def described(function: Callable[..., float]) -> Metric:
-    """What a function that :func:`metric` decorates states about itself."""
+    """The description of a function that :func:`metric` decorates."""
     return _DESCRIBED[function]

@@ -1,4 +1,4 @@
-"""Which variant of each metric is computed: profiles, which are data, and why they differ."""
+"""Profiles: which variant of each metric is computed, as data, and why the variants differ."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ class Profile:
     """A set of variants that belong together.
 
     Attributes:
-        name: what it is called.
-        title: what it reproduces.
+        name: its name.
+        title: the numbers that it reproduces.
         channels: ``"grey"``: all images are turned into 8-bit grey first; ``"each"``: metrics are
-            computed for each color channel, and the mean is taken.
-        options: by metric, in the order of tables; metrics that are not here are not part of it.
-        side_by_side: metrics of the fused image alone that are computed once, of its color channels
+            computed for each color channel and averaged.
+        options: by metric, in the order of tables; the profile has no other metrics.
+        side_by_side: metrics of the fused image alone that are computed once, on its color channels
             side by side in one image (H, 3 W).
     """
 
@@ -34,7 +34,7 @@ PROFILES = {
     for profile in (
         Profile(
             "paper",
-            "the numbers of the FNet paper's Table I and of the programs that the field shares",
+            "the numbers of the FNet paper's Table I and of the field's common programs",
             "grey",
             {
                 "MI": {"base": "nats", "stretch": False},
@@ -73,7 +73,7 @@ PROFILES = {
         ),
         Profile(
             "textbook",
-            "what the definitions of the cited articles say",
+            "the definitions of the cited articles",
             "grey",
             {
                 "MI": {"base": "bits", "stretch": False},
@@ -101,8 +101,8 @@ The definition does not fix the base of the logarithm; the paper's numbers are i
 those in bits. The toolbox stretches each image to 0…255 first.""",
     "CE": """\
 The definition is the mean over the sources; the paper's numbers are the sum, twice as large. Both
-leave out levels that are missing in one of the images, which would make the result infinite; for
-that reason it can be below 0.""",
+leave out levels that are missing in one of the images, which would make the result infinite; the
+result can therefore be below 0.""",
     "VIF": """\
 Defined for one reference image. The paper's numbers are the sum over both sources; the mean is 1
 where the fused image shows as much of each source as the source itself. This is the pixel-domain
@@ -110,26 +110,27 @@ version, neither the wavelet version of the article nor the VIFF of Han et al. (
 does not have VIF.""",
     "Qabf": """\
 By the definition, edges of equal strength in source and fused image are perfectly kept, G = 1. The
-shared programs set G to the strength itself. Flat regions have no weight, and all other strengths
+common programs set G to the strength itself. Flat regions have no weight, and all other strengths
 are 1 or more, where the sigmoid is nearly 1: the results differ by less than 0.1 %.""",
     "Qcb": """\
 Liu's program, which the paper and the toolbox follow, stretches each image to 0…255 and takes
 everything outside the image as black, which changes the contrast along the border.""",
     "SSIM": """\
-The paper's numbers are what an earlier scikit-image gave by default for floating-point images of
-0…255: R = 2, the range of values in −1…1, which makes C1 and C2 negligible and flat regions weigh
-more; 7×7 windows of equal weight; the sum over both sources. The toolbox has the article's window
-and range, and the sum. By the definition it is 1 for equal images, hence the mean.""",
+The paper's numbers are what an earlier scikit-image computed by default for floating-point images
+of 0…255: R = 2, the range of values in −1…1, which makes C1 and C2 negligible and gives flat
+regions more weight; 7×7 windows of equal weight; the sum over both sources. The toolbox has the
+article's window and range, and the sum. By the definition it is 1 for equal images, hence the
+mean.""",
     "SF": """\
-The article divides by the number of pixels, the shared programs by the number of differences. The
-toolbox lays the color channels side by side and so counts the differences across two seams too,
-which makes a color image's value up to 3 % larger.""",
+The article divides by the number of pixels, the common programs by the number of differences. The
+toolbox puts the color channels side by side and so counts the differences across two seams, which
+makes the value of a color image up to 3 % larger.""",
     "AG": """\
-The article has forward differences and divides by (H − 1)(W − 1). The toolbox divides as the
-article, but sums central differences over all pixels, which is more pixels than it divides by.""",
+The article has forward differences and divides by (H − 1)(W − 1). The toolbox divides in the same
+way, but sums central differences over all pixels, which are more than it divides by.""",
     "PSNR": """\
-The peak is that of the image's type, 255. The shared programs take the largest value of the fused
-image, which makes a darker image seem worse. The toolbox's mean squared error is
+The peak is that of the image's type, 255. The common programs take the largest value of the fused
+image, which makes a darker image appear worse. The toolbox's mean squared error is
 √(Σ (Iᵢ − If)²) / (H W), which is not a mean of squares; its decibels, about 55 to 65, cannot be
 compared with others.""",
 }

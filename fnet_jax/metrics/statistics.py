@@ -1,6 +1,6 @@
 """Plain statistics: SD, SF and AG of the fused image; SCD, CC, MSE and PSNR to the sources.
 
-Images are (H, W), values 0…255; what is computed is float64.
+Images are (H, W), values 0…255; computations are in float64.
 """
 
 import math
@@ -24,13 +24,7 @@ from fnet_jax.metrics.metric import OneOf, metric
     ),
 )
 def sd(I1: np.ndarray, I2: np.ndarray, If: np.ndarray) -> float:
-    """Contrast of the fused image.
-
-    Args:
-        I1: not used.
-        I2: not used.
-        If: fused image, (H, W), values 0…255.
-    """
+    """Contrast of the fused image, (H, W), values 0…255. Only ``If`` is used."""
     return float(np.std(If, dtype=np.float64))
 
 
@@ -49,13 +43,9 @@ def sd(I1: np.ndarray, I2: np.ndarray, If: np.ndarray) -> float:
     options={"over": OneOf(("pixels", "differences"))},
 )
 def sf(I1: np.ndarray, I2: np.ndarray, If: np.ndarray, *, over: str = "pixels") -> float:
-    """Fine detail of the fused image.
+    """Fine detail of the fused image, (H, W), values 0…255. Only ``If`` is used.
 
-    Args:
-        I1: not used.
-        I2: not used.
-        If: fused image, (H, W), values 0…255.
-        over: the sums of squares are divided by the number of ``"differences"`` or ``"pixels"``.
+    ``over`` divides the sums of squares by the number of ``"differences"`` or of ``"pixels"``.
     """
     fused = If.astype(np.float64)
     squares = 0.0
@@ -88,15 +78,11 @@ def ag(
     gradient: str = "forward",
     over: str = "cells",
 ) -> float:
-    """Sharpness of the fused image.
+    """Sharpness of the fused image, (H, W), values 0…255. Only ``If`` is used.
 
-    Args:
-        I1: not used.
-        I2: not used.
-        If: fused image, (H, W), values 0…255.
-        gradient: ``"central"`` differences at each pixel (one-sided at the border), or
-            ``"forward"`` differences at each pixel that has a right and a lower neighbor.
-        over: the sum is divided by the number of ``"pixels"`` or of ``"cells"``, (H − 1)(W − 1).
+    ``gradient`` takes ``"central"`` differences at each pixel (one-sided at the border), or
+    ``"forward"`` differences at each pixel that has a right and a lower neighbor. ``over`` divides
+    the sum by the number of ``"pixels"`` or of ``"cells"``, (H − 1)(W − 1).
     """
     fused = If.astype(np.float64)
     if min(fused.shape) < 2:
@@ -124,13 +110,7 @@ def ag(
     ),
 )
 def scd(I1: np.ndarray, I2: np.ndarray, If: np.ndarray) -> float:
-    """What each source added to the other.
-
-    Args:
-        I1: visible, CT, PET or SPECT image, (H, W), values 0…255.
-        I2: infrared, near-infrared or MRI image, (H, W), values 0…255.
-        If: fused image, (H, W), values 0…255.
-    """
+    """How well what If adds to one source correlates with the other; (H, W), values 0…255."""
     one, two, fused = (image.astype(np.float64) for image in (I1, I2, If))
     return _correlation(fused - two, one) + _correlation(fused - one, two)
 
@@ -149,13 +129,7 @@ def scd(I1: np.ndarray, I2: np.ndarray, If: np.ndarray) -> float:
     ),
 )
 def cc(I1: np.ndarray, I2: np.ndarray, If: np.ndarray) -> float:
-    """How linearly the fused image follows the sources.
-
-    Args:
-        I1: visible, CT, PET or SPECT image, (H, W), values 0…255.
-        I2: infrared, near-infrared or MRI image, (H, W), values 0…255.
-        If: fused image, (H, W), values 0…255.
-    """
+    """How linearly the fused image follows the sources; (H, W), values 0…255."""
     fused = If.astype(np.float64)
     return (
         _correlation(I1.astype(np.float64), fused) + _correlation(I2.astype(np.float64), fused)
@@ -176,13 +150,7 @@ def cc(I1: np.ndarray, I2: np.ndarray, If: np.ndarray) -> float:
     ),
 )
 def mse(I1: np.ndarray, I2: np.ndarray, If: np.ndarray) -> float:
-    """How far the fused image is from both sources.
-
-    Args:
-        I1: visible, CT, PET or SPECT image, (H, W), values 0…255.
-        I2: infrared, near-infrared or MRI image, (H, W), values 0…255.
-        If: fused image, (H, W), values 0…255.
-    """
+    """How far the fused image is from both sources; (H, W), values 0…255."""
     return (_squares(I1, If) + _squares(I2, If)) / (2 * If.size)
 
 
@@ -208,15 +176,11 @@ def psnr(
     peak: str = "type",
     error: str = "mse",
 ) -> float:
-    """The fused image as an estimate of both sources.
+    """How well the fused image estimates both sources; (H, W), values 0…255.
 
-    Args:
-        I1: visible, CT, PET or SPECT image, (H, W), values 0…255.
-        I2: infrared, near-infrared or MRI image, (H, W), values 0…255.
-        If: fused image, (H, W), values 0…255.
-        peak: ``"type"``: 255; ``"image"``: the largest value of If.
-        error: ``"mse"``: :func:`mse`; ``"root"``: the mean over both sources of
-            √(Σ (Iᵢ − If)²) / (H W).
+    ``peak`` is 255 for ``"type"``, the largest value of If for ``"image"``. ``error`` is that of
+    :func:`mse` for ``"mse"``; for ``"root"`` it is the mean over both sources of
+    √(Σ (Iᵢ − If)²) / (H W).
     """
     high = 255.0 if peak == "type" else float(If.max())
     if error == "mse":

@@ -9,7 +9,7 @@ from skimage.metrics import structural_similarity
 from fnet_jax.metrics.information import SUM_OR_MEAN, combined
 from fnet_jax.metrics.metric import OneOf, Positive, metric
 
-WINDOWS: dict[str, tuple[int, dict[str, Any]]] = {  # side in pixels, and scikit-image's options
+WINDOWS: dict[str, tuple[int, dict[str, Any]]] = {  # side in pixels, options of scikit-image
     "uniform": (7, {"win_size": 7}),
     "gaussian": (11, {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}),
 }
@@ -42,16 +42,11 @@ def ssim(
     data_range: float = 255,
     combine: str = "mean",
 ) -> float:
-    """Luminance, contrast and structure kept of each source.
+    """Luminance, contrast and structure of each source that the fused image keeps.
 
-    Args:
-        I1: visible, CT, PET or SPECT image, (H, W), values 0…255.
-        I2: infrared, near-infrared or MRI image, (H, W), values 0…255.
-        If: fused image, (H, W), values 0…255.
-        window: ``"uniform"``: 7×7, covariances divided by N − 1; ``"gaussian"``: 11×11, σ 1.5,
-            divided by N.
-        data_range: R.
-        combine: ``"sum"`` or ``"mean"`` over the two sources.
+    Images are (H, W), values 0…255. ``window`` is ``"uniform"``: 7×7, covariances divided by
+    N − 1, or ``"gaussian"``: 11×11, σ 1.5, divided by N. ``data_range`` is R. ``combine`` takes the
+    ``"sum"`` or the ``"mean"`` over the two sources.
     """
     side, how = WINDOWS[window]
     if min(If.shape) < side:

@@ -1,1 +1,1 @@
-"""The paper's Table I, computed again: its sets are found, fused by its protocol and scored."""
+"""Reproduces the paper's Table I: finds its sets, fuses them by its protocol and scores them."""

@@ -19,19 +19,18 @@ REPEATS = 5
 
 @dataclass(frozen=True)
 class Costs:
-    """What fusing one pair of ``side`` × ``side`` pixels costs.
+    """The costs of fusing one pair of ``side`` × ``side`` pixels.
 
     Attributes:
         side: pixels.
         parameters: number of FNet's parameters.
-        flops: floating-point operations with which XLA fuses, as it counts them.
-        flops_of_filters: 2 per filter weight and pixel, which does not depend on how the network is
-            computed.
+        flops: floating-point operations as XLA counts them in its own program.
+        flops_of_filters: 2 per filter weight and pixel, independent of how the network is computed.
         seconds: median time of a compiled call, with the images in memory.
         compile_seconds: time of the first call minus ``seconds``.
-        peak_bytes: peak memory: of the process, Python and JAX included, on a CPU; of the device on
+        peak_bytes: peak memory: of the process, with Python and JAX, on a CPU; of the device on
             a GPU.
-        devices: the devices that it ran on.
+        devices: the devices used.
     """
 
     side: int
@@ -44,15 +43,15 @@ class Costs:
     devices: str
 
     def described(self) -> dict[str, Any]:
-        """As JSON values."""
+        """The attributes as JSON values."""
         return asdict(self)
 
 
 def measure(ckpt: Path, *, side: int = SIDE, repeats: int = REPEATS) -> Costs:
-    """Measures a checkpoint's network in a new process, whose memory is its own.
+    """Measures a checkpoint's network in a new process with its own memory.
 
-    A script that calls this needs the guard ``if __name__ == "__main__":``, as
-    :class:`~fnet_jax.runtime.pool.Pool` says.
+    A script that calls this needs the guard ``if __name__ == "__main__":``; see
+    :class:`~fnet_jax.runtime.pool.Pool`.
 
     Raises:
         InputError: the checkpoint cannot be used, or the process was killed.
@@ -62,7 +61,7 @@ def measure(ckpt: Path, *, side: int = SIDE, repeats: int = REPEATS) -> Costs:
             return pool.submit(_measured, ckpt, side, repeats).result()
     except BrokenProcessPool as error:
         raise InputError(
-            f"{ckpt}: the process that measured the costs was killed, perhaps for lack of memory"
+            f"{ckpt}: the process that measured the costs was killed; free some memory and retry"
         ) from error
 
 
@@ -96,13 +95,13 @@ def _measured(ckpt: Path, side: int, repeats: int) -> Costs:
 
 
 def _peak_bytes() -> int:
-    """Peak memory of the first device, if it has its own, or else of this process."""
+    """Peak memory of the first device if it has its own, else of this process."""
     import jax
 
     counted = jax.local_devices()[0].memory_stats() or {}
     if "peak_bytes_in_use" in counted:
         return int(counted["peak_bytes_in_use"])
-    # On Linux, ru_maxrss includes what the parent held when it started this process.
+    # On Linux, ru_maxrss includes the memory of the parent when it started this process.
     with suppress(OSError, StopIteration):
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
         return next(int(x.split()[1]) * 1024 for x in lines if x.startswith("VmHWM:"))

@@ -20,9 +20,9 @@ class Protocol:
     """How the paper fuses a set.
 
     Attributes:
-        task: kind of images, as the paper names it.
+        task: kind of images, in the paper's words.
         color: mode of :func:`fnet_jax.images.color.separate`.
-        folders: names that its folder may have; case and punctuation do not matter.
+        folders: possible names of its folder, without regard to case and punctuation.
     """
 
     task: str
@@ -42,11 +42,13 @@ class Located:
         """The set with only ``number`` ≥ 1 of its pairs, spread evenly over their names.
 
         Raises:
-            InputError: it has none.
+            InputError: it has no pairs.
         """
         names = sorted(self.pairs)
         if not names:
-            raise InputError(f"{self.folder}: {'; '.join(self.problems) or 'has no pairs'}")
+            raise InputError(
+                f"{self.folder} has no pairs: {'; '.join(self.problems) or 'no files'}"
+            )
         count = min(number, len(names))
         chosen = [names[(2 * i + 1) * len(names) // (2 * count)] for i in range(count)]
         return dataclasses.replace(self, pairs={name: self.pairs[name] for name in chosen})
@@ -64,39 +66,32 @@ PROTOCOLS = {
 }
 """By the names of :data:`fnet_jax.pairs.public_sets.SETS`, in the order of the paper's table."""
 
-BELOW = ("", "test_img")  # where the homes of several sets keep them
+BELOW = ("", "test_img")  # subfolders of the sets in several downloads
 
 
 def paper() -> dict[str, Any]:
-    """The paper's Table I: ``methods``, and lists of a number for each of them.
+    """The paper's Table I: ``methods``, and lists with a number for each of them.
 
-    ``sets`` has, by set and metric, the means; the other entries have parameters in thousands,
-    FLOPs in billions and runtime in seconds.
+    ``sets`` has the means by set and metric; the other entries are parameters in thousands, FLOPs
+    in billions and runtime in seconds.
     """
     return json.loads(files("fnet_jax.paper").joinpath("table1.json").read_text("utf-8"))
 
 
 def locate(data: Path, names: tuple[str, ...] = tuple(PROTOCOLS)) -> dict[str, Located]:
-    """The sets in a data folder.
+    """The sets in a data folder, by name, in the order of the paper's table.
 
     A set's folder is recognized by its name (``TNO``, ``RoadScene``, ``MRI_CT`` …). It is in the
     data folder or in its ``test_img``, or is the data folder itself.
 
-    Args:
-        data: the data folder.
-        names: the sets to look for.
-
-    Returns:
-        What was found, by the set's name, in the order of the paper's table.
-
     Raises:
-        InputError: the folder cannot be read, or contains none of the sets.
+        InputError: the folder cannot be read, or contains none of the sets ``names``.
     """
     try:
         folders = {_plain(path.name): path for path in _folders(data)}
     except OSError as error:
         raise InputError(
-            f"{data}: cannot be read ({reason(error)}); use one that contains {_examples(names)}"
+            f"{data} cannot be read ({reason(error)}); use a folder with {_examples(names)}"
         ) from error
     located = {}
     for name, protocol in PROTOCOLS.items():
@@ -107,7 +102,7 @@ def locate(data: Path, names: tuple[str, ...] = tuple(PROTOCOLS)) -> dict[str, L
             pairs = {pair: p for split in found.pairs.values() for pair, p in split.items()}
             located[name] = Located(folder, pairs, tuple(found.problems))
     if not located:
-        raise InputError(f"{data}: contains none of the sets; their folders are {_examples(names)}")
+        raise InputError(f"{data} contains none of the sets; their folders are {_examples(names)}")
     return located
 
 

@@ -1,4 +1,4 @@
-"""Fusing and scoring the sets that were found, again only where something has changed."""
+"""Fuses and scores the sets that were found, and repeats only what has changed."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from fnet_jax.sparse_coding.unrolled import Unrolled
 
 PROFILE = "paper"
-SAVE_EVERY = 2.0  # seconds; what was fused since is fused again after an interruption
+SAVE_EVERY = 2.0  # seconds; after an interruption, at most this much is fused again
 METHOD = "ours"
 
 
 @dataclass
 class Run:
-    """What a benchmark has computed so far, kept in the file ``state.json`` of its folder.
+    """The results of a benchmark so far, kept in the file ``state.json`` of its folder.
 
     Attributes:
-        folder: of the benchmark.
+        folder: folder of the benchmark.
         made_with: what the results depend on, by name.
         pairs: records by set and name of the pair.
-        costs: what :mod:`fnet_jax.paper.costs` measured, if it has.
+        costs: result of :mod:`fnet_jax.paper.costs`, if measured.
         rules: which values of deep images are black and white, by set.
     """
 
@@ -48,12 +48,12 @@ class Run:
 
     @classmethod
     def resumed(cls, folder: Path, made_with: dict[str, Any], *, note: Report = print) -> "Run":
-        """The run in a folder, with those of its results that still hold; or a new one.
+        """The run in a folder, with its results that are still valid; or a new one.
 
         Args:
-            folder: of the benchmark.
-            made_with: of :func:`made_with`.
-            note: is called with a line that says what is computed again, and why.
+            folder: folder of the benchmark.
+            made_with: result of :func:`made_with`.
+            note: called with a line on what is computed again, and why.
 
         Raises:
             InputError: the folder contains a benchmark of other weights, or cannot be read.
@@ -82,11 +82,11 @@ class Run:
 
         Args:
             fuser: the network.
-            name: of the set.
+            name: name of the set.
             pairs: by name.
-            report: is called for each pair that failed.
-            note: is called with a line if fused images are replaced.
-            progress: shows how far the work is.
+            report: called for each pair that failed.
+            note: called with a line if fused images are replaced.
+            progress: shows the progress.
 
         Raises:
             InputError: the folder cannot be written to.
@@ -141,11 +141,11 @@ class Run:
         """Scores the fused pairs of a set that have no values yet.
 
         Args:
-            name: of the set.
+            name: name of the set.
             pairs: by name.
             workers: number of processes; None for one per core.
-            report: is called for each image that cannot be scored.
-            progress: shows how far the work is.
+            report: called for each image that cannot be scored.
+            progress: shows the progress.
         """
 
         def named(items: Iterable[Item], /, *, total: int, desc: str) -> Iterable[Item]:
@@ -215,10 +215,10 @@ def run_sets(
         workers: number of processes that score; None for one per core.
         rule: which values of deep images are black and white, chosen for each set; None for the
             default.
-        report: is called for each file that failed.
-        note: is called with a line if fused images are replaced.
-        warn: is called with a line about each side whose range was chosen.
-        progress: shows how far the work is.
+        report: called for each file that failed.
+        note: called with a line if fused images are replaced.
+        warn: called with a line about each side whose range was chosen.
+        progress: shows the progress.
     """
     for name, found in located.items():
         for problem in found.problems:
@@ -230,9 +230,9 @@ def run_sets(
 
 
 def _checksums(pair: Pair, rules: Rules) -> Record:
-    """What a fused image is made of: its sources, and their ranges where they are not the types'.
+    """The inputs of a fused image: its sources, and their ranges where they are not the types'.
 
-    A source that cannot be read has None, which fusing will report.
+    A source that cannot be read has None; fusing will report it.
     """
     sums: Record = {"ranges": None if rules == TYPES else [str(rule) for rule in rules]}
     for which, path in (("i1", pair.i1), ("i2", pair.i2)):

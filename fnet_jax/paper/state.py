@@ -1,4 +1,4 @@
-"""What a benchmark has computed so far: ``state.json`` in its folder, and how long it holds."""
+"""The results of a benchmark so far, ``state.json`` in its folder, and whether they are valid."""
 
 import hashlib
 import json
@@ -15,12 +15,12 @@ STATE = "state.json"
 ELSEWHERE = "use another --out"
 
 Record = dict[str, Any]
-"""Of a pair: checksums ``i1``, ``i2``, ``fused``, and its ``values``, by metric."""
+"""A pair's checksums ``i1``, ``i2``, ``fused``, and its ``values`` by metric."""
 
 Pairs = dict[str, dict[str, Record]]
 """Records by set and name of the pair."""
 
-# What each result depends on, beside the weights: parts of ``made_with``, and packages.
+# What each result depends on in addition to the weights: parts of ``made_with``, and packages.
 FUSED = ("network", "device"), ("fnet-jax", *provenance.NETWORK, "numpy", "pillow")
 SCORED = ("profile",), ("fnet-jax", *provenance.SCORING)
 COSTS = ("network", "device"), ("fnet-jax", *provenance.NETWORK)
@@ -40,12 +40,12 @@ def write(folder: Path, made_with: Mapping[str, Any], pairs: Pairs, costs: Recor
 
 
 def read(folder: Path, made_with: Mapping[str, Any], *, note: Report) -> tuple[Pairs, Record]:
-    """What of a folder's ``state.json`` still holds; nothing where there is none.
+    """The results in a folder's ``state.json`` that are still valid; none if there is no such file.
 
     Args:
-        folder: of the benchmark.
+        folder: folder of the benchmark.
         made_with: what the results depend on now, by name.
-        note: is called with a line that says what does not hold, and why.
+        note: called with a line on what is no longer valid, and why.
 
     Returns:
         The records by set and pair, and the costs.
@@ -61,19 +61,19 @@ def read(folder: Path, made_with: Mapping[str, Any], *, note: Report) -> tuple[P
         if not isinstance(before["versions"], dict):
             raise TypeError("versions are not listed by package")
         if state["sha256"] != _checksum(pairs, costs):
-            raise ValueError("its checksum does not fit")
+            raise ValueError("its checksum does not match")
     except FileNotFoundError:
         return {}, {}
     except OSError as error:
         raise InputError(
-            f"{path}: cannot be read ({reason(error)}); check its permissions, or {ELSEWHERE}"
+            f"{path} cannot be read ({reason(error)}); check its permissions, or {ELSEWHERE}"
         ) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         what = f"lacks {error}" if isinstance(error, KeyError) else first_line(error)
-        note(f"{path}: damaged ({what}); everything is computed again")
+        note(f"{path} is damaged ({what}); everything is computed again")
         return {}, {}
     if weights != made_with["weights"]:
-        raise InputError(f"{folder}: contains a benchmark of other weights; {ELSEWHERE}")
+        raise InputError(f"{folder} contains a benchmark of other weights; {ELSEWHERE}")
     changes = {
         "the fused images and their scores": _changes(before, made_with, *FUSED),
         "the scores": _changes(before, made_with, *SCORED),
@@ -100,7 +100,7 @@ def _changes(
     parts: tuple[str, ...],
     packages: tuple[str, ...],
 ) -> list[str]:
-    """What differs, in words."""
+    """The differences, in words."""
     found = [f"the {part} has changed" for part in parts if before.get(part) != now.get(part)]
     for package in packages:
         one, two = (made["versions"].get(package, "unknown") for made in (before, now))
@@ -114,5 +114,5 @@ def _without_values(record: Record) -> Record:
 
 
 def _checksum(pairs: Pairs, costs: Record) -> str:
-    """Of all that was computed; what it was made with is compared, not trusted."""
+    """Checksum of all results; what they were made with is compared, not trusted."""
     return hashlib.sha256(json.dumps([pairs, costs], sort_keys=True).encode()).hexdigest()

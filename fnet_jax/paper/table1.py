@@ -1,4 +1,4 @@
-"""A benchmark as a report: JSON values, and Markdown with the paper's Table I beside ours."""
+"""The report of a benchmark: JSON values, and Markdown with the paper's Table I beside ours."""
 
 import math
 from collections.abc import Mapping
@@ -18,21 +18,21 @@ from fnet_jax.scoring.run import Scores
 from fnet_jax.scoring.tables import headed, strict
 
 FORMAT = 1
-DIFFERENT = 0.02  # more than this from the paper's value counts as a difference
+DIFFERENT = 0.02  # a larger distance from the paper's value counts as a difference
 OURS = "FNet"  # the paper's column that ours is compared with
 COLOR = {
     "grey": "both images in 8-bit grey, fused in grey",
-    "limited": "the luma of I1 in limited-range Y'CbCr fused, its colour kept",
+    "limited": "the luma of I1 in limited-range Y'CbCr fused, its color kept",
 }
 
 
 def report(run: Run, located: Mapping[str, Located], origin: Mapping[str, Any]) -> dict[str, Any]:
-    """What a benchmark found, as strict JSON values.
+    """The results of a benchmark, as strict JSON values.
 
     Args:
         run: the run in which the sets were fused and scored.
         located: the sets.
-        origin: where the weights come from, by name.
+        origin: origin of the weights, by name.
     """
     return {
         "format": FORMAT,
@@ -114,7 +114,7 @@ def agreement(content: Mapping[str, Any]) -> str:
         )
     if partial:
         names = ", ".join(of_set["title"] for of_set in partial.values())
-        sentences.append(f"Not comparable, because the pairs are not the paper's: {names}.")
+        sentences.append(f"Not comparable, because the pairs differ from the paper's: {names}.")
     return " ".join(sentences)
 
 
@@ -128,7 +128,7 @@ def summary(content: Mapping[str, Any]) -> str:
             for metric, row in table["sets"][name].items()
         )
         lines.append(f"{_row_title(name, of_set)}: {means}")
-    return "\n".join(["ours, and the paper's in parentheses:", *lines, agreement(content)])
+    return "\n".join(["ours, with the paper's in parentheses:", *lines, agreement(content)])
 
 
 def markdown(content: Mapping[str, Any]) -> str:
@@ -151,13 +151,13 @@ def markdown(content: Mapping[str, Any]) -> str:
     rows += _cost_rows(table, content["costs"])
     parts = [
         "# Benchmark",
-        f"Table I of the paper ({table['source']}) and, in the last column, what was computed "
-        f"here. **Best** and <u>second</u> are those of the paper's columns. ↑ more is better, "
+        f"Table I of the paper ({table['source']}), with our results in the last column. "
+        f"**Best** and <u>second</u> refer to the paper's columns. ↑ more is better, "
         f"↓ less is better. {agreement(content)} Differences of more than {DIFFERENT} are in "
         f"parentheses.",
         markdown_table(["Set", "Metric", *table["methods"], "ours"], rows),
-        "## Ours in all metrics",
-        "Means, and 95 % intervals from a bootstrap over the images.",
+        "## Our results in all metrics",
+        "Means with 95 % intervals from a bootstrap over the images.",
         _all_metrics(content),
         "## Cost",
         _costs(content["costs"]),
@@ -173,7 +173,7 @@ def _marked_differences(content: Mapping[str, Any]) -> dict[tuple[str, str], flo
 
 
 def _number(mean: float | str | None) -> float:
-    """A mean of a report, in which None stands for NaN and infinities are words."""
+    """A mean of a report, where None stands for NaN and infinities are words."""
     return math.nan if mean is None else float(mean)
 
 

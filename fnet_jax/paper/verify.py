@@ -1,4 +1,4 @@
-"""Whether the report of a benchmark still holds: its means are compared with those of a new run."""
+"""Verifies the report of a benchmark: compares its means with those of a new run."""
 
 import json
 import math
@@ -12,8 +12,8 @@ from fnet_jax.images.range_rules import Rule, rule_of
 from fnet_jax.paper.protocols import PROTOCOLS
 from fnet_jax.paper.table1 import FORMAT
 
-# Another machine rounds some fused pixels to the next grey level: less than 1 % of them, which
-# moves the means in the third decimal.
+# Another machine rounds less than 1 % of the fused pixels to the next grey level, which changes
+# the means in the third decimal.
 ABSOLUTE, RELATIVE = 0.005, 1e-3
 INFINITE = ("Infinity", "-Infinity")
 
@@ -29,27 +29,29 @@ def read(path: Path) -> dict[str, Any]:
         _check(content)
     except OSError as error:
         raise InputError(
-            f"{path}: cannot be read ({reason(error)}); use the report.json of a benchmark's --out"
+            f"{path} cannot be read ({reason(error)}); use the report.json of a benchmark's --out"
         ) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         what = f"it lacks {error}" if isinstance(error, KeyError) else first_line(error)
         raise InputError(
-            f"{path}: not a report of this benchmark ({what}); use the report.json of its --out"
+            f"{path} is not a report of this benchmark ({what}); use the report.json of its --out"
         ) from error
     return content
 
 
 def rule(report: Mapping[str, Any]) -> Rule | None:
-    """The rule of black and white that a report was asked for; None for the default.
+    """The rule of black and white that a report was computed with; None for the default.
 
     Raises:
-        InputError: it has one that cannot be.
+        InputError: the rule is invalid.
     """
     text = report["made_with"].get("range")
     try:
         return None if text is None else rule_of(text)
     except (ValueError, AttributeError) as error:
-        raise InputError(f"the report's range {text!r} is none ({error}); use --range") from error
+        raise InputError(
+            f"the report's range {text!r} is invalid ({error}); use --range"
+        ) from error
 
 
 def _refuse(constant: str) -> None:
@@ -57,19 +59,19 @@ def _refuse(constant: str) -> None:
 
 
 def _check(content: Any) -> None:
-    """Raises ValueError, KeyError or TypeError unless a report has all that is compared."""
+    """Raises ValueError, KeyError or TypeError unless a report has everything to be compared."""
     if content["format"] != FORMAT:
         raise ValueError(f"it has format {content['format']}, not {FORMAT}")
     made_with, sets = content["made_with"], content["sets"]
     if not (isinstance(made_with["weights"], str) and isinstance(made_with["versions"], dict)):
-        raise TypeError("made_with is not what a benchmark writes")
+        raise TypeError("made_with is not that of a benchmark")
     if not (isinstance(sets, dict) and sets.keys() & PROTOCOLS.keys()):
         raise TypeError("it has none of the sets")
     for name, of_set in sets.items():
         means = of_set["means"]
         texts = all(isinstance(of_set[key], str) for key in ("title", "fingerprint"))
         if not (texts and isinstance(of_set["pairs"], int) and isinstance(means, dict)):
-            raise TypeError(f"{name} is not what a benchmark writes")
+            raise TypeError(f"{name} is not a set of a benchmark")
         for metric, mean in means.items():
             if not (mean is None or mean in INFINITE or _is_finite(mean)):
                 raise ValueError(f"{metric} of {name} is not a mean")
@@ -83,18 +85,14 @@ def compare(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[list[str
     """Compares a report with a new one.
 
     Means hold if they differ by no more than 0.005 or a thousandth. They are compared where weights
-    and data are the same; other versions are reported, but do not count.
-
-    Args:
-        before: the report.
-        now: the new one.
+    and data are the same; differences of versions are reported, but do not count.
 
     Returns:
         A line for each finding, and whether the whole report holds.
     """
     lines, holds = [], True
     if before["made_with"]["weights"] != now["made_with"]["weights"]:
-        return ["the weights differ: use the checkpoint that the report was made with"], False
+        return ["the weights differ; use the checkpoint that the report was made with"], False
     versions = now["made_with"]["versions"]
     for name, version in before["made_with"]["versions"].items():
         if versions.get(name) != version:
@@ -111,7 +109,7 @@ def compare(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[list[str
             differ = {m: _apart(x, again["means"].get(m)) for m, x in of_set["means"].items()}
             failed = [m for m, x in differ.items() if not x <= _allowed(of_set["means"][m])]
             what = f"{len(differ) - len(failed)} of {len(differ)} means hold"
-            lines.append(f"{title}: {what}" + (f"; not {', '.join(failed)}" if failed else ""))
+            lines.append(f"{title}: {what}" + (f", not {', '.join(failed)}" if failed else ""))
             holds = holds and not failed
             continue
         holds = False
@@ -119,7 +117,7 @@ def compare(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[list[str
 
 
 def _apart(one: Any, two: Any) -> float:
-    """Distance of two means; 0 where both are undefined or infinite alike, else NaN."""
+    """Distance of two means; 0 where both are undefined or equally infinite, else NaN."""
     if isinstance(one, float) and isinstance(two, float):
         return abs(one - two)
     return 0.0 if one == two else math.nan

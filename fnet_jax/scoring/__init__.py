@@ -1,1 +1,1 @@
-"""Metrics of folders of fused images, how methods compare, and the reports of both."""
+"""Metrics of folders of fused images, comparisons of methods, and reports of both."""

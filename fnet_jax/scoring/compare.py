@@ -1,4 +1,4 @@
-"""How methods compare: means with intervals, tests between methods, and which one is best.
+"""Comparison of methods: means with intervals, tests between methods, and the best ones.
 
 Arrays are (methods, images, metrics) and parts of it, in the order of
 :class:`~fnet_jax.scoring.run.Scores`.
@@ -20,7 +20,7 @@ from fnet_jax.scoring.run import Scores
 CONFIDENCE = 0.95
 SIGNIFICANT = 0.05
 FEWEST_FOR_INTERVAL = 3
-FEWEST_FOR_TEST = 6  # of n images the smallest two-sided p is 2 / 2ⁿ: 0.063 of 5, 0.031 of 6
+FEWEST_FOR_TEST = 6  # the smallest two-sided p of n images is 2 / 2ⁿ: 0.063 of 5, 0.031 of 6
 MOST_FOR_PERMUTATIONS = 13
 BATCH = 4_000_000  # values resampled at once: 32 MB
 
@@ -33,16 +33,16 @@ class Comparison:
         means: float64 array (methods, metrics), over the images where the metric is defined for the
             method; NaN where there are none, infinite where a value is.
         counts: number of those images, int array (methods, metrics).
-        intervals: float64 array (methods, metrics, 2), low and high end of the mean's 95 %
-            interval; NaN for fewer than 3 images, or where a value is infinite.
+        intervals: float64 array (methods, metrics, 2), ends of the mean's 95 % interval; NaN for
+            fewer than 3 images, or where a value is infinite.
         shared: number of images where both methods have a value, int array (methods, methods,
             metrics), symmetric.
         raw_p: two-sided p of the paired tests, float64 array (methods, methods, metrics),
             symmetric; NaN between a method and itself, and for fewer than 6 images.
-        p: ``raw_p`` corrected after Holm for the pairs of methods within each metric.
+        p: ``raw_p`` with Holm's correction over the pairs of methods within each metric.
         marks: ``"best"``, ``"second"`` or ``""``, array of str (methods, metrics).
-        notes: what a reader should know, a sentence each.
-        how: how intervals and tests were made, and what they say.
+        notes: remarks for the reader, a sentence each.
+        how: how intervals and tests were computed, and what they mean.
     """
 
     means: np.ndarray
@@ -59,13 +59,13 @@ class Comparison:
 def compare(scores: Scores, *, n_resamples: int = 9999, seed: int = 0) -> Comparison:
     """Compares methods in each metric.
 
-    Means that are equal as printed share a mark. The second is the next mean as printed; it is
-    marked where three methods or more have a mean, the best where two have.
+    Means that are equal as printed share a mark. The second is the next mean as printed. The best
+    is marked where at least two methods have a mean, the second where at least three have.
 
     Args:
         scores: values of at least one method on at least one image.
-        n_resamples: resamples of the bootstrap.
-        seed: of the bootstrap; equal seeds give equal intervals.
+        n_resamples: number of resamples of the bootstrap.
+        seed: seed of the bootstrap; equal seeds give equal intervals.
     """
     values = scores.values
     defined = ~np.isnan(values)
@@ -85,9 +85,9 @@ def compare(scores: Scores, *, n_resamples: int = 9999, seed: int = 0) -> Compar
     if len(scores.methods) > 1:
         how += (
             " Tests: Wilcoxon's signed-rank test, paired and two-sided, on the images that both"
-            " methods have, corrected after Holm for the pairs of methods in each metric. That two"
-            f" methods do not differ means that these images show no difference (p ≥ {SIGNIFICANT})"
-            ", not that there is none."
+            " methods have, with Holm's correction over the pairs of methods in each metric. Two"
+            f" methods do not differ if these images show no difference (p ≥ {SIGNIFICANT}); that"
+            " does not prove that there is none."
         )
     notes = [
         *_missing(scores),
@@ -115,7 +115,7 @@ def digits(value: float) -> str:
 
 
 def p_value(p: float) -> str:
-    """A p-value in words, such as ``p = 0.31`` or ``p < 0.001``."""
+    """A p-value as text, such as ``p = 0.31`` or ``p < 0.001``."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
@@ -137,7 +137,7 @@ def _bootstrap(data: np.ndarray, n_resamples: int, seed: int) -> np.ndarray:
     batch = max(1, min(n_resamples, BATCH // data.size))
     ends = {}
     # BCa is undefined, with a warning, where all values of a series are equal, or so skewed that no
-    # resample's mean is above (or below) the mean: percentiles are taken there.
+    # resample's mean is above (or below) the mean. Percentiles are used there.
     with warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
         result = None
         for method in ("BCa", "percentile"):
@@ -158,7 +158,7 @@ def _bootstrap(data: np.ndarray, n_resamples: int, seed: int) -> np.ndarray:
 
 
 def _tests(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two-sided p between methods, and of how many images: both (methods, methods, metrics)."""
+    """Two-sided p between methods, and the number of images: both (methods, methods, metrics)."""
     methods, _, metrics = values.shape
     p = np.full((methods, methods, metrics), np.nan)
     defined = ~np.isnan(values)
@@ -177,15 +177,15 @@ def _wilcoxon(one: np.ndarray, two: np.ndarray) -> float:
     if not unequal.any():
         return 1.0
     differences = one[unequal] - two[unequal]
-    # Left to itself, SciPy goes through all permutations of up to 13 differences if two are equal,
-    # for up to a second; the distribution without ties gives nearly the same p in a millisecond.
+    # By default, SciPy tries all permutations of up to 13 differences if two are equal, which takes
+    # up to a second; the distribution without ties gives nearly the same p in a millisecond.
     method = "exact" if len(differences) <= MOST_FOR_PERMUTATIONS else "auto"
     with warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
         return float(stats.wilcoxon(differences, method=method).pvalue)
 
 
 def _holm(p: np.ndarray) -> np.ndarray:
-    """Holm's correction over the pairs of methods: (methods, methods, metrics), NaN left out."""
+    """Holm's correction over the pairs of methods: (methods, methods, metrics), ignoring NaN."""
     corrected = np.full_like(p, np.nan)
     for k in range(p.shape[2]):
         pairs = [(a, b) for a, b in combinations(range(len(p)), 2) if not np.isnan(p[a, b, k])]
@@ -197,7 +197,7 @@ def _holm(p: np.ndarray) -> np.ndarray:
 
 
 def _marks(ranked: np.ndarray) -> np.ndarray:
-    """Best and second of means where less is better: (methods, metrics), as printed."""
+    """Marks of best and second means, less being better: (methods, metrics), as printed."""
     marks = np.full(ranked.shape, "", dtype="<U6")
     for k, column in enumerate(ranked.T):
         printed = np.array([digits(mean) for mean in column])
@@ -220,7 +220,7 @@ def _missing(scores: Scores) -> Iterator[str]:
             total = counted(len(scores.images), "image")
             yield f"{method} has no values for {len(names)} of {total} ({shown})"
     if (lacking != lacking[0]).any():
-        yield "Means are over different images; tests are over the images that both methods have"
+        yield "Means cover different images; tests cover the images that both methods have"
 
 
 def _undefined(scores: Scores) -> Iterator[str]:
@@ -240,16 +240,16 @@ def _undefined(scores: Scores) -> Iterator[str]:
             ]
             note = f"{name}: {word} for {listed(parts, last='and')}"
             if word == "infinite":
-                note += ", and so the mean"
+                note += ", and so is the mean"
             elif (found != found[0]).any():
-                note += "; means are over different images"
+                note += "; means cover different images"
             yield f"{note}: {METRICS[name].undefined}"
 
 
 def _without_interval(counts: np.ndarray, intervals: np.ndarray) -> Iterator[str]:
     if (np.isnan(intervals[..., 0]) & (counts > 0)).any():
-        few = f"fewer than {FEWEST_FOR_INTERVAL} images, or of infinite values"
-        yield f"No interval is given for means of {few}"
+        few = f"fewer than {FEWEST_FOR_INTERVAL} images or of infinite values"
+        yield f"Means of {few} have no interval"
 
 
 def _untested(scores: Scores, shared: np.ndarray) -> Iterator[str]:
@@ -264,8 +264,8 @@ def _untested(scores: Scores, shared: np.ndarray) -> Iterator[str]:
             metrics.setdefault("" if len(few) == len(pairs) else named, []).append(name)
     for named, names in metrics.items():
         where = "All metrics" if len(names) == len(scores.metrics) else ", ".join(names)
-        what = f"not compared by a test: {named}" if named else "no methods are compared by a test"
-        yield f"{where}: {what} (with fewer than {FEWEST_FOR_TEST} images p cannot be below 0.05)"
+        what = f"no test compares {named}" if named else "no test compares the methods"
+        yield f"{where}: {what} (with fewer than {FEWEST_FOR_TEST} images, p cannot be below 0.05)"
 
 
 def _alike(scores: Scores, ranked: np.ndarray, p: np.ndarray) -> Iterator[str]:

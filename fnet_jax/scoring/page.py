@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Pictures = Mapping[str, Sequence[tuple[str, np.ndarray]]]
-"""Labeled images, uint8 (H, W) or (H, W, 3), by the name of their pair."""
+"""Labeled images, uint8 (H, W) or (H, W, 3), by name of the pair."""
 
 THUMBNAIL = 360  # pixels; largest width
 QUALITY = 85  # of JPEG
-COLUMNS = 4  # panels beside each other
-FEWEST_FOR_BOX = 5  # as many values as a box shows
+COLUMNS = 4  # panels per row
+FEWEST_FOR_BOX = 5  # values; a box shows five numbers
 LONGEST_LABEL = 24  # characters
 # Placeholders in the SVG text for colors that the page chooses for light and dark.
 INK, DOT = "#010203", "#2a6fb0"
@@ -41,19 +41,12 @@ class Extremes(NamedTuple):
 
 
 def extremes(scores: Scores, *, count: int = 2) -> dict[str, Extremes]:
-    """The images that each method does best and worst on.
+    """The images that each method does best and worst on, by method.
 
-    A method's images are ranked in each metric, in its direction, equal values sharing the mean of
-    their ranks. Ranks are divided by the number of images where the metric is defined, and their
-    mean over the metrics that are defined for an image orders the images. No image is both best and
-    worst; images that a method lacks are neither.
-
-    Args:
-        scores: values of at least one method.
-        count: largest number of best images, and of worst.
-
-    Returns:
-        The names by method.
+    A method's images are ranked in each metric, in its direction; equal values share the mean of
+    their ranks. Ranks are divided by the number of images where the metric is defined, and averaged
+    over the metrics that are defined for an image. No image is both best and worst; images that a
+    method lacks are neither. ``count`` is the largest number of best images, and of worst ones.
     """
     higher = [METRICS[name].higher_is_better for name in scores.metrics]
     found = {}
@@ -72,12 +65,12 @@ def extremes(scores: Scores, *, count: int = 2) -> dict[str, Extremes]:
 def page(
     scores: Scores, comparison: Comparison, provenance: Mapping[str, str], pictures: Pictures
 ) -> str:
-    """A self-contained HTML file, which a browser shows without a network.
+    """A self-contained HTML file, which needs no network.
 
     Args:
-        scores: what was measured.
-        comparison: of ``scores``.
-        provenance: where the numbers come from, by name.
+        scores: the values.
+        comparison: comparison of ``scores``.
+        provenance: origin of the numbers, by name.
         pictures: I1, I2 and fused images, labeled, of the pairs that :func:`extremes` names; pairs
             without pictures are shown by their values.
     """
@@ -109,8 +102,8 @@ def page(
 def distributions(scores: Scores) -> "Figure":
     """A panel per metric with a dot per image and a box per method, as a matplotlib figure.
 
-    Boxes show the quartiles, whiskers what lies within 1.5 times their distance. Infinite values
-    are not drawn; their number stands in the panel's title.
+    Boxes show the quartiles, whiskers the values within 1.5 times their distance. Infinite values
+    are not drawn; the panel's title gives their number.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -119,7 +112,7 @@ def distributions(scores: Scores) -> "Figure":
     columns = min(COLUMNS, len(scores.metrics))
     rows = math.ceil(len(scores.metrics) / columns)
     height = rows * (0.62 + 0.24 * len(scores.methods))
-    # Names are no formulas, whatever dollar signs they have.
+    # Names with dollar signs are not formulas.
     with rc_context({"text.parse_math": False, "font.size": 9}):
         layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06)
         figure = Figure(figsize=(11, height), layout=layout, facecolor="none")
@@ -138,7 +131,7 @@ def distributions(scores: Scores) -> "Figure":
 
 
 def _panel(axes: "Axes", title: str, values: np.ndarray) -> None:
-    """Draws the values of one metric, (methods, images)."""
+    """Draws the values (methods, images) of one metric."""
     infinite = int(np.isinf(values).sum())
     axes.set_title(title + (f" ({infinite} infinite)" if infinite else ""), color=INK, fontsize=10)
     axes.set_facecolor("none")
@@ -188,7 +181,7 @@ def _svg(figure: "Figure") -> str:
 
 
 def _cases(scores: Scores, pictures: Pictures) -> list[dict[str, Any]]:
-    """The best and worst pairs, each once, with why it is shown, and its pictures."""
+    """The best and worst pairs, each once, with the reason and its pictures."""
     why: dict[str, dict[str, list[str]]] = {}
     for method, names in extremes(scores).items():
         for word, of_word in names._asdict().items():
@@ -206,7 +199,7 @@ def _cases(scores: Scores, pictures: Pictures) -> list[dict[str, Any]]:
 
 
 def _data(image: np.ndarray) -> str:
-    """An image as the URL that holds a small JPEG file."""
+    """An image as a data URL of a small JPEG file."""
     picture = Image.fromarray(image)
     if picture.width > THUMBNAIL:
         height = max(1, round(picture.height * THUMBNAIL / picture.width))
@@ -229,7 +222,7 @@ def _mean(comparison: Comparison, method: int, metric: int) -> dict[str, str]:
 
 
 def _sortable(value: float) -> str:
-    """A number as JavaScript reads it; nothing where it is undefined."""
+    """A number as JavaScript reads it; empty if it is undefined."""
     value = float(value)
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"

@@ -1,4 +1,4 @@
-"""A report of scores: files in six formats, and where their numbers come from."""
+"""A report of scores: files in six formats, with their provenance."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -30,13 +30,13 @@ def check(folder: Path, *, overwrite: bool) -> None:
         existing = [folder / name for name in FILES if (folder / name).exists()]
         folders = [path for path in existing if path.is_dir()]
     if folders:
-        raise InputError(f"{folders[0]}: is a folder; {ELSEWHERE}")
+        raise InputError(f"{folders[0]} is a folder; {ELSEWHERE}")
     if existing and not overwrite:
-        raise InputError(f"{existing[0]}: already exists; use --overwrite to replace the report")
+        raise InputError(f"{existing[0]} already exists; use --overwrite to replace the report")
 
 
 def provenance_of(scenes: Sequence[FusedScene], scores: Scores) -> dict[str, str]:
-    """Where the numbers come from: profile, date, checksums of all files read, and versions."""
+    """The provenance of the numbers: profile, date, checksums of all files read, and versions."""
     sources = [(f"{s.name} {which}", getattr(s, which)) for s in scenes for which in ("i1", "i2")]
     fused = {
         f"fused images of {method} (SHA-256)": provenance.fingerprint(
@@ -66,13 +66,13 @@ def write(
 
     Args:
         folder: where they go; a report there is replaced.
-        scenes: what was scored; the best and worst pairs are read again to be shown.
+        scenes: the scenes; the best and worst pairs are read again to be shown.
         scores: their values.
-        comparison: of ``scores``.
-        origin: of :func:`provenance_of`.
+        comparison: comparison of ``scores``.
+        origin: result of :func:`provenance_of`.
 
     Raises:
-        InputError: they cannot be written; a report that was there is as it was.
+        InputError: they cannot be written; an existing report is then unchanged.
     """
     shown = {name for each in extremes(scores).values() for name in (*each.best, *each.worst)}
     pictures = {scene.name: _pictures(scene) for scene in scenes if scene.name in shown}

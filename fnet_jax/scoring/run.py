@@ -1,4 +1,4 @@
-"""Fusion metrics of image files, of one method or several, on all cores; bad files are reported."""
+"""Fusion metrics of image files of one or several methods, on all cores; bad files are reported."""
 
 import itertools
 import logging
@@ -32,13 +32,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FusedScene:
-    """One pair of sources, and what methods made of it.
+    """One pair of sources and its fused images.
 
     Attributes:
         name: the stem of I1's file name.
         i1: file of I1.
         i2: file of I2.
-        fused: fused image by method.
+        fused: file of the fused image, by method.
     """
 
     name: str
@@ -49,7 +49,7 @@ class FusedScene:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a scene: values by method, and a line for each file that failed."""
+    """The result of a scene: values by method, and a line for each file that failed."""
 
     name: str
     values: Mapping[str, Sequence[float]]
@@ -61,13 +61,13 @@ class Scores:
     """Metrics of methods on images.
 
     Attributes:
-        profile: name of the profile, which says what variants the metrics are.
+        profile: name of the profile, which defines the variants of the metrics.
         metrics: names of the metrics, in the order of tables.
         methods: names of the methods, in the order of the scene that most have fused.
         images: names of the pairs, sorted.
         values: float64 array (methods, images, metrics); NaN where a metric is undefined or a
             method has no such image.
-        rules: which values of deep sources, I1 and I2, were black and white.
+        rules: values of deep sources, I1 and I2, that were taken as black and white.
     """
 
     profile: str
@@ -88,24 +88,24 @@ def find_scenes(
 ) -> tuple[list[FusedScene], list[str]]:
     """The scenes of two folders of sources and a folder of fused images for each method.
 
-    Files belong together if their names differ in the suffix alone.
+    Files whose names differ only in the suffix belong together.
 
     Args:
         i1: folder of I1, a file, or a glob.
         i2: folder of I2, a file, or a glob.
-        methods: folder of fused images, or a file, by the method's name.
+        methods: folder of fused images, or a file, by name of the method.
         patterns: as for :func:`fnet_jax.pairs.match.match`.
 
     Returns:
         The scenes that at least one method has fused, sorted by name, and a line for each file
-        that has no partner.
+        without a partner.
 
     Raises:
-        InputError: a folder cannot be read, holds no image, or none fits to the sources.
+        InputError: a folder cannot be read, has no image, or has none that matches the sources.
     """
     sources, problems = match(i1, i2, patterns=patterns)
     if not sources:
-        raise InputError(f"{i1} and {i2} have no images of equal names; rename the files")
+        raise InputError(f"{i1} and {i2} have no images with equal names; rename the files")
     if not i1.is_file():
         both = i1.is_dir() and i2.is_dir() and patterns is None
         return scenes_of(
@@ -113,7 +113,7 @@ def find_scenes(
         )
     for path in methods.values():
         if not path.exists():
-            raise InputError(f"{path}: no such file or folder; check the name")
+            raise InputError(f"{path} does not exist; check the name")
         if path.is_dir():
             raise InputError(f"{path} is not a file, but {i1} is; use a file for both")
     return [FusedScene(sources[0].name, i1, i2, dict(methods))], problems
@@ -130,24 +130,25 @@ def scenes_of(
 
     Args:
         pairs: the sources. A fused image has the name of the pair, or that of I1's file.
-        problems: lines about sources that are no pair.
-        methods: folder of fused images by the method's name.
-        strays: names of all source files, without suffix, so that a fused image of any other name
-            is reported; None if the pairs are only some of those that were fused.
+        problems: lines about sources that are not pairs.
+        methods: folder of fused images, by name of the method.
+        strays: names of all source files, without suffix; fused images with other names are
+            reported. None if the pairs are only some of those that were fused.
 
     Returns:
         As :func:`find_scenes`, with the given problems first.
 
     Raises:
-        InputError: there is no pair, or a folder cannot be read, holds no image, or none fits.
+        InputError: there is no pair, or a folder cannot be read, has no image, or none that
+            matches.
     """
     lines = list(problems)
     fused: dict[Path, dict[str, Path]] = {pair.i1: {} for pair in pairs}
     for method, path in methods.items():
         if not path.exists():
-            raise InputError(f"{path}: no such file or folder; check the name")
+            raise InputError(f"{path} does not exist; check the name")
         if not path.is_dir():
-            raise InputError(f"{path} is not a folder, but the sources are several; use a folder")
+            raise InputError(f"{path} is not a folder, but there are several sources; use a folder")
         theirs = by_stem(path)
         known = set(map(folded, theirs))
         ours: dict[str, list[Path]] = defaultdict(list)
@@ -191,34 +192,34 @@ def score(
 ) -> Scores:
     """Computes the metrics of fused image files.
 
-    Scenes are shared by processes, so a script that calls this must guard its own start with
-    ``if __name__ == "__main__":``, as Python's multiprocessing asks for, or pass ``workers=1``.
+    Scenes are distributed over processes, so a script that calls this needs the guard
+    ``if __name__ == "__main__":``, as Python's multiprocessing requires, or ``workers=1``.
 
     Args:
-        scenes: what to score.
+        scenes: the scenes.
         profile: name of the variants, in :data:`fnet_jax.metrics.PROFILES`.
         metrics: names of the metrics; None for all of the profile.
-        workers: number of processes; None for one per core. With 1 nothing is started.
+        workers: number of processes; None for one per core, 1 for none beside this one.
         rule: which values of deep sources are black and white, of
             :mod:`fnet_jax.images.range_rules`; None for the default.
-        warn: is called with a line about each side whose range was chosen.
-        looking: shows how many files have been looked at for their range.
-        report: is called with a line for each image that cannot be scored; it is NaN then.
-        progress: shows how far the work is.
+        warn: called with a line about each side whose range was chosen.
+        looking: shows the progress of reading files for their range.
+        report: called with a line for each image that cannot be scored, whose values are NaN.
+        progress: shows the progress.
 
     Raises:
-        InputError: there is no such profile or metric, two scenes have one name, every scene
+        InputError: a profile or metric is unknown, two scenes have the same name, every scene
             failed, or a process died.
     """
     names = check_metrics(find_profile(profile), metrics)
     if not scenes:
-        raise InputError("there is nothing to score; use folders with images of equal names")
+        raise InputError("there is nothing to score; use folders with images of the same names")
     fullest_first = sorted(scenes, key=lambda scene: -len(scene.fused))
     methods = tuple(dict.fromkeys(method for scene in fullest_first for method in scene.fused))
     stems = tuple(sorted(scene.name for scene in scenes))
     for one, two in itertools.pairwise(stems):
         if one == two:
-            raise InputError(f"two scenes are called {one!r}; rename one")
+            raise InputError(f"two scenes have the name {one!r}; rename one of them")
     values = np.full((len(methods), len(stems), len(names)), np.nan)
     scored = 0
     ones, twos = [scene.i1 for scene in scenes], [scene.i2 for scene in scenes]
@@ -231,17 +232,14 @@ def score(
             for method, of_method in outcome.values.items():
                 values[methods.index(method), stems.index(outcome.name)] = of_method
     if not scored:
-        raise InputError("nothing could be scored; every image failed")
+        raise InputError("no image could be scored; see the errors above")
     return Scores(profile, names, methods, stems, values, rules)
 
 
 def read(path: Path, *, part: str | None = "picture", rule: Rule = TYPE) -> np.ndarray:
-    """An image file as metrics want it: uint8 (H, W) or (H, W, 3); 16 bits are rounded to 8.
+    """An image file as metrics need it: uint8 (H, W) or (H, W, 3); 16 bits are rounded to 8.
 
-    Args:
-        path: the file.
-        part: as for :func:`fnet_jax.images.read`.
-        rule: as for :func:`fnet_jax.images.read`.
+    ``part`` and ``rule`` are those of :func:`fnet_jax.images.read`.
 
     Raises:
         InputError: the file cannot be read.
@@ -257,7 +255,7 @@ def _outcomes(
     rules: Rules,
     workers: int,
 ) -> Iterator[Iterator[Outcome]]:
-    """Outcomes as they come, from processes where that is worth their start."""
+    """The outcomes as they are computed, in processes where these are worth their start."""
     workers = min(workers, len(scenes))
     if workers == 1:
         yield (_score_scene(scene, profile, metrics, rules) for scene in scenes)

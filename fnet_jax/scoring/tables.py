@@ -1,7 +1,7 @@
 """Scores as text: CSV, Markdown, LaTeX and JSON, each a function that returns a string.
 
-Provenance is what a report's numbers came from, such as the date and the versions, by name. Text
-that a user chose (methods, images, provenance) is escaped as each format wants it.
+``provenance`` states the origin of a report's numbers by name, such as the date and versions. Text
+that a user chose (methods, images, provenance) is escaped for each format.
 """
 
 import math
@@ -41,7 +41,7 @@ MARKDOWN_ESCAPES = {
 
 
 def scores_csv(scores: Scores) -> str:
-    """The values, a row per image and method and a column per metric; at full precision.
+    """The values at full precision, a row per image and method and a column per metric.
 
     Undefined values and those of images that a method lacks are ``nan``, infinite ones ``inf``.
     """
@@ -99,7 +99,7 @@ def as_markdown(scores: Scores, comparison: Comparison, provenance: Mapping[str,
 
 
 def as_latex(scores: Scores, comparison: Comparison, provenance: Mapping[str, str]) -> str:
-    """The means with marks as a ``tabular`` of booktabs; all else is in comments above it."""
+    """The means with marks as a booktabs ``tabular``; everything else is in comments above it."""
     arrows = [f"{name} {LATEX_ARROWS[METRICS[name].arrow]}" for name in scores.metrics]
     rows = [
         " & ".join(
@@ -133,10 +133,10 @@ def as_latex(scores: Scores, comparison: Comparison, provenance: Mapping[str, st
 
 
 def as_json(scores: Scores, comparison: Comparison, provenance: Mapping[str, str]) -> str:
-    """Everything, as strict JSON: NaN is ``null``, infinities are ``"Infinity"``, ``"-Infinity"``.
+    """Everything as strict JSON: NaN is ``null``, infinities are ``"Infinity"``, ``"-Infinity"``.
 
     ``values`` are by method, image and metric, ``means`` by method and metric; ``tests`` has an
-    entry for each metric and pair of methods, ``p`` corrected after Holm.
+    entry for each metric and pair of methods, with ``p`` after Holm's correction.
     """
     options = find_profile(scores.profile).options
     content = {
@@ -193,7 +193,7 @@ def as_json(scores: Scores, comparison: Comparison, provenance: Mapping[str, str
 
 
 def caption(scores: Scores) -> str:
-    """What the table of means is, in words."""
+    """A description of the table of means."""
     return (
         f"Means over {counted(len(scores.images), 'image')}, profile {scores.profile}: "
         f"{find_profile(scores.profile).title}. ↑ more is better, ↓ less is better."
@@ -212,7 +212,7 @@ def marked_means(comparison: Comparison, method: int) -> list[tuple[str, str]]:
 
 
 def interval(comparison: Comparison, method: int, metric: int) -> str:
-    """A mean and its interval, such as ``2.345 [2.123, 2.567]``; the mean alone if it has none."""
+    """A mean and its interval, such as ``2.345 [2.123, 2.567]``; only the mean if it has none."""
     mean, (low, high) = comparison.means[method, metric], comparison.intervals[method, metric]
     return digits(mean) + (f" [{digits(low)}, {digits(high)}]" if math.isfinite(low) else "")
 
@@ -226,7 +226,7 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def strict(value: float) -> float | str | None:
-    """A number as strict JSON has it: None for NaN, ``"Infinity"`` or ``"-Infinity"``."""
+    """A number as strict JSON: None for NaN, ``"Infinity"`` or ``"-Infinity"``."""
     value = float(value)
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
@@ -242,11 +242,11 @@ def _markdown(text: str) -> str:
 
 
 def _latex(number: str) -> str:
-    """A number as :func:`~.comparison.digits` prints it, with a minus rather than a hyphen."""
+    """A number of :func:`~.comparison.digits` with a minus sign for the hyphen."""
     number = "--" if number == "–" else number.replace("-", "$-$")
     return number.replace("∞", r"$\infty$")
 
 
 def _escaped(text: str, escapes: Mapping[str, str]) -> str:
-    """Text on one line with characters that a format gives a meaning replaced."""
+    """Text on one line, with the special characters of a format escaped."""
     return "".join(escapes.get(character, character) for character in re.sub(r"\s+", " ", text))

@@ -1,9 +1,9 @@
-"""Checkpoints of networks: saved, found and loaded.
+"""Checkpoints of networks: saving, finding and loading them.
 
 A checkpoint is a folder with two Orbax items, ``params`` (the parameters, as linen nests them) and
-``meta`` (JSON: the network's name and settings, a SHA-256 of each array, where the weights come
-from, versions), and a list of its files' checksums. Those of training runs
-(:mod:`train.run.saving`) have more items.
+``meta`` (JSON: the network's name and settings, a SHA-256 of each array, the origin of the weights,
+versions), and a list of its files' checksums. Those of training runs (:mod:`train.run.saving`) have
+more items.
 """
 
 import logging
@@ -30,10 +30,10 @@ from fnet_jax.weights.integrity import check_arrays, check_files, checksums, nam
 
 FORMAT = 1
 ITEMS = ("params", "meta")
-RUN_FOLDER = "checkpoints"  # of a stage of training, with a checkpoint per step that was saved
+RUN_FOLDER = "checkpoints"  # of a training stage, with a checkpoint per saved step
 SHIPPED = Path(__file__).with_name("pretrained")  # weights of this project, a folder for each size
 HOW_TO_GET_ONE = (
-    "leave --ckpt out to use the shipped weights, or make one with python -m "
+    "omit --ckpt to use the shipped weights, or make a checkpoint with python -m "
     "eval.import_official --weights FNet.pth --out FOLDER"
 )
 
@@ -51,26 +51,26 @@ def save(
     source: dict[str, Any] | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Writes a checkpoint, whole or not at all, and reads it back before it counts.
+    """Writes a checkpoint, whole or not at all, and reads it back to verify it.
 
     Args:
-        path: the folder to make; an empty one may exist.
+        path: the folder to make; it may exist if it is empty.
         network: the network, for its name and settings.
-        params: its parameters, ``{"params": …}``; they are kept as float32.
-        source: where the weights come from, JSON values by name.
-        overwrite: replace a checkpoint that exists (never another kind of folder).
+        params: its parameters, ``{"params": …}``; they are stored as float32.
+        source: origin of the weights, JSON values by name.
+        overwrite: replace an existing checkpoint (never another kind of folder).
 
     Raises:
-        InputError: something else is at ``path``, the parameters are not finite or not those of
-            the network, or the checkpoint cannot be written.
+        InputError: something else is at ``path``, the parameters are not finite or do not fit the
+            network, or the checkpoint cannot be written.
     """
     path = Path(path).absolute()
     params = jax.tree.map(lambda x: np.asarray(x, np.float32), params)
     description = describe(network, params, source=source)
-    check_fit(f"{path}: cannot be written", network, params)
+    check_fit(f"{path} cannot be written", network, params)
     check_place(path, overwrite=overwrite)
     remedy = "check space and permissions there"
-    with storage.explained(f"{path}: cannot be written", remedy):
+    with storage.explained(f"{path} cannot be written", remedy):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replace_folder(path) as new:
             new.rmdir()  # Orbax makes it
@@ -90,12 +90,12 @@ def check_place(path: Path, *, overwrite: bool) -> None:
 def describe(
     network: Unrolled, params: Any, *, source: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """What the item ``meta`` of a checkpoint says of a network, as JSON values.
+    """The item ``meta`` of a checkpoint, as JSON values.
 
     Args:
         network: the network, for its name and settings.
         params: its parameters, ``{"params": …}``.
-        source: where the weights come from, JSON values by name.
+        source: origin of the weights, JSON values by name.
 
     Raises:
         InputError: a parameter is NaN or infinite.
@@ -126,29 +126,29 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except PermissionError as error:
-        raise InputError(f"{path}: permission denied; check its permissions") from error
+        raise InputError(f"permission denied: {path}; check its permissions") from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be used ({reason(error)}); use another path") from error
+        raise InputError(f"{path} cannot be used ({reason(error)}); use another path") from error
 
 
 def shipped(size: str | None = None) -> Path:
-    """The checkpoint of the shipped weights of a size, by its name; None is the paper's.
+    """The checkpoint of the shipped weights of a size; None is the paper's size.
 
     Raises:
-        InputError: there is no such size.
+        InputError: the size is unknown.
     """
     size = BASE if size is None else size
     if size not in SIZES:
-        raise InputError(f"size {size!r} is unknown; use {listed(SIZES)}")
+        raise InputError(f"unknown size {size!r}; use {listed(SIZES)}")
     return SHIPPED / size
 
 
 def find(path: Path) -> Path:
-    """The checkpoint that a folder is, or the newest of the training run that it holds.
+    """The checkpoint at a folder, or the newest one of the training run in it.
 
     Args:
-        path: a checkpoint, the folder of a stage of training (``runs/stage2``), or a workdir, of
-            which the last stage counts that has a checkpoint.
+        path: a checkpoint, the folder of a training stage (``runs/stage2``), or a workdir, whose
+            last stage with a checkpoint counts.
 
     Raises:
         InputError: there is none, or the folder cannot be read.
@@ -156,20 +156,20 @@ def find(path: Path) -> Path:
     with _readable(path):
         there, folder = os.path.lexists(path), path.is_dir()
     if not there:
-        raise InputError(f"{path}: does not exist; {HOW_TO_GET_ONE}")
+        raise InputError(f"{path} does not exist; {HOW_TO_GET_ONE}")
     if not folder:
-        raise InputError(f"{path}: a checkpoint is a folder; {HOW_TO_GET_ONE}")
+        raise InputError(f"{path} is not a checkpoint folder; {HOW_TO_GET_ONE}")
     if is_checkpoint(path):
         return path
     for run in (path, path / "stage2", path / "stage1"):
         if found := steps(run / RUN_FOLDER):
             logger.info("taking %s", found[max(found)])
             return found[max(found)]
-    raise InputError(f"{path}: no checkpoint of this project; {HOW_TO_GET_ONE}")
+    raise InputError(f"{path} is not a checkpoint of this project; {HOW_TO_GET_ONE}")
 
 
 def steps(folder: Path) -> dict[int, Path]:
-    """The checkpoints of a training run by their step, those whose saving was not cut short.
+    """The complete checkpoints of a training run, by step.
 
     Raises:
         InputError: the folder cannot be read.
@@ -185,66 +185,66 @@ def load(path: str | Path, kind: type[Coding]) -> tuple[Coding, Any, dict[str, A
     """Reads a checkpoint and checks it.
 
     Args:
-        path: the folder, or a run's (:func:`find`).
-        kind: the network that is wanted, such as :class:`~fnet_jax.networks.fnet.FNet`.
+        path: its folder, or that of a run (:func:`find`).
+        kind: the expected network, such as :class:`~fnet_jax.networks.fnet.FNet`.
 
     Returns:
-        ``(network, params, meta)``: the network with its settings, its parameters as NumPy arrays
-        in float32, and what :func:`save` recorded.
+        ``(network, params, meta)``: the network with its settings, its parameters as float32 NumPy
+        arrays, and the metadata that :func:`save` recorded.
 
     Raises:
-        DamagedError: the checkpoint is not what was written.
+        DamagedError: the checkpoint is not as it was written.
         InputError: there is no checkpoint, it is of another network, its arrays do not fit the
-            network or are not finite, or it cannot be read, for the reason that is given.
+            network or are not finite, or it cannot be read.
     """
     path = find(Path(path).absolute())
-    check_devices()  # Orbax needs them, and says less where they are missing
+    check_devices()  # Orbax needs them, and its own error says less
     check_files(path)
     network, meta = _described(path, kind)
-    with storage.explained(f"{path}: cannot be read", _sound(meta)):
-        check_fit(f"{path}: does not fit its network", network, storage.shapes(path, "params"))
+    with storage.explained(f"{path} cannot be read", _sound(meta)):
+        check_fit(f"{path} does not fit its network", network, storage.shapes(path, "params"))
         params = storage.read(path, "params")
     check_arrays(path, params, meta["checksums"])
-    check_finite(f"{path}: its weights cannot be used", params)
+    check_finite(f"the weights in {path} cannot be used", params)
     return network, jax.tree.map(lambda x: np.asarray(x, np.float32), params), meta
 
 
 def _described(path: Path, kind: type[Coding]) -> tuple[Coding, dict[str, Any]]:
-    """The network that a checkpoint's ``meta`` describes, and all that is in it."""
+    """The network that a checkpoint's ``meta`` describes, and the whole ``meta``."""
     try:
         meta = storage.describe(path)
         if meta["format"] > FORMAT:
-            raise InputError(f"{path}: a newer version of fnet_jax wrote it; update this one")
+            raise InputError(f"{path} was written by a newer fnet_jax; update this one")
         for name in ("settings", "checksums", "source", "versions"):
             if not isinstance(meta[name], Mapping):
                 raise TypeError(f"{name} is not a JSON object")
         if meta["network"] != kind.__name__:
             raise InputError(
-                f"{path}: holds {meta['network']}, not {kind.__name__}; use another checkpoint"
+                f"{path} holds {meta['network']}, not {kind.__name__}; use another checkpoint"
             )
         return kind.of(meta["settings"]), meta
     except InputError:
         raise
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({reason(error)}); try again") from error
+        raise InputError(f"{path} cannot be read ({reason(error)}); try again") from error
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         wrong = f"it lacks {error}" if isinstance(error, KeyError) else first_line(error)
         raise InputError(
-            f"{path}: its description of the network cannot be used ({wrong}); {HOW_TO_GET_ONE}"
+            f"the network description in {path} cannot be used ({wrong}); {HOW_TO_GET_ONE}"
         ) from error
 
 
 def _sound(meta: Mapping[str, Any]) -> str:
-    """What to do about a checkpoint whose files are as they were written."""
+    """The remedy for a checkpoint whose files are as they were written."""
     versions = ", ".join(f"{name} {version}" for name, version in meta["versions"].items())
-    return f"its files are sound: check the memory and the versions (it was written by {versions})"
+    return f"its files are intact: check memory and versions (it was written with {versions})"
 
 
 def check_fit(where: str, network: Unrolled, params: Any) -> None:
-    """Raises InputError, naming the array and both shapes, unless a network has such parameters.
+    """Raises InputError, naming the array and both shapes, if parameters do not fit a network.
 
     Args:
-        where: begins the message.
+        where: start of the message.
         network: a network, or a block for images of any number of channels.
         params: arrays, or their shapes and types.
     """
@@ -260,7 +260,7 @@ def check_fit(where: str, network: Unrolled, params: Any) -> None:
             raise InputError(f"{where}: {name} of shape {expected[name].shape} is missing")
         if name not in expected:
             raise InputError(
-                f"{where}: it has {name} of shape {_shape(found[name])}, which the network lacks"
+                f"{where}: it has {name} of shape {_shape(found[name])}, the network does not"
             )
         if _shape(found[name]) != expected[name].shape:
             raise InputError(
@@ -272,7 +272,7 @@ def check_fit(where: str, network: Unrolled, params: Any) -> None:
 
 
 def _shape(array: Any) -> tuple[int, ...] | None:
-    """The shape of what may be no array; then None."""
+    """The shape, or None if it has none."""
     shape = getattr(array, "shape", None)
     return None if shape is None else tuple(shape)
 
@@ -281,4 +281,4 @@ def check_finite(where: str, params: Any) -> None:
     """Raises InputError, naming the first such array, if a parameter is NaN or infinite."""
     for name, array in named_arrays(params).items():
         if not np.isfinite(np.asarray(array, np.float32)).all():
-            raise InputError(f"{where}: {name} holds NaN or infinity")
+            raise InputError(f"{where}: {name} contains NaN or infinity")

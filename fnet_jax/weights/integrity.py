@@ -1,9 +1,9 @@
-"""Whether a checkpoint is what was written: checksums of its files and of its arrays.
+"""Integrity of a checkpoint: checksums of its files and of its arrays.
 
-``sha256sums.txt`` lists the files of a checkpoint as ``sha256sum --check`` reads it, since Orbax
-itself loads a flipped bit. Regular files that are not listed, such as what a file manager leaves
-behind, are ignored: the arrays have checksums of their own in a listed file, so nothing that is
-used goes unchecked. Pipes, devices and links that lead out of the folder are refused.
+``sha256sums.txt`` lists the files of a checkpoint as ``sha256sum --check`` reads it, because Orbax
+itself loads a flipped bit. Unlisted regular files, such as those of a file manager, are ignored:
+the arrays have checksums of their own in a listed file, so everything that is used is checked.
+Pipes, devices and links that lead out of the folder are refused.
 """
 
 import hashlib
@@ -23,18 +23,18 @@ from fnet_jax.errors import DamagedError, InputError, reason
 
 SUMS = "sha256sums.txt"
 LARGEST_LIST = 2**20  # bytes; a checkpoint has tens of files
-LISTED = ("meta/metadata", "params/_METADATA")  # what the list of any checkpoint has
+LISTED = ("meta/metadata", "params/_METADATA")  # entries of every list
 LINE = re.compile(r"([0-9a-fA-F]{64}) [ *](.+)")
 
 
 def named_arrays(params: Any) -> dict[str, Any]:
-    """The arrays of a parameter tree by their paths, such as ``lzsc_u1/W_e_0``."""
+    """The arrays of a parameter tree by path, such as ``lzsc_u1/W_e_0``."""
     tree = params["params"] if isinstance(params, dict) and "params" in params else params
     return flax.traverse_util.flatten_dict(tree, sep="/")
 
 
 def checksums(params: Any) -> dict[str, str]:
-    """SHA-256 of each array's type, shape and bytes, by its path."""
+    """SHA-256 of each array's type, shape and bytes, by path."""
     return {name: _checksum(np.asarray(array)) for name, array in named_arrays(params).items()}
 
 
@@ -44,21 +44,18 @@ def _checksum(array: np.ndarray) -> str:
 
 
 def check_arrays(where: Path, params: Any, recorded: Mapping[str, Any]) -> None:
-    """Compares arrays with the checksums that were recorded of them.
+    """Compares the arrays of a parameter tree with their recorded :func:`checksums`.
 
-    Args:
-        where: the checkpoint, for the message.
-        params: a parameter tree.
-        recorded: what :func:`checksums` gave.
+    ``where`` is the checkpoint, for the message.
 
     Raises:
-        DamagedError: an array is not what it was; the message names it.
+        DamagedError: an array has changed; the message names it.
     """
     for name, digest in checksums(params).items():
         if recorded.get(name) != digest:
             raise DamagedError(
-                f"{where}: {name} does not have the recorded checksum; the checkpoint is damaged, "
-                f"copy it again"
+                f"{where} is damaged: {name} does not have the recorded checksum; copy the "
+                f"checkpoint again"
             )
 
 
@@ -73,11 +70,11 @@ def write_sums(folder: Path) -> None:
 def check_files(folder: Path) -> None:
     """Compares the files of a checkpoint with the list that was made when they were written.
 
-    Only regular files inside the folder are opened, and it has no others when this returns.
+    Only regular files inside the folder are opened, and after a successful check it has no others.
 
     Raises:
-        DamagedError: a file is missing or is not what was written, or the list cannot be used.
-        InputError: a file cannot be read, for a reason that is not its content.
+        DamagedError: a file is missing or has changed, or the list cannot be used.
+        InputError: a file cannot be read, for a reason other than its content.
     """
     recorded = _listed(folder)
     for parent, folders, files in os.walk(folder):
@@ -91,18 +88,17 @@ def check_files(folder: Path) -> None:
             found = sha256(path)
         if found != digest:
             raise DamagedError(
-                f"{folder / name}: is not what was written; the checkpoint is damaged, "
-                f"copy it again"
+                f"{folder / name} has changed since it was written; copy the checkpoint again"
             )
 
 
 def _listed(folder: Path) -> dict[str, tuple[int, str]]:
-    """The line of each name in the list, and its checksum."""
+    """Line number and checksum of each name in the list."""
     path = _inside(folder, SUMS, str(folder / SUMS))
     with _named(path), path.open("rb") as file:
         content = file.read(LARGEST_LIST + 1)
     if len(content) > LARGEST_LIST:
-        raise DamagedError(f"{path}: too long for a list of checksums; copy the checkpoint again")
+        raise DamagedError(f"{path} is too long for a list of checksums; copy the checkpoint again")
     found: dict[str, tuple[int, str]] = {}
     lines = content.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n")
     for number, line in enumerate(lines, 1):
@@ -118,18 +114,12 @@ def _listed(folder: Path) -> dict[str, tuple[int, str]]:
         found[match[2]] = number, match[1].lower()
     for name in LISTED:
         if name not in found:
-            raise DamagedError(f"{path}: does not list {name}; copy the checkpoint again")
+            raise DamagedError(f"{path} does not list {name}; copy the checkpoint again")
     return found
 
 
 def _inside(folder: Path, name: str, where: str) -> Path:
-    """A regular file of a checkpoint, links followed.
-
-    Args:
-        folder: the checkpoint.
-        name: of the file, relative to it.
-        where: the name as an error calls it.
-    """
+    """A regular file of a checkpoint, links followed; ``where`` is its name in an error."""
     pure = PurePosixPath(name)
     if pure.is_absolute() or ".." in pure.parts or pure.as_posix() != name:
         raise DamagedError(f"{where} is not a path inside the checkpoint; copy it again")
@@ -149,11 +139,11 @@ def _named(path: Path) -> Iterator[None]:
         yield
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DamagedError(
-            f"{path}: is missing; the checkpoint is damaged, copy it again"
+            f"{path} is missing; the checkpoint is damaged, copy it again"
         ) from error
     except PermissionError as error:
-        raise InputError(f"{path}: permission denied; check its permissions") from error
+        raise InputError(f"permission denied: {path}; check its permissions") from error
     except OSError as error:
         raise InputError(
-            f"{path}: cannot be read ({reason(error)}); the file itself may be sound: try again"
+            f"{path} cannot be read ({reason(error)}); the file itself may be intact: try again"
         ) from error

@@ -1,11 +1,11 @@
-"""The weights that the authors of FNet published, as parameters of this FNet.
+"""The published weights of FNet's authors, as parameters of this FNet.
 
 Their network takes the infrared image first, stores filters as OIHW and keeps the slopes of eq. 21
 themselves, where ours are free parameters behind a softplus. Their block ``net_u`` codes I2,
 ``net_v`` codes I1 and ``net_z`` the common features, whose input channels are I2, I1.
 
-A file is looked at before it is read: names, shapes and types come first, so that another network
-or an archive that unpacks to more than memory holds is refused at once.
+A file is inspected before it is read: names, shapes and types come first, so that another network
+or an archive that unpacks to more than fits into memory is refused at once.
 """
 
 import io
@@ -24,11 +24,11 @@ Parameters = dict[str, Any]
 """Parameters of a network as linen nests them, ``{"params": {block: {name: array}}}``."""
 
 BLOCKS = {"net_v": "u1", "net_u": "u2", "net_z": "c"}
-"""Our code by the name of their block."""
+"""Our code by their block."""
 DECODERS = ("conv_v", "decoder.conv_3", "conv_u", "decoder.conv_1", "decoder.conv_2")
-"""Their decoders in the order of :attr:`~fnet_jax.networks.fnet.FNet.DECODERS`."""
+"""Their decoders in the order of :attr:`fnet_jax.FNet.DECODERS`."""
 SCALARS = {"w_theta": "w_theta", "b_theta": "b_theta", "w_rho": "w_ro", "b_rho": "b_ro"}
-"""Their parameters of eq. 21 by the names of ours."""
+"""Their parameters of eq. 21 by our names."""
 
 MODULES = ("x0_block", "x1_block", "IM.0", "IM.1", "IM.2")
 LAYERS = ("x1_block.basic_layer", *(f"IM.{i}.basic_layer1" for i in range(3)))
@@ -42,12 +42,12 @@ BANKS = (
 )
 """Their filters of a block in the order of :meth:`~fnet_jax.lzsc.LZSC.filters`."""
 
-HEADER = 2**14  # bytes of an .npy file that its header fits into; FNet's take 128
+HEADER = 2**14  # bytes; largest header of an .npy file; FNet's take 128
 LARGEST = 2**26  # bytes that a .pth file may unpack to; FNet's unpacks to 1.7 MB
 
 
 class Array(NamedTuple):
-    """What an array is before it is read."""
+    """Shape and type of an array that has not been read."""
 
     shape: tuple[int, ...]
     dtype: Any
@@ -75,27 +75,29 @@ def check_fit(found: Mapping[str, Any], *, source: str) -> None:
     """Raises InputError, naming the array, unless these are the arrays of the authors' FNet.
 
     Args:
-        found: arrays, or their shapes and types, by their names.
-        source: what to call them in an error, such as their file's name.
+        found: arrays, or their shapes and types, by the authors' names.
+        source: name of the source in the error, such as the file.
     """
     shapes = expected_shapes()
     for name, shape in shapes.items():
         if name not in found:
-            raise InputError(f"{source}: not the authors' FNet: {name} of shape {shape} is missing")
+            raise InputError(
+                f"{source} is not the authors' FNet: {name} of shape {shape} is missing"
+            )
         if tuple(found[name].shape) != shape:
             raise InputError(
-                f"{source}: not the authors' FNet: {name} has shape {tuple(found[name].shape)}, "
+                f"{source} is not the authors' FNet: {name} has shape {tuple(found[name].shape)}, "
                 f"expected {shape}"
             )
         if not np.issubdtype(found[name].dtype, np.floating):
             raise InputError(
-                f"{source}: not the authors' FNet: {name} is {found[name].dtype}, not floating "
+                f"{source} is not the authors' FNet: {name} is {found[name].dtype}, not floating "
                 f"point"
             )
     for name in found:
         if name not in shapes:
             raise InputError(
-                f"{source}: not the authors' FNet: FNet has no {name} of shape "
+                f"{source} is not the authors' FNet: FNet has no {name} of shape "
                 f"{tuple(found[name].shape)}"
             )
 
@@ -104,8 +106,8 @@ def convert(arrays: Mapping[str, np.ndarray], *, source: str = "the weights") ->
     """Turns the authors' arrays into parameters of ``FNet()`` with its default settings.
 
     Args:
-        arrays: their arrays by their names, filters as OIHW (shapes as :func:`expected_shapes`).
-        source: what to call the arrays in an error, such as their file's name.
+        arrays: arrays by the authors' names, filters as OIHW (shapes of :func:`expected_shapes`).
+        source: name of the source in an error, such as the file.
 
     Returns:
         ``{"params": …}`` of 419,916 float32 numbers, for ``FNet().apply``.
@@ -116,10 +118,10 @@ def convert(arrays: Mapping[str, np.ndarray], *, source: str = "the weights") ->
     """
     check_fit(arrays, source=source)
     for name, array in arrays.items():
-        with np.errstate(over="ignore"):  # which gives infinity
+        with np.errstate(over="ignore"):  # an overflow gives infinity
             finite = np.isfinite(np.asarray(array, np.float32)).all()
         if not finite:
-            raise InputError(f"{source}: {name} holds NaN or infinity")
+            raise InputError(f"{source}: {name} contains NaN or infinity")
 
     def filters(name: str) -> np.ndarray:
         return np.ascontiguousarray(np.transpose(arrays[name], (2, 3, 1, 0)), dtype=np.float32)
@@ -146,7 +148,7 @@ def convert(arrays: Mapping[str, np.ndarray], *, source: str = "the weights") ->
         banks = coder.filters(network.CODES[code])
         for theirs, (name, bank) in zip(BANKS, banks.items(), strict=True):
             W = filters(f"{block}.{theirs}.weight")
-            # The channels of their images of c are I2, I1; ours are I1, I2. Of one, none change.
+            # Their channels of c are I2, I1; ours are I1, I2. A single channel does not change.
             own[name] = np.ascontiguousarray(W[:, :, ::-1] if bank.leads else W[..., ::-1])
         params[network.block_name(code)] = own
     return {"params": params}
@@ -156,26 +158,26 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     """Reads the arrays of the authors' FNet by name.
 
     Args:
-        path: a PyTorch file (``.pth``, ``.pt``; needs PyTorch, and loads tensors only, never code)
+        path: a PyTorch file (``.pth``, ``.pt``; needs PyTorch, and loads only tensors, never code)
             or a NumPy archive (``.npz``).
 
     Raises:
-        InputError: the file is missing, damaged or of another network, it cannot be read, or
-            PyTorch is not installed.
+        InputError: the file is missing, damaged, of another network or cannot be read, or PyTorch
+            is not installed.
     """
     path = Path(path)
     readers = {".npz": _read_npz, ".pth": _read_torch, ".pt": _read_torch}
     try:
         if not path.is_file():
             what = "is not a file" if path.exists() else "does not exist"
-            raise InputError(f"{path}: {what}; use the authors' FNet.pth or an .npz of it")
+            raise InputError(f"{path} {what}; use the authors' FNet.pth or an .npz of it")
         if path.suffix.lower() not in readers:
-            raise InputError(f"{path}: weights must be a .pth, .pt or .npz file")
+            raise InputError(f"{path} is not a .pth, .pt or .npz file; use one of these")
         path.open("rb").close()
         return readers[path.suffix.lower()](path)
     except OSError as error:
         raise InputError(
-            f"{path}: cannot be read ({reason(error)}); check its permissions and the disk"
+            f"{path} cannot be read ({reason(error)}); check its permissions and the disk"
         ) from error
 
 
@@ -184,19 +186,19 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
         with zipfile.ZipFile(path) as archive:
             found = {name.removesuffix(".npy"): name for name in archive.namelist()}
             if len(found) < len(archive.namelist()):
-                raise ValueError("it holds one name twice")
+                raise ValueError("it contains a name twice")
             check_fit({n: _header(archive, m) for n, m in found.items()}, source=str(path))
             return {n: _array(archive, member) for n, member in found.items()}
     except (InputError, OSError):
         raise
     except Exception as error:  # zipfile, zlib and NumPy raise many kinds for a damaged archive
         raise InputError(
-            f"{path}: not a readable .npz archive of arrays ({first_line(error)}); copy it again"
+            f"{path} is not a readable .npz archive ({first_line(error)}); copy it again"
         ) from error
 
 
 def _header(archive: zipfile.ZipFile, member: str) -> Array:
-    """Shape and type of an array in an archive; no more than its header is unpacked."""
+    """Shape and type of an array in an archive; only its header is unpacked."""
     with archive.open(member) as file:
         start = io.BytesIO(file.read(HEADER))
     version = np.lib.format.read_magic(start)
@@ -208,7 +210,7 @@ def _header(archive: zipfile.ZipFile, member: str) -> Array:
         raise ValueError(f"{member} has version {version} of the .npy format")
     shape, _, dtype = readers[version](start)
     if dtype.hasobject:
-        raise ValueError(f"{member} holds Python objects")
+        raise ValueError(f"{member} contains Python objects")
     return Array(shape, dtype)
 
 
@@ -222,7 +224,7 @@ def _read_torch(path: Path) -> dict[str, np.ndarray]:
         import torch
     except ImportError as error:
         raise InputError(
-            f"{path}: reading it needs PyTorch: pip install torch, or convert it to .npz elsewhere"
+            f"reading {path} needs PyTorch; pip install torch, or convert it to .npz elsewhere"
         ) from error
     try:
         if zipfile.is_zipfile(path):
@@ -230,7 +232,7 @@ def _read_torch(path: Path) -> dict[str, np.ndarray]:
                 size = sum(member.file_size for member in archive.infolist())
             if size > LARGEST:
                 raise InputError(
-                    f"{path}: not the authors' FNet: it unpacks to {size:,} bytes, FNet to less "
+                    f"{path} is not the authors' FNet: it unpacks to {size:,} bytes, FNet to less "
                     f"than {LARGEST:,}"
                 )
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -238,18 +240,19 @@ def _read_torch(path: Path) -> dict[str, np.ndarray]:
         raise
     except Exception as error:  # torch raises many kinds for a file that is not one of its own
         raise InputError(
-            f"{path}: not a PyTorch file of plain tensors ({first_line(error)}); copy it again"
+            f"{path} is not a PyTorch file of plain tensors ({first_line(error)}); copy it again"
         ) from error
     if not isinstance(state, Mapping):
-        raise InputError(f"{path}: not the authors' FNet: it holds a {type(state).__name__}")
+        raise InputError(f"{path} is not the authors' FNet: it holds a {type(state).__name__}")
     for name, tensor in state.items():
         if not isinstance(tensor, torch.Tensor):
             raise InputError(
-                f"{path}: not the authors' FNet: {name} is a {type(tensor).__name__}, not a tensor"
+                f"{path} is not the authors' FNet: {name} is a {type(tensor).__name__}, not a "
+                f"tensor"
             )
         if not tensor.is_floating_point():
             raise InputError(
-                f"{path}: not the authors' FNet: {name} is {tensor.dtype}, not floating point"
+                f"{path} is not the authors' FNet: {name} is {tensor.dtype}, not floating point"
             )
     kind = np.dtype(np.float64)
     check_fit({str(n): Array(tuple(t.shape), kind) for n, t in state.items()}, source=str(path))

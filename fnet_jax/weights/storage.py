@@ -1,8 +1,8 @@
-"""How a checkpoint lies in its folder: items that Orbax writes, a list of checksums beside them.
+"""Storage of a checkpoint in its folder: items that Orbax writes, beside a list of checksums.
 
-Orbax joins the files of its threads by a glob of their whole path and gives that path to a C++
+Orbax joins the files of its threads by a glob of their whole path and passes that path to a C++
 library as UTF-8. In a folder such as ``run[1]`` it finds no files and leaves a checkpoint that
-cannot be read, so such folders are opened and reached through their descriptor. Whatever was
+cannot be read, so such folders are opened and reached through their descriptor. Everything that was
 written is read back before it counts.
 """
 
@@ -28,9 +28,9 @@ from fnet_jax.errors import InputError, first_line, reason
 from fnet_jax.weights.integrity import check_files, named_arrays, write_sums
 
 DESCRIPTION = "meta/metadata"
-WHERE = "commit_success.txt"  # Orbax notes where it wrote; a checkpoint may go to other people
+WHERE = "commit_success.txt"  # Orbax writes its path there; a checkpoint may be passed on
 DESCRIPTORS = Path("/proc/self/fd")
-BESIDE, PER_ARRAY = 2**16, 2**11  # bytes that a checkpoint takes beside the arrays' own, at most
+BESIDE, PER_ARRAY = 2**16, 2**11  # largest overhead in bytes, of a checkpoint and of each array
 OPEN_FILES = 64  # at once, by the threads of Orbax
 OS_ERROR = re.compile(r"os_error_code='(\d+)'")  # at the end of TensorStore's long messages
 MISREAD = frozenset("*?[]\\")  # by glob
@@ -48,13 +48,13 @@ def write(
 ) -> None:
     """Writes a checkpoint into a new folder, lists its files, and reads it back.
 
-    This process writes alone: other processes of a run need not take part.
+    This process writes alone; other processes of a run need not take part.
 
     Args:
         folder: to make; its parent exists.
         arrays: trees of NumPy arrays, by item.
         description: JSON values, the item ``meta``.
-        others: what else to write, by item.
+        others: other items to write, by name.
 
     Raises:
         OSError: the disk is full, for example; Orbax raises other exceptions too.
@@ -80,23 +80,23 @@ def write(
 
 
 def _read_back(folder: Path, arrays: Mapping[str, Tree]) -> None:
-    """Raises RuntimeError unless a checkpoint holds what was written."""
+    """Raises RuntimeError unless a checkpoint contains what was written."""
     try:
         check_files(folder)
         describe(folder)
         found = {item: read(folder, item) for item in arrays}
     except Exception as error:
-        raise RuntimeError(f"what was written cannot be read: {cause(error)}") from error
+        raise RuntimeError(f"the written data cannot be read: {cause(error)}") from error
     held = named_arrays({"items": found})
     for name, array in named_arrays({"items": dict(arrays)}).items():
         if name not in held or held[name].tobytes() != np.asarray(array).tobytes():
-            raise RuntimeError(f"{name} was written and reads as something else")
+            raise RuntimeError(f"{name} differs from what was written")
 
 
 def _check_room(folder: Path, arrays: list[Any]) -> None:
     """Raises OSError unless a folder has room for arrays.
 
-    Where a disk is full, Orbax's threads bury the cause under tracebacks of their own.
+    On a full disk, Orbax's threads bury the cause under tracebacks of their own.
     """
     size = BESIDE + sum(np.asarray(array).nbytes + PER_ARRAY for array in arrays)
     with tempfile.TemporaryFile(dir=folder) as file:
@@ -105,7 +105,7 @@ def _check_room(folder: Path, arrays: list[Any]) -> None:
 
 
 def _check_descriptors() -> None:
-    """Raises OSError unless this process may open as many files as Orbax does, as above."""
+    """Raises OSError unless this process may open as many files as Orbax does."""
     with contextlib.ExitStack() as stack:
         for _ in range(OPEN_FILES):
             stack.callback(os.close, os.open(os.devnull, os.O_RDONLY))
@@ -118,7 +118,7 @@ def check_folder(folder: Path) -> None:
         InputError: checkpoints cannot be kept there.
     """
     with (
-        explained(f"{folder}: checkpoints cannot be kept here", "check space and permissions"),
+        explained(f"checkpoints cannot be kept in {folder}", "check space and permissions"),
         draft(folder, Path.mkdir) as trial,
     ):
         write(trial / "checkpoint", {"params": {"a": np.arange(3.0)}}, {})
@@ -153,7 +153,7 @@ def read(checkpoint: Path, item: str) -> Tree:
 
 
 def _alone() -> ocp.options.MultiprocessingOptions:
-    """Options with which a process of several waits for no other."""
+    """Options with which one process of several does not wait for the others."""
     me = jax.process_index()
     return ocp.options.MultiprocessingOptions(
         primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"process_{me}"
@@ -176,15 +176,15 @@ def reachable(folder: Path) -> Iterator[Path]:
     Raises:
         InputError: there is none on this system.
     """
-    folder = folder.absolute()  # Orbax refuses others
+    folder = folder.absolute()  # Orbax refuses relative paths
     text = str(folder)
-    if MISREAD.isdisjoint(text) and text.isprintable():  # which bytes that are not UTF-8 are not
+    if MISREAD.isdisjoint(text) and text.isprintable():  # bytes that are not UTF-8 are not
         yield folder
         return
     if not DESCRIPTORS.is_dir():
         raise InputError(
-            f"{folder}: checkpoints cannot be kept under a path with {' '.join(sorted(MISREAD))} "
-            f"or unprintable characters on this system; use another path"
+            f"{folder} cannot keep checkpoints: on this system a path must not have any of "
+            f"{' '.join(sorted(MISREAD))} or unprintable characters; use another path"
         )
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -195,7 +195,7 @@ def reachable(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def explained(what: str, remedy: str) -> Iterator[None]:
-    """Turns any failure of Orbax into an InputError of one line that says its cause."""
+    """Turns any failure of Orbax into an InputError of one line that states the cause."""
     try:
         yield
     except InputError:
@@ -205,7 +205,7 @@ def explained(what: str, remedy: str) -> Iterator[None]:
 
 
 def cause(error: BaseException) -> str:
-    """What went wrong, in one line: the system's own word for it, if it has one."""
+    """The cause in one line: the system's own error message, if there is one."""
     found: BaseException | None = error
     while found is not None:
         if isinstance(found, OSError) and found.strerror:
@@ -218,7 +218,7 @@ def cause(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps Orbax and its threads from printing what is raised as well."""
+    """Keeps Orbax and its threads from logging errors that are raised as well."""
     _ignore_late_callbacks()
 
     def nothing(record: logging.LogRecord) -> bool:
@@ -236,9 +236,9 @@ def quiet() -> Iterator[None]:
 
 @functools.cache
 def _ignore_late_callbacks() -> None:
-    """Keeps Python from printing, from now on, that TensorStore called a loop that Orbax closed.
+    """Keeps Python, from now on, from reporting that TensorStore called a loop that Orbax closed.
 
-    Where one array cannot be read or written, Orbax does not wait for the others.
+    If one array cannot be read or written, Orbax does not wait for the others.
     """
     before = sys.unraisablehook
 

@@ -162,7 +162,7 @@ def test_a_damaged_record_is_said_and_computed_again(main, fused, tmp_path, caps
     assert main("--out", out, "--sets", "tno") == 0
     assert len(fused) == 2
     lines = capsys.readouterr().out.splitlines()
-    assert any("state.json: damaged (" in line for line in lines)
+    assert any("state.json is damaged (" in line for line in lines)
     assert "tno: replacing 2 fused images without a valid record" in lines
 
 
@@ -179,12 +179,12 @@ def test_a_bad_pair_is_named_and_the_others_are_done(main, data, tmp_path, capsy
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda r: r["sets"]["tno"]["means"].update(MI=9.0), "TNO: 13 of 14 means hold; not MI"),
+        (lambda r: r["sets"]["tno"]["means"].update(MI=9.0), "TNO: 13 of 14 means hold, not MI"),
         (lambda r: r["sets"]["tno"].update(fingerprint="f"), "TNO: the data differ"),
         (lambda r: r["made_with"].update(weights="f"), "the weights differ"),
         (lambda r: r["sets"].update(cats=r["sets"]["tno"]), "the set is missing"),
-        (lambda r: r.update(format=99), "report.json: not a report of this benchmark"),
-        (lambda r: r.pop("sets"), "report.json: not a report of this benchmark"),
+        (lambda r: r.update(format=99), "report.json is not a report of this benchmark"),
+        (lambda r: r.pop("sets"), "report.json is not a report of this benchmark"),
     ],
 )
 def test_a_report_that_does_not_hold(main, tmp_path, capsys, spoil, message):
@@ -231,7 +231,7 @@ def test_the_table_is_the_paper_s_with_ours_beside(main, tmp_path):
         "<u>2.20</u>",
     )
     assert sum(row[-1] == "–" for row in cells) == 5 * 6
-    assert "because the pairs are not the paper's: TNO, KAIST, Harvard CT-MRI" in text
+    assert "because the pairs differ from the paper's: TNO, KAIST, Harvard CT-MRI" in text
 
 
 def test_differences_are_counted_on_complete_sets(main, tmp_path):

@@ -98,9 +98,9 @@ def test_every_bad_input_is_named_and_the_rest_is_fused(small_checkpoint, folder
     for name, message in [
         ("vi/cut.png", "damaged or cut short"),
         ("ir/empty.png", "the file is empty"),
-        ("vi/text.png", "not an image of a known format"),
+        ("vi/text.png", "not in a known image format"),
         ("vi/size.png", "is 12×9 but .*ir/size.png is 21×20"),
-        ("vi/huge.png", "300×200 is more than 50000 pixels"),
+        ("vi/huge.png", "300×200 pixels exceed the limit of 50000"),
         ("vi/alone.png", "has no partner alone"),
         ("out/0.png", "already exists; use --overwrite"),
     ]:
@@ -164,7 +164,7 @@ def test_a_file_for_one_pair_harms_nothing(small_checkpoint, folders, tmp_path, 
     assert main(arguments(small_checkpoint, pair, fused, "--format=jpg")) == 1
     assert "--format jpg" in capsys.readouterr().err
     assert main(arguments(small_checkpoint, pair, fused, "--sheet", str(fused))) == 1
-    assert "a fused image has this name" in capsys.readouterr().err
+    assert "is the name of a fused image" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()} == before
 
 
@@ -201,7 +201,7 @@ def test_sources_are_never_overwritten(small_checkpoint, folders, capsys):
     link.symlink_to(folders[0] / "0.png")
     pair = link, folders[1] / "0.png"
     assert main(arguments(small_checkpoint, pair, folders[0], "--overwrite")) == 1
-    assert "0.png: is a source image" in capsys.readouterr().err
+    assert "0.png is a source image" in capsys.readouterr().err
     pair = folders[0] / "0.png", folders[1] / "1.png"  # the result would be ir/0.png
     assert main(arguments(small_checkpoint, pair, folders[1], "--overwrite", "--format=png")) == 1
     assert images.read(folders[1] / "0.png").shape == (9, 12)
@@ -222,9 +222,9 @@ def test_odd_files_are_named_too(small_checkpoint, folders, tmp_path, capsys):
     Image.new("L", (8, 8)).save(tmp_path / "b.webp")
     pair = tmp_path / "a.webp", tmp_path / "b.webp"
     assert main(arguments(small_checkpoint, pair, tmp_path / "webp")) == 1
-    assert "--format, such as png" in capsys.readouterr().err
+    assert "--format, such as --format png" in capsys.readouterr().err
     assert main(arguments(small_checkpoint, pair, tmp_path / "webp", "--format=png")) == 1
-    assert "a.webp: holds WebP; save it as PNG" in capsys.readouterr().err
+    assert "a.webp: contains WebP; save it as PNG" in capsys.readouterr().err
     assert main(arguments(small_checkpoint, ("/dev/null", ir / "0.png"), tmp_path / "odd")) == 1
     assert capsys.readouterr().err.count("\n") == 1
 
@@ -269,7 +269,7 @@ def test_a_damaged_checkpoint_gets_one_line(small_network, folders, tmp_path):
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     done = command.run("eval.fuse", *arguments("ckpt", folders, "out"), cwd=tmp_path)
     assert done.returncode == 1
-    assert "is not what was written; the checkpoint is damaged" in done.stderr
+    assert "has changed since it was written; copy the checkpoint" in done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
 
 
@@ -278,7 +278,7 @@ def test_unusable_folders(small_checkpoint, folders, tmp_path, capsys):
     (tmp_path / "taken").touch()
     for i1, out, message in [
         (tmp_path / "gone", tmp_path / "out", "no such file or directory"),
-        (tmp_path / "empty", tmp_path / "out", "holds no image file"),
+        (tmp_path / "empty", tmp_path / "out", "contains no image file"),
         (folders[0] / "0.png", tmp_path / "out", "two files or two folders"),
         (folders[0], tmp_path / "taken", "cannot be written"),
     ]:
@@ -400,8 +400,8 @@ def test_a_sheet_harms_nothing(small_checkpoint, folders, tmp_path, capsys):
     for sheet, said in [
         ("sheet.txt", "not an image file"),
         ("old.png", "already exists"),
-        ("vi/sheet.png", "this folder holds source images"),
-        ("out/0.jpg", "a fused image has this name"),
+        ("vi/sheet.png", "is among source images"),
+        ("out/0.jpg", "is the name of a fused image"),
         ("old.png/sheet.png", "cannot be written"),
     ]:
         assert main([*call, "--sheet", str(tmp_path / sheet)]) == 1
@@ -485,9 +485,9 @@ def test_a_killed_job_goes_on_by_the_same_command(small_checkpoint, tmp_path, rn
         process.wait()
     done = command.run("eval.fuse", *call, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"fused 40 of 40 pairs \(\d+ of them before\)", done.stdout)
+    assert re.search(r"fused 40 of 40 pairs \(\d+ of them earlier\)", done.stdout)
     assert len(images.find(tmp_path / "out")) == 40
     assert len(os.listdir(tmp_path / "out")) == 41  # and the record: no draft is left over
     again = command.run("eval.fuse", *call, cwd=tmp_path)
     assert again.returncode == 0
-    assert "fused 40 of 40 pairs (40 of them before)" in again.stdout
+    assert "fused 40 of 40 pairs (40 of them earlier)" in again.stdout

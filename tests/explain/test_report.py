@@ -82,7 +82,7 @@ def test_what_is_there_is_kept_or_replaced(explained, tmp_path, monkeypatch):
     folder.mkdir()
     report.check(folder, overwrite=False)  # an empty folder is no report
     report.write(folder, "street", explained, {})
-    with pytest.raises(InputError, match=r"street: already exists; use --overwrite"):
+    with pytest.raises(InputError, match=r"street already exists; use --overwrite"):
         report.check(folder, overwrite=False)
     report.check(folder, overwrite=True)
     (folder / "arrays.npz").write_bytes(b"of the old report")
@@ -102,9 +102,9 @@ def test_other_things_are_never_replaced(explained, tmp_path, overwrite):
     (tmp_path / "page").mkdir()
     (tmp_path / "page/report.html").write_bytes(b"precious")
     for name in ("pictures", "file", "report", "page"):
-        with pytest.raises(InputError, match=f"{name}: already exists and is not only a report"):
+        with pytest.raises(InputError, match=f"{name} already exists and holds other files"):
             report.check(tmp_path / name, overwrite=overwrite)
-        with pytest.raises(InputError, match=f"{name}: already exists"):
+        with pytest.raises(InputError, match=f"{name} already exists"):
             report.write(tmp_path / name, name, explained, {})
     assert (tmp_path / "report/notes.txt").read_bytes() == b"precious"
 

@@ -253,7 +253,7 @@ def test_explain_states_every_option_and_why():
         variants = [profile.options.get(name) for profile in PROFILES.values()]
         if any(a != b for a in variants for b in variants if None not in (a, b)):
             assert "why: the profiles that have it do not differ" not in alone, name
-    with pytest.raises(InputError, match="no metric is called 'QQ'; use one of MI"):
+    with pytest.raises(InputError, match="unknown metric 'QQ'; use one of MI"):
         metrics.explain(["QQ"])
 
 
@@ -272,7 +272,7 @@ def test_what_is_not_such_an_image_is_refused(triple, spoil, message):
 
 
 def test_unknown_names_are_refused(triple):
-    with pytest.raises(InputError, match="no profile is called 'mine'; use one of paper, vifb"):
+    with pytest.raises(InputError, match="unknown profile 'mine'; use one of paper, vifb"):
         evaluate(*triple, profile="mine")
     with pytest.raises(InputError, match="profile vifb has no metric 'VIF'; it has MI, CE"):
         evaluate(*triple, profile="vifb", metrics=["VIF"])

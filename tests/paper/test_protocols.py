@@ -78,14 +78,14 @@ def test_pairs_are_spread_over_the_set(tmp_path):
     assert found.spread(100).pairs == found.pairs
     assert found.spread(1).problems == found.problems != ()
     lay(tmp_path / "alone/TNO", "vi/1", "ir/2")
-    with pytest.raises(InputError, match="TNO: .*vi/1.png: has no partner"):
+    with pytest.raises(InputError, match="TNO has no pairs: .*vi/1.png: has no partner"):
         locate(tmp_path / "alone")["tno"].spread(1)
 
 
 def test_nothing_found_names_the_folders(tmp_path):
     with pytest.raises(InputError, match=r"none of the sets; .* TNO, RoadScene, .*MRI_SPECT"):
         locate(tmp_path)
-    with pytest.raises(InputError, match=r"nowhere: cannot be read \(no such file"):
+    with pytest.raises(InputError, match=r"nowhere cannot be read \(no such file"):
         locate(tmp_path / "nowhere")
 
 

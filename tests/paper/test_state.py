@@ -93,7 +93,7 @@ def test_images_depend_on_what_reads_them(kept, read):
 
 def test_other_weights_are_refused(kept, read):
     before = (kept / state.STATE).read_bytes()
-    with pytest.raises(InputError, match=f"{kept}: contains a benchmark of other weights; use"):
+    with pytest.raises(InputError, match=f"{kept} contains a benchmark of other weights; use"):
         read(MADE_WITH | {"weights": "v"})
     assert (kept / state.STATE).read_bytes() == before
 
@@ -131,7 +131,7 @@ def test_a_damaged_state_is_said_and_all_is_computed_again(kept, read, damage):
     path.write_bytes(damage(path.read_bytes()))
     pairs, costs, (line,) = read()
     assert (pairs, costs) == ({}, {})
-    assert line.startswith(f"{path}: damaged (")
+    assert line.startswith(f"{path} is damaged (")
     assert line.endswith("); everything is computed again")
     assert "\n" not in line
 
@@ -140,7 +140,7 @@ def test_a_state_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / state.STATE).mkdir()
     with pytest.raises(InputError) as refused:
         state.read(tmp_path, MADE_WITH, note=pytest.fail)
-    assert str(refused.value).startswith(f"{tmp_path / state.STATE}: cannot be read (is a dir")
+    assert str(refused.value).startswith(f"{tmp_path / state.STATE} cannot be read (is a dir")
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):

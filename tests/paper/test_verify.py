@@ -73,7 +73,7 @@ def test_what_is_no_report_is_named_in_one_line(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(InputError) as refused:
         verify.read(path)
-    assert str(refused.value).startswith(f"{path}: not a report of this benchmark (")
+    assert str(refused.value).startswith(f"{path} is not a report of this benchmark (")
     assert len(str(refused.value)) < len(str(path)) + 350
     assert "\n" not in str(refused.value)
 
@@ -89,10 +89,10 @@ def test_what_cannot_be_read_is_named(tmp_path):
     [
         (REPORT, "TNO: 3 of 3 means hold", True),
         (means(MI=2.5049), "TNO: 3 of 3 means hold", True),
-        (means(MI=2.506), "TNO: 2 of 3 means hold; not MI", False),
-        (means(MI="Infinity"), "TNO: 2 of 3 means hold; not MI", False),
-        (means(PSNR=60.0), "TNO: 2 of 3 means hold; not PSNR", False),
-        (means(CE=1.0), "TNO: 2 of 3 means hold; not CE", False),
+        (means(MI=2.506), "TNO: 2 of 3 means hold, not MI", False),
+        (means(MI="Infinity"), "TNO: 2 of 3 means hold, not MI", False),
+        (means(PSNR=60.0), "TNO: 2 of 3 means hold, not PSNR", False),
+        (means(CE=1.0), "TNO: 2 of 3 means hold, not CE", False),
         (changed(lambda r: r["sets"].clear()), "TNO: the set is missing", False),
         (
             changed(lambda r: r["sets"]["tno"].update(fingerprint="g", pairs=3)),

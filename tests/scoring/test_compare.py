@@ -107,7 +107,7 @@ def test_five_images_are_too_few_for_a_test(rng):
     comparison = compared(scores)
     assert comparison.shared[0, 1, 0] == 5
     assert np.isnan(comparison.p).all()
-    assert any("no methods are compared by a test" in note for note in comparison.notes)
+    assert any("no test compares the methods" in note for note in comparison.notes)
 
 
 def test_equal_differences_change_p_little(rng):
@@ -128,10 +128,10 @@ def test_undefined_values_are_left_out_and_told(rng):
     assert (comparison.marks[:, 2] == "").all()
     assert comparison.shared[0, :, 1].tolist() == [20, 16, 20]
     vif, cc = comparison.notes[:2]
-    assert vif.startswith("VIF: undefined for 4 images of B; means are over different im")
+    assert vif.startswith("VIF: undefined for 4 images of B; means cover different im")
     assert vif.endswith(METRICS["VIF"].undefined)
     assert cc.startswith("CC: undefined for 20 images of A, 20 images of B and 20 images of C: ")
-    assert any(note.startswith("CC: no methods are compared") for note in comparison.notes)
+    assert any(note.startswith("CC: no test compares") for note in comparison.notes)
 
 
 def test_images_that_a_method_lacks_are_told_once(rng):
@@ -142,9 +142,9 @@ def test_images_that_a_method_lacks_are_told_once(rng):
     assert notes[:3] == (
         "B has no values for 16 of 20 images (00, 01, 02, …)",
         "C has no values for 1 of 20 images (00)",
-        "Means are over different images; tests are over the images that both methods have",
+        "Means cover different images; tests cover the images that both methods have",
     )
-    assert notes[3].startswith("All metrics: not compared by a test: A with B and B with C (")
+    assert notes[3].startswith("All metrics: no test compares A with B and B with C (")
 
 
 def test_infinite_values_are_best_and_have_no_interval(rng):
@@ -157,11 +157,11 @@ def test_infinite_values_are_best_and_have_no_interval(rng):
     assert np.isnan(comparison.intervals[:, 0]).all()
     assert comparison.marks[:, 0].tolist() == ["best", "best"]
     assert comparison.p[0, 1, 0] < 1
-    assert "No interval is given for means of fewer than 3 images, or of infinite values" in (
+    assert "Means of fewer than 3 images or of infinite values have no interval" in (
         comparison.notes
     )
     assert any(
-        note.startswith("PSNR: infinite for 2 images of A and 1 image of B, and so the mean")
+        note.startswith("PSNR: infinite for 2 images of A and 1 image of B, and so is the mean")
         for note in comparison.notes
     )
 
@@ -186,7 +186,7 @@ def test_one_image_and_one_method():
     assert comparison.marks.tolist() == [["", ""]]
     assert np.isnan(comparison.intervals).all()
     assert comparison.notes == (
-        "No interval is given for means of fewer than 3 images, or of infinite values",
+        "Means of fewer than 3 images or of infinite values have no interval",
     )
     assert "Wilcoxon" not in comparison.how
 

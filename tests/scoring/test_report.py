@@ -207,7 +207,7 @@ def test_provenance_says_how_and_when(tmp_path, rng, monkeypatch):
     scenes = made(rng, tmp_path)
     scores = scored(scenes, profile="textbook")
     origin = report.provenance_of(scenes, scores)
-    assert origin["profile"].startswith("textbook: what the definitions")
+    assert origin["profile"].startswith("textbook: the definitions")
     assert origin["date"] == "2026-01-31"
     for package in ("fnet-jax", "Python", *provenance.SCORING):
         assert f"{package} " in origin["versions"]

@@ -140,7 +140,7 @@ def test_sources_of_two_sizes_are_named_and_undefined(folders, rng):
     [
         (cut, "damaged or cut short"),
         (lambda path: path.write_bytes(b""), "the file is empty"),
-        (lambda path: path.write_bytes(b"text"), "not an image of a known format"),
+        (lambda path: path.write_bytes(b"text"), "not in a known image format"),
     ],
     ids=["cut", "empty", "text"],
 )
@@ -237,7 +237,7 @@ def test_unusable_folders_are_refused(folders, tmp_path, rng):
             tmp_path / "others",
             "others has no fused image with the name of a source, such as 1.png",
         ),
-        (folders["A"] / "1.png", "1.png is not a folder, but the sources are several"),
+        (folders["A"] / "1.png", "1.png is not a folder, but there are several sources"),
     ]:
         with pytest.raises(InputError, match=message):
             find_scenes(vi, ir, {"A": folders["A"], "B": fused})
@@ -332,7 +332,7 @@ def test_a_fused_image_of_a_source_without_partner_is_not_told_again(folders):
 
 def test_two_scenes_of_one_name_are_refused(folders):
     scenes = scenes_of(folders)
-    with pytest.raises(InputError, match="two scenes are called '1'"):
+    with pytest.raises(InputError, match="two scenes have the name '1'"):
         score([scenes[0], *scenes], workers=1)
 
 

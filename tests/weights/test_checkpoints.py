@@ -73,10 +73,10 @@ def test_wrong_paths_are_refused_with_the_remedy(tmp_path):
     (tmp_path / "folder").mkdir()
     for name, message in [
         ("gone", "does not exist"),
-        ("FNet.npz", "a checkpoint is a folder"),
-        ("folder", "no checkpoint of this project"),
+        ("FNet.npz", "is not a checkpoint folder"),
+        ("folder", "is not a checkpoint of this project"),
     ]:
-        with pytest.raises(InputError, match=f"{name}: {message}.*eval.import_official"):
+        with pytest.raises(InputError, match=f"{name} {message}.*eval.import_official"):
             checkpoints.load(tmp_path / name, FNet)
     with pytest.raises(InputError, match="file name too long"):
         checkpoints.load(tmp_path / ("a" * 300), FNet)
@@ -109,7 +109,7 @@ def edit_meta(path, change):
         ("features", 5, r"D_u1 has shape \(5, 5, 4, 1\), the network needs \(5, 5, 5, 1\)"),
         ("features", 4096, r"D_u1 has shape \(5, 5, 4, 1\), the network needs \(5, 5, 4096, 1\)"),
         ("iterations", 3, r"lzsc_c/W_d_3 of shape \(5, 5, 4, 2\) is missing"),
-        ("iterations", 1, r"it has lzsc_c/W_d_2 of shape \(5, 5, 4, 2\), which the network lacks"),
+        ("iterations", 1, r"it has lzsc_c/W_d_2 of shape \(5, 5, 4, 2\), the network does not"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused_unread(
@@ -123,7 +123,7 @@ def test_arrays_that_do_not_fit_are_refused_unread(
     checkpoints.save(tmp_path / "a", network, params)
     edit_meta(tmp_path / "a", lambda meta: meta["settings"].update({setting: value}))
     monkeypatch.setattr(storage, "read", None)
-    with pytest.raises(InputError, match=f"a: does not fit its network: {message}"):
+    with pytest.raises(InputError, match=f"a does not fit its network: {message}"):
         checkpoints.load(tmp_path / "a", FNet)
 
 
@@ -151,7 +151,7 @@ def test_a_failure_keeps_the_old_checkpoint(small_network, tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda meta: meta.update(format=99), "newer version"),
+        (lambda meta: meta.update(format=99), "written by a newer fnet_jax"),
         (lambda meta: meta.update(format="1"), "cannot be used"),
         (lambda meta: meta["settings"].update(depth=3), "cannot be used.*depth"),
         (lambda meta: meta["settings"].update(kernel_size=4), "cannot be used.*kernel_size"),
@@ -183,13 +183,13 @@ def test_weights_that_are_not_finite_are_neither_saved_nor_loaded(
     network, params = small_network
     wrong = jax.tree.map(np.array, params)
     wrong["params"]["lzsc_c"]["W_u_2"][1, 2, 1, 0] = value
-    with pytest.raises(InputError, match="lzsc_c/W_u_2 holds NaN or infinity"):
+    with pytest.raises(InputError, match="lzsc_c/W_u_2 contains NaN or infinity"):
         checkpoints.save(tmp_path / "a", network, wrong)
     assert os.listdir(tmp_path) == []
     with monkeypatch.context() as patch:  # as a version that did not look would have
         patch.setattr(checkpoints, "check_finite", lambda where, params: None)
         checkpoints.save(tmp_path / "a", network, wrong)
-    with pytest.raises(InputError, match="lzsc_c/W_u_2 holds NaN or infinity"):
+    with pytest.raises(InputError, match="lzsc_c/W_u_2 contains NaN or infinity"):
         checkpoints.load(tmp_path / "a", FNet)
 
 
@@ -229,7 +229,9 @@ def test_what_orbax_cannot_read_is_one_line(small_network, tmp_path, rng, capfd)
         try:
             checkpoints.load(tmp_path / "a", FNet)
         except InputError as error:
-            assert str(error).startswith(f"{tmp_path / 'a'}: ")
+            assert str(error).startswith(
+                (f"{tmp_path / 'a'} ", f"the network description in {tmp_path / 'a'} ")
+            )
             assert "\n" not in str(error)
             refused += 1
         file.write_bytes(content)
@@ -247,7 +249,7 @@ def test_only_checksums_say_that_a_checkpoint_is_damaged(small_checkpoint, monke
         }[name]
 
     monkeypatch.setattr(storage, "read", failing)
-    with pytest.raises(InputError, match=f"cannot be read .{name}.; its files are sound") as error:
+    with pytest.raises(InputError, match=f"cannot be read .{name}.; its files are intact") as error:
         checkpoints.load(small_checkpoint, FNet)
     assert "damaged" not in str(error.value)
     assert not isinstance(error.value, DamagedError)

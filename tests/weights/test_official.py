@@ -78,14 +78,14 @@ def test_what_does_not_fit_is_named(arrays):
             official.convert(changed, source="weights.npz")
 
     refused(
-        r"weights\.npz: not the authors' FNet: .*ch_up\.weight has shape \(64, 1, 9, 9\), "
+        r"weights\.npz is not the authors' FNet: .*ch_up\.weight has shape \(64, 1, 9, 9\), "
         r"expected \(64, 2, 9, 9\)",
         **{name: arrays[name][:, :1]},
     )
     refused(r"net_z\.IM\.1.* of shape \(64, 2, 9, 9\) is missing", **{name: None})
     refused(r"FNet has no head\.bias of shape \(3,\)", **{"head.bias": np.zeros(3)})
     refused("net_z.* is <U1, not floating point", **{name: np.full(arrays[name].shape, "a")})
-    refused("net_z.* holds NaN", **{name: arrays[name] * np.nan})
+    refused("net_z.* contains NaN", **{name: arrays[name] * np.nan})
     refused(r"net_u\.w_ro must be > 0", **{"net_u.w_ro": np.float32([-0.1])})
     refused(r"net_v\.w_theta must be < 0", **{"net_v.w_theta": np.float32([0.1])})
 
@@ -130,7 +130,7 @@ def npy(shape, *, kind="<f4", version=(1, 0), length=None, body=b""):
     ("name", "content", "message"),
     [
         ("net_v.w_theta", npy((10**12,)), r"net_v\.w_theta has shape \(1000000000000,\)"),
-        ("net_v.w_theta", npy((1,), kind="|O"), "net_v.w_theta.npy holds Python objects"),
+        ("net_v.w_theta", npy((1,), kind="|O"), "net_v.w_theta.npy contains Python objects"),
         ("net_v.w_theta", npy((1,), kind="<i4"), "net_v.w_theta is int32, not floating point"),
         ("net_v.w_theta", npy((1,)), "not a readable .npz"),  # nothing behind the header
         ("net_v.w_theta", npy((1,), version=(2, 0), length=2**31), "not a readable .npz"),
@@ -242,12 +242,12 @@ def test_unreadable_files_are_named(tmp_path):
     np.save(tmp_path / "array.npy", np.zeros(3))
     (tmp_path / "array.npy").rename(tmp_path / "array.npz")
     for name in ("a.npz", "objects.npz", "array.npz"):
-        with pytest.raises(InputError, match=f"{name}: not a readable .npz archive"):
+        with pytest.raises(InputError, match=f"{name} is not a readable .npz archive"):
             official.read(tmp_path / name)
-    with pytest.raises(InputError, match=r"a\.pth: (not a PyTorch file|reading it needs PyTorch)"):
+    with pytest.raises(InputError, match=r"a\.pth (is not a PyTorch file|needs PyTorch)"):
         official.read(tmp_path / "a.pth")
     with pytest.raises(InputError, match="does not exist"):
         official.read(tmp_path / "gone.npz")
     (tmp_path / "a.h5").touch()
-    with pytest.raises(InputError, match=r"must be a \.pth, \.pt or \.npz"):
+    with pytest.raises(InputError, match=r"is not a \.pth, \.pt or \.npz file"):
         official.read(tmp_path / "a.h5")

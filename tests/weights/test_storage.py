@@ -48,7 +48,7 @@ def test_what_cannot_be_read_back_is_not_written(tmp_path, monkeypatch):
             return found
 
         monkeypatch.setattr(storage, "read", changed)
-        with pytest.raises(RuntimeError, match="params/a was written and reads as something else"):
+        with pytest.raises(RuntimeError, match="params/a differs from what was written"):
             storage.write(tmp_path / f"{change.__code__.co_firstlineno}{id(change)}", ARRAYS, {})
 
 

@@ -1,4 +1,4 @@
-"""Figures of an explanation, in the order of a report; matplotlib is imported when one is drawn."""
+"""The figures of an explanation, in the order of a report; matplotlib is imported on demand."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 class Drawing(NamedTuple):
-    """How one figure is made and introduced.
+    """How one figure is drawn and introduced.
 
     Attributes:
-        name: of its files.
+        name: base name of its files.
         title: its heading.
-        caption: what it shows, in words.
-        draw: makes it.
+        caption: its description.
+        draw: function that draws it.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Drawing(NamedTuple):
 
 
 def drawings(explanation: Explanation) -> Iterator[Drawing]:
-    """The figures of a report, not drawn yet."""
+    """The figures of a report, not yet drawn."""
     yield Drawing("features", "Features (Fig. 8-(a))", maps.FEATURES, maps.features)
     yield Drawing(
         "reconstructions",

@@ -1,4 +1,4 @@
-"""What all figures share: their canvas, and pictures with a scale beside them."""
+"""The canvas of all figures, and pictures with a color bar."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH = 12.0  # inches
-SIGNED = "RdBu_r"  # readable with all kinds of color vision, as is the next
+SIGNED = "RdBu_r"  # this and the next are readable with all kinds of color vision
 POSITIVE = "cividis"
-NARROW = 0.2  # ratio of the sides of an image below which it has no color bar
+NARROW = 0.2  # images with a smaller ratio of sides have no color bar
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def canvas(height: float) -> Iterator["Figure"]:
 
 
 def height_of(image: np.ndarray, *, columns: int, rows: int) -> float:
-    """Inches that rows of pictures need beside and above each other, with their titles."""
+    """Height in inches of a grid of pictures with their titles."""
     ratio = min(max(image.shape[0] / image.shape[1], 0.3), 2.0)
     return rows * (WIDTH / columns * 0.85 * ratio + 0.4)
 
@@ -52,15 +52,8 @@ def picture(
 ) -> None:
     """Draws an image (H, W), or (H, W, 3) in color, with a color bar unless ``scale`` is False.
 
-    Beside images that are too narrow for a bar, its limits stand in the title.
-
-    Args:
-        axes: where.
-        image: values.
-        title: above it.
-        colors: color map.
-        limits: values of its ends; None for those of the image.
-        scale: draw a color bar.
+    ``limits`` are the values at the ends of the color map; None for those of the image. If the
+    image is too narrow for a color bar, they are added to the title.
     """
     low, high = limits or (float(np.nanmin(image)), float(np.nanmax(image)))
     if high <= low:
@@ -77,6 +70,6 @@ def picture(
 
 
 def around_zero(image: np.ndarray, *, percentile: float = 99.5) -> tuple[float, float]:
-    """Limits −a…a that hold all but the largest half percent of the magnitudes."""
+    """Limits −a…a that contain all but the largest half percent of the magnitudes."""
     largest = float(np.percentile(np.abs(image), percentile)) or float(np.abs(image).max()) or 1.0
     return -largest, largest

@@ -18,21 +18,23 @@ BEFORE, AFTER = "#7a7a7a", "#0072b2"
 
 SCHEDULE = (
     "The schedule of eq. 21 after training: thresholds θ fall with the iteration k, and the weight "
-    "ρ of the momentum rises. They belong to the weights, not to the pair. Blocks without momentum "
-    "have ρ = 0; for an LCSC block, which has a threshold for each feature, the mean is drawn."
+    "ρ of the momentum rises. They are part of the weights and do not depend on the pair. Blocks "
+    "without momentum have ρ = 0; for an LCSC block, which has a threshold per feature, the mean "
+    "is drawn."
 )
 NULLS = (
-    "Magnitudes of a block's values before and after its last threshold: above all of them, below "
-    "the smaller ones (the dashed line is θ). The titles give the increase of the nulls, which are "
-    "below each code's ε. From a few 1/γ beyond θ on, both histograms should be alike."
+    "Magnitudes of a block's values before and after its last threshold: all of them in the top "
+    "row, the smaller ones in the bottom row (the dashed line is θ). The titles give the increase "
+    "of the nulls, the values below each code's ε. A few 1/γ beyond θ, both histograms should "
+    "agree."
 )
 CONVERGENCE = (
-    "Nulls: how many more values are below ε after a threshold than before. Residual seen: how "
-    "much of the input e cannot be recovered from what iteration k reads of the previous estimate, "
-    "‖e − A W_dᵏ uᵏ⁻¹‖ / ‖e‖ with the best A (each iteration has filters of its own, so that it "
-    "need not fall). Residual decoded: ‖Ii − D_ui uiᵏ‖ / ‖Ii‖ with the one decoder that was "
-    "learned for the last estimate; it leaves what is common, and c has no such decoder. The "
-    "change of the estimate starts from u⁻¹ = 0."
+    "Nulls: how many more values are below ε after a threshold than before. Residual seen: the "
+    "part of the input e that cannot be recovered from what iteration k reads of the previous "
+    "estimate, ‖e − A W_dᵏ uᵏ⁻¹‖ / ‖e‖ with the best A (it need not fall, because each iteration "
+    "has its own filters). Residual decoded: ‖Ii − D_ui uiᵏ‖ / ‖Ii‖ with the decoder that was "
+    "learned for the last estimate; the rest is left for the common features, and c has no such "
+    "decoder. The change of the estimate starts from u⁻¹ = 0."
 )
 
 

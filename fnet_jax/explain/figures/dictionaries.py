@@ -1,4 +1,4 @@
-"""The atoms of the dictionaries as sheets, those that a pair uses most first."""
+"""The atoms of the dictionaries as sheets, the most used ones first."""
 
 import math
 from typing import TYPE_CHECKING
@@ -11,22 +11,22 @@ from fnet_jax.explain.figures.canvas import SIGNED, canvas
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-GAP, LINES = 1, 5  # pixels between atoms beside each other; below each other, for what they say
-COLUMNS, PITCH = 16, 1.42  # atoms beside each other; from one row to the next, in widths of one
+GAP, LINES = 1, 5  # pixels between columns of atoms; between rows, for the text
+COLUMNS, PITCH = 16, 1.42  # atoms per row; distance of rows in widths of an atom
 SHEETS_IN_A_ROW = 4
 
 ATOMS = (
-    "The filters G, which draw each feature into the fused image, by falling energy of their "
-    "feature in this pair. Below each, the feature's number, its share of the code's energy, and "
-    "the share of the pixels where it is not null. Each is drawn in a scale of its own: red "
-    "positive, blue negative."
+    "The filters G, which draw each feature into the fused image, by falling energy of the "
+    "feature in this pair. Below each: the number of the feature, its share of the code's energy, "
+    "and the share of the pixels where it is not null. Each has its own scale: red is positive, "
+    "blue negative."
 )
 SHEETS = (
-    "The filters W_eᵏ, W_dᵏ, D and G, each in a scale of its own, by falling energy of the "
-    "features that it leads to (W_eᵏ: uᵏ) or from (W_dᵏ: uᵏ⁻¹; D, G and filters that all "
-    "iterations share: those of the last). Below each, the number of the "
-    "feature, its share of the energy and of the pixels where it is not null, in percent. Filters "
-    "of c see or make two images, and have a sheet for each."
+    "The filters W_eᵏ, W_dᵏ, D and G, each with its own scale, by falling energy of the "
+    "features that they lead to (W_eᵏ: uᵏ) or read (W_dᵏ: uᵏ⁻¹; D, G and filters that all "
+    "iterations share: uᴺ). Below each: the number of the feature, its share of the energy, and "
+    "the share of the pixels where it is not null, in percent. Filters of c have two images, and "
+    "a sheet for each."
 )
 
 
@@ -53,7 +53,7 @@ def atoms(explanation: Explanation, *, code: str) -> "Figure":
 
 
 def sheets(explanation: Explanation, *, code: str) -> "Figure":
-    """All dictionaries of a block, a sheet each."""
+    """All dictionaries of a block, one sheet each."""
     block = explanation.blocks[code]
     titled = [
         (name, f"{name}{f', image {channel + 1}' if filters.shape[1] > 1 else ''}", channel)
@@ -75,7 +75,7 @@ def sheets(explanation: Explanation, *, code: str) -> "Figure":
                 top, left = place(i, filters.shape)
                 text = f"{j}\n{_short(use.energy[j])} · {_short(use.frequency[j])}"
                 x, y = left + filters.shape[2] / 2 - 0.5, top + filters.shape[1] - 0.3
-                # Not laid out, which would take most of the time: the sheet has room for it.
+                # Excluded from the layout, which would take most of the time; it fits anyway.
                 axes.text(x, y, text, ha="center", va="top", fontsize=3.8).set_in_layout(False)
     return figure
 
@@ -88,14 +88,13 @@ def place(i: int, shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def sheet(filters: np.ndarray) -> np.ndarray:
-    """Filters beside each other in a square, row by row, each divided by its largest magnitude.
+    """Filters in a square, row by row, each divided by its largest magnitude.
 
     Args:
         filters: shape (K, size, size).
 
     Returns:
-        Array (rows, columns) of values in [−1, 1], NaN between and below the filters and where
-        there is none.
+        Array (rows, columns) of values in [−1, 1], NaN in the gaps and where there is no filter.
     """
     count, height, width = filters.shape
     side = math.ceil(math.sqrt(count))

@@ -1,4 +1,4 @@
-"""Maps over the image: features, reconstructions (Fig. 8), and what an edit changes."""
+"""Maps over the image: features, reconstructions (Fig. 8), and the effect of an edit."""
 
 from typing import TYPE_CHECKING
 
@@ -21,17 +21,16 @@ if TYPE_CHECKING:
 OF = {"u1": "from I1", "u2": "from I2", "c": "from what is left of both"}
 
 FEATURES = (
-    "Left, the root of each code's energy over its features, √Σ u². Then its strongest feature "
-    "maps, with their share of the code's energy and the share of the pixels where they are not "
-    "null. Red is positive, blue negative, white zero; scales leave out the largest 0.5 %."
+    "Left: the root of each code's energy over its features, √Σ u². Right of it: the strongest "
+    "feature maps, with their share of the code's energy and the share of the pixels where they "
+    "are not null. Red is positive, blue negative, white zero; scales exclude the largest 0.5 %."
 )
 RECONSTRUCTIONS = (
-    "The parts sum to the fused image: If = G_u1 u1 + G_u2 u2 + G_c c (eq. 23); red adds light, "
-    "blue takes it away, each in a scale of its own. Î1 = I1 − D_u1 u1 and Î2 = I2 − D_u2 u2 are "
-    "what is left of the sources for the common features. Units are those of the images, 0 black "
-    "and 1 white."
+    "The parts sum to the fused image: If = G_u1 u1 + G_u2 u2 + G_c c (eq. 23). Red adds light, "
+    "blue removes it, each with its own scale. Î1 = I1 − D_u1 u1 and Î2 = I2 − D_u2 u2 are left "
+    "of the sources for the common features. Units are those of the images: 0 is black, 1 white."
 )
-CHANGE = "The fused luma, the same after the edit, and the difference, in units of the image."
+CHANGE = "The fused luma before and after the edit, and the difference, in units of the image."
 
 
 def features(explanation: Explanation) -> "Figure":

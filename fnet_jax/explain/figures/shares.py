@@ -1,4 +1,4 @@
-"""The share of each part in each pixel, in colors that differ for all kinds of color vision."""
+"""The share of each part in each pixel, in colors that suit any color vision."""
 
 from typing import TYPE_CHECKING
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 SHARES = (
     "The share of a part in a pixel is |If_x| / (|If_u1| + |If_u2| + |If_c|): how much of all the "
-    "light that was added or taken away came from it. Above, the fused image and the shares as "
+    "light that was added or removed came from it. Top: the fused image, and the shares as "
     "mixtures of three colors, orange (u1), sky blue (u2) and black (c), which differ for all "
-    "kinds of color vision; white where there is nothing to see (less than half a grey level). "
-    "Below, each share for itself; their means count dark and bright pixels alike."
+    "kinds of color vision; white where the parts sum to less than half a grey level. Bottom: "
+    "each share alone; the means count dark and bright pixels alike."
 )
 SIDE = 160  # pixels of the legend
 LEAST = 5.2  # inches of height, for the legend
