@@ -1,1 +1,1 @@
-"""What is wrong with pairs of images, before they are fused or trained on; changes nothing."""
+"""Finding problems in pairs of images before they are fused or trained on; changes nothing."""

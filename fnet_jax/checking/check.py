@@ -1,4 +1,4 @@
-"""Checks pairs: each alone, and all against each other."""
+"""Checks pairs, each by itself and against all others."""
 
 import json
 import math
@@ -26,41 +26,41 @@ from fnet_jax.registration.displacement import displacement
 from fnet_jax.runtime.ahead import ahead
 from fnet_jax.runtime.cores import cores
 
-NOTABLE = 2.0  # pixels of displacement
+NOTABLE = 2.0  # pixels of displacement that count as a finding
 
 KINDS = {
     "unreadable": "files that cannot be read",
-    "sizes": "images of a pair with two sizes",
+    "sizes": "pairs whose images differ in size",
     "displaced": "pairs displaced by more than 2 pixels",
-    "empty": "images that show nothing",
-    "saturated": "images of which a tenth or more is white",
+    "empty": "empty images",
+    "saturated": "images of which at least a tenth is white",
     "frame": "pictures in a frame",
-    "swapped": "color in I2 and none in I1: swapped?",
+    "swapped": "pairs with color in I2 but not in I1, which may be swapped",
     "palette": "I2 in the colors of a palette",
     "colored": "I2 in natural colors",
-    "duplicate": "pairs that are there twice",
-    "near-duplicate": "pairs that are nearly the same",
-    "leak": "pairs that are, nearly, in two splits",
-    "jump": "levels that jump between like frames",
-    "exposure": "exposures far from the others of the folder",
+    "duplicate": "duplicate pairs",
+    "near-duplicate": "near-duplicate pairs",
+    "leak": "duplicates or near-duplicates in two splits",
+    "jump": "sudden changes of level between similar frames",
+    "exposure": "exposures far from the rest of the folder",
 }
-"""What is looked for, by the name that a report gives it."""
+"""Descriptions of all findings, by their names in reports."""
 
 
 Prints = tuple[likeness.Print, likeness.Print]
-"""Of I1 and of I2."""
+"""Images of I1 and of I2."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong.
+    """A problem.
 
     Attributes:
         kind: one of :data:`KINDS`.
-        text: what, in words.
-        side: ``"i1"`` or ``"i2"``; empty where it is the pair.
-        value: a number that says how much; None where there is none.
-        other: the name of another pair that it is about.
+        text: a description.
+        side: ``"i1"`` or ``"i2"``; empty if it concerns the pair.
+        value: a number that quantifies it, if any.
+        other: the name of another pair that is involved, if any.
     """
 
     kind: str
@@ -72,16 +72,16 @@ class Finding:
 
 @dataclass
 class Checked:
-    """What was found of one pair.
+    """The findings on one pair.
 
     Attributes:
         name: of the pair.
         split: such as ``train``; empty without splits.
         pair: its files.
-        findings: what is wrong.
-        displacement: pixels by which I2 lies beside I1; 0 if nothing speaks for it, NaN where the
-            images show too little in common to tell.
-        rules: by which its images were read.
+        findings: the problems.
+        displacement: of I2 in pixels; 0 without evidence, NaN if the images have too little in
+            common to decide.
+        rules: the range rules by which its images were read.
     """
 
     name: str
@@ -100,17 +100,17 @@ def check(
     report: Report,
     progress: Progress = silent,
 ) -> list[Checked]:
-    """Checks pairs and changes nothing.
+    """Checks pairs; changes no file.
 
     Args:
         pairs: the split, or ``""``, and the files of each.
         rule: as for :func:`fnet_jax.images.jobs.rules_of`.
         max_pixels: refuse larger images.
         report: gets a line about each side whose range was chosen.
-        progress: shows how many pairs have been looked at.
+        progress: shows how many pairs have been checked.
 
     Returns:
-        What was found of each, in the same order.
+        The findings on each pair, in the same order.
     """
     found: list[Checked] = []
     ones: dict[int, likeness.Print] = {}
@@ -132,15 +132,15 @@ def check(
 
 
 def counts(found: Iterable[Checked]) -> dict[str, int]:
-    """How often each kind was found, in the order of :data:`KINDS`."""
+    """The number of findings of each kind, in the order of :data:`KINDS`."""
     number = Counter(finding.kind for each in found for finding in each.findings)
     return {kind: number[kind] for kind in KINDS if number[kind]}
 
 
 def displaced(found: Iterable[Checked]) -> tuple[int, int, float]:
-    """Of how many pairs the displacement is known, of how many it is notable; the median of those.
+    """Counts pairs with known and with notable displacement; also returns the latter's median.
 
-    The median is NaN where there is none.
+    The median is NaN if there is none.
     """
     known = [each.displacement for each in found if not math.isnan(each.displacement)]
     far = [pixels for pixels in known if pixels > NOTABLE]
@@ -148,25 +148,25 @@ def displaced(found: Iterable[Checked]) -> tuple[int, int, float]:
 
 
 def summary(found: Sequence[Checked]) -> list[str]:
-    """What was found of all pairs: a line for each kind, and one on how they lie."""
+    """A summary of all pairs: a line for each kind of finding, and one on alignment."""
     kinds = [f"{number:,} × {KINDS[kind]}" for kind, number in counts(found).items()]
-    return [*kinds, *placed(found)] or ["nothing was found"]
+    return [*kinds, *placed(found)] or ["no problems were found"]
 
 
 def placed(found: Sequence[Checked]) -> list[str]:
-    """A line on how many pairs lie on each other, if any show enough in common to tell."""
+    """A line on how many pairs are displaced, if that is known for any."""
     known, far, median = displaced(found)
     if not known:
         return []
-    middle = f", by {median:.1f} pixels in the median" if far else ""
+    middle = f" (median {median:.1f} pixels)" if far else ""
     return [
-        f"of {known:,} pairs that show enough in common to tell, {far:,} are displaced by more "
-        f"than 2 pixels{middle}"
+        f"{far:,} of {known:,} pairs with enough in common to decide are displaced by more than "
+        f"2 pixels{middle}"
     ]
 
 
 def as_text(found: Iterable[Checked]) -> str:
-    """All that was found, as the text of a JSON file."""
+    """All findings as the text of a JSON file."""
     content = {
         "format": "fnet-check 1",
         "pairs": as_json(found),
@@ -196,7 +196,7 @@ def as_json(found: Iterable[Checked]) -> list[dict[str, Any]]:
 def _look(
     split: str, pair: Pair, *, rules: Rules, max_pixels: int | None
 ) -> tuple[Checked, Prints | None]:
-    """What one pair shows, and the prints of its images; none of a pair that cannot be read."""
+    """Checks one pair; also returns the prints of its images, None if it cannot be read."""
     checked = Checked(pair.name, split, pair, rules=rules)
     try:
         one = to_8_bits(image_files.read(pair.i1, max_pixels=max_pixels, rule=rules[0]))
@@ -207,26 +207,26 @@ def _look(
     add = checked.findings.append
     for side, image in (("i1", one), ("i2", two)):
         if images.is_empty(image):
-            add(Finding("empty", f"{side} shows nothing", side))
+            add(Finding("empty", f"{side} is empty", side))
             continue
         if share := images.saturated(image):
-            add(Finding("saturated", f"{share:.0%} of {side} are white", side, share))
+            add(Finding("saturated", f"{share:.0%} of {side} is white", side, share))
         if share := images.frame(image):
-            add(Finding("frame", f"{side} has a frame, {share:.1%} of its pixels", side, share))
+            add(Finding("frame", f"{side} has a frame of {share:.1%} of its pixels", side, share))
     if is_color(two):
         if not is_color(one):
             add(Finding("swapped", "i2 shows color and i1 does not; are they swapped?"))
         elif images.is_palette(two):
-            add(Finding("palette", "i2 has the colors of a palette; use the values", "i2"))
+            add(Finding("palette", "i2 has the colors of a palette; use the original values", "i2"))
         else:
-            add(Finding("colored", "i2 has natural colors, and will be read as grey", "i2"))
+            add(Finding("colored", "i2 has natural colors, which are read as grey", "i2"))
     if one.shape[:2] != two.shape[:2]:
         (h1, w1), (h2, w2) = one.shape[:2], two.shape[:2]
         add(Finding("sizes", f"i1 has {w1}×{h1} pixels and i2 {w2}×{h2}; register them"))
     elif (place := displacement(one, two)) and place.known:
         checked.displacement = place.pixels
         if place.pixels > NOTABLE:
-            text = f"i2 lies about {place.pixels:.1f} pixels beside i1"
+            text = f"i2 is displaced by about {place.pixels:.1f} pixels"
             add(Finding("displaced", text, value=place.pixels))
     return checked, (likeness.print_of(one), likeness.print_of(two))
 
@@ -234,7 +234,7 @@ def _look(
 def _compare(
     found: list[Checked], ones: dict[int, likeness.Print], twos: dict[int, likeness.Print]
 ) -> None:
-    """Adds what pairs show of each other."""
+    """Adds findings that involve several pairs."""
     places = list(ones)
     for twin in likeness.alike(list(ones.values()), list(twos.values())):
         first, second = found[places[twin.first]], found[places[twin.second]]

@@ -1,4 +1,4 @@
-"""What one image shows of what is wrong with it: empty, saturated, framed, colored by a palette.
+"""Problems of single images: empty, saturated, framed, colored by a palette.
 
 Images are uint8 (H, W) or (H, W, 3).
 """
@@ -9,36 +9,36 @@ from scipy.spatial import ConvexHull, QhullError
 
 from fnet_jax.images.color import rounded_grey
 
-EMPTY = 6  # levels between the 0.1 and 99.9 percentiles, below which an image shows nothing
-WHITE, SATURATED = 255, 0.1  # the level, and the share of pixels that have it
-DARK, BRIGHT = 2, 253  # levels that a frame has
-LEAST_FRAME, MOST_FRAME = 0.003, 0.6  # share of the pixels
-LEAST_SIDE = 32  # pixels of an image that can have a frame
-COARSE = 200  # pixels of the longer side, at which edges are followed
-STEP = 24  # mean levels by which the picture differs from its frame, next to it
-STRAIGHT = 0.15  # of the frame, what may lie in the rectangle around the picture
-LEAST_DIFFERENCE = 30.0  # square of levels, below which neighbors differ by noise
-COLORED = 0.1  # share of differences that is not along the greys
-ON_A_CURVE = 0.38  # of that share, what is not along the curve of a palette
+EMPTY = 6  # levels between the 0.1 and 99.9 percentiles, below which an image is empty
+WHITE, SATURATED = 255, 0.1  # a level, and the least share of pixels at that level
+DARK, BRIGHT = 2, 253  # levels of a frame
+LEAST_FRAME, MOST_FRAME = 0.003, 0.6  # shares of the pixels
+LEAST_SIDE = 32  # pixels; smaller images are not checked for frames
+COARSE = 200  # pixels of the longer side at which edges are traced
+STEP = 24  # least mean difference of level between the frame and the picture next to it
+STRAIGHT = 0.15  # largest part of the frame inside the picture's bounding rectangle
+LEAST_DIFFERENCE = 30.0  # squared levels, below which differences are noise
+COLORED = 0.1  # least share of differences that are not along the grey axis
+ON_A_CURVE = 0.38  # largest part of that share off the curve of a palette
 
 
 def is_empty(image: np.ndarray) -> bool:
-    """Whether an image shows hardly anything."""
+    """Whether an image has almost no contrast."""
     low, high = np.percentile(rounded_grey(image), (0.1, 99.9))
     return bool(high - low < EMPTY)
 
 
 def saturated(image: np.ndarray) -> float:
-    """The share of the pixels of the largest level, if it is large enough to matter; else 0."""
+    """The share of pixels at the largest level if it is notable, else 0."""
     share = float((rounded_grey(image) == WHITE).mean())
     return share if share >= SATURATED else 0.0
 
 
 def frame(image: np.ndarray) -> float:
-    """The share of the pixels outside of a straight-edged picture; 0 where it fills the image.
+    """The share of pixels outside of a straight-edged picture; 0 if it fills the image.
 
-    Such a frame, black or white, is what cropping, warping and screenshots leave. A head in a scan
-    is round, and a night sky fades: they are no pictures in a frame.
+    Such black or white frames result from cropping, warping and screenshots. A round head in a scan
+    or a fading night sky does not count.
     """
     grey = rounded_grey(image)
     if min(grey.shape) < LEAST_SIDE:
@@ -71,17 +71,16 @@ def _framed(grey: np.ndarray, outside: np.ndarray) -> float:
 
 
 def _is_rectangle(picture: np.ndarray) -> bool:
-    """Whether a mask (H, W) is a rectangle, turned or not, that the image may cut off.
+    """Whether a mask (H, W) is a rectangle, possibly rotated and cut off by the image.
 
-    Then next to nothing of what is outside of it lies in the least rectangle around it. A sky in a
-    corner does.
+    If so, its minimum bounding rectangle contains almost nothing else, unlike a sky in a corner.
     """
     if not picture.any():
         return False
     try:
         points = np.argwhere(picture)[:, ::-1]
         hull = points[ConvexHull(points).vertices].astype(np.float64)
-    except QhullError:  # a line
+    except QhullError:  # the mask is a line
         return False
     height, width = picture.shape
     y, x = np.mgrid[:height, :width]
@@ -98,15 +97,12 @@ def _is_rectangle(picture: np.ndarray) -> bool:
 
 
 def is_palette(image: np.ndarray) -> bool:
-    """Whether a color image takes its colors from a palette of one quantity, as thermal ones do.
+    """Whether a color image, uint8 (H, W, 3), shows one quantity by a palette, as thermal ones do.
 
-    Then colors lie on a curve: around each color, neighboring pixels differ along one direction
-    only. Images of half the size are compared, as JPEG files store color at that size. Of inferno,
-    jet, hot, PET and SPECT images at most 0.26 of what differs from grey is not along it, and of
-    visible images of public sets at least 0.5.
-
-    Args:
-        image: uint8 (H, W, 3), which shows color.
+    If so, its colors lie on a curve: around each color, neighboring pixels differ in one direction
+    only. Images are compared at half size, at which JPEG files store color. The share of
+    differences off that curve, among those that are not grey, is at most 0.26 for inferno, jet,
+    hot, PET and SPECT images, and at least 0.5 for visible images of public sets.
     """
     height, width = (length // 2 * 2 for length in image.shape[:2])
     if min(height, width) < 8:

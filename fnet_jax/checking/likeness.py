@@ -1,4 +1,4 @@
-"""Images that are there twice, or nearly; and jumps of exposure between frames."""
+"""Duplicate and near-duplicate images, and jumps of exposure between frames."""
 
 import hashlib
 from typing import NamedTuple
@@ -10,20 +10,20 @@ from scipy import ndimage
 from fnet_jax.images.color import rounded_grey
 
 WIDTH, HEIGHT = 40, 30  # pixels of a thumbnail
-WIDE = 3.0  # pixels of the blur that is subtracted: the bright sky over a dark road is no likeness
-NEAR = 0.95  # correlation of thumbnails of both images of two pairs that are nearly the same
-LIKE = 0.8  # correlation of one image of two neighbors, whose levels can then be compared
-BLOCK = 512  # pairs that are compared at once
-JUMP, GAIN = 20.0, 1.5  # levels, and a ratio of contrasts, between like images
-FAR, LEAST_FAR = 5.0, 50.0  # median deviations, and levels, of an exposure from the others
+WIDE = 3.0  # pixels of the blur that is subtracted: a bright sky over a dark road is common
+NEAR = 0.95  # correlation of both thumbnails of near-duplicate pairs
+LIKE = 0.8  # correlation at which the levels of neighboring frames can be compared
+BLOCK = 512  # pairs that are compared at a time
+JUMP, GAIN = 20.0, 1.5  # levels, and a ratio of contrasts, between similar images
+FAR, LEAST_FAR = 5.0, 50.0  # median deviations, and levels, from the other exposures
 
 
 class Print(NamedTuple):
-    """What is kept of an image to compare it with others.
+    """A fingerprint of an image for comparisons.
 
     Attributes:
         digest: of its size and pixels.
-        small: float32 (1200,) of mean 0 and length 1; 0 where it shows nothing.
+        small: float32 (1200,) of mean 0 and length 1; 0 if the image is empty.
         mean: of its levels.
         contrast: their standard deviation.
     """
@@ -49,7 +49,7 @@ def print_of(image: np.ndarray) -> Print:
 
 
 class Alike(NamedTuple):
-    """Two pairs that show the same, by their positions."""
+    """Two similar pairs, by their positions."""
 
     first: int
     second: int
@@ -58,7 +58,7 @@ class Alike(NamedTuple):
 
 
 def alike(ones: list[Print], twos: list[Print]) -> list[Alike]:
-    """Pairs both of whose images are equal, or correlate by more than 0.95, to an earlier pair's.
+    """Pairs whose two images both equal, or correlate by more than 0.95 with, an earlier pair's.
 
     Args:
         ones: prints of I1.
@@ -84,13 +84,13 @@ def alike(ones: list[Print], twos: list[Print]) -> list[Alike]:
 
 
 def jumps(prints: list[Print]) -> list[tuple[int, str]]:
-    """Frames whose levels jump although they show about what the frame before shows.
+    """Frames whose levels jump although they are similar to the previous frame.
 
     Args:
         prints: of one side of a folder, in the order of names.
 
     Returns:
-        Positions of the later frames, and what jumps.
+        Positions of the later frames, and descriptions.
     """
     found = []
     for at in range(1, len(prints)):
@@ -99,14 +99,14 @@ def jumps(prints: list[Print]) -> list[tuple[int, str]]:
             continue
         shift, gain = two.mean - one.mean, two.contrast / one.contrast
         if abs(shift) >= JUMP:
-            found.append((at, f"the mean jumps by {shift:+.0f} levels from the frame before"))
+            found.append((at, f"the mean jumps by {shift:+.0f} levels from the previous frame"))
         elif max(gain, 1 / gain) >= GAIN:
-            found.append((at, f"the contrast is {gain:.2f} times that of the frame before"))
+            found.append((at, f"the contrast is {gain:.2f} times that of the previous frame"))
     return found
 
 
 def odd_exposures(prints: list[Print]) -> list[tuple[int, str]]:
-    """Images whose mean lies far from those of the others of their folder."""
+    """Images whose mean is far from that of the others in their folder."""
     if len(prints) < 8:
         return []
     means = np.array([each.mean for each in prints])
@@ -114,6 +114,6 @@ def odd_exposures(prints: list[Print]) -> list[tuple[int, str]]:
     spread = max(1.4826 * float(np.median(np.abs(means - middle))), 1.0)
     far = np.abs(means - middle)
     return [
-        (int(at), f"the mean is {means[at]:.0f}, and {middle:.0f} in the middle of its folder")
+        (int(at), f"the mean is {means[at]:.0f}, but the median of its folder is {middle:.0f}")
         for at in np.nonzero((far > FAR * spread) & (far > LEAST_FAR))[0]
     ]

@@ -1,4 +1,4 @@
-"""What was found, as a page for any browser."""
+"""The findings as an HTML page."""
 
 import io
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ QUALITY = 80  # of JPEG
 
 
 def render(title: str, lines: Sequence[str], found: Sequence[Checked]) -> str:
-    """The page, complete in one file: the pairs of which something was found."""
+    """Renders a self-contained page of the pairs with findings."""
     wrong = [each for each in found if each.findings]
     return html.render(
         __package__,
@@ -40,7 +40,7 @@ def _shown(checked: Checked) -> dict[str, object]:
 
 
 def _pictures(checked: Checked) -> Iterable[str]:
-    """Small pictures as URLs, of files that can be read."""
+    """Thumbnails of readable files as URLs."""
     sides = zip((checked.pair.i1, checked.pair.i2), ("picture", None), checked.rules, strict=True)
     for path, part, rule in sides:
         try:

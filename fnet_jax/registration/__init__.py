@@ -1,8 +1,8 @@
-"""Finding the transform between two images of one scene, across modalities.
+"""Registration of two images of one scene, across modalities.
 
-:func:`estimate` finds it for one pair, :func:`fit` for a rig of two cameras, and :func:`apply` lays
-the second image over the first. A transform is one matrix for the whole image: it cannot mend the
-parallax of near objects, nor lens distortion.
+:func:`estimate` finds the transform of one pair, :func:`fit` that of a rig of two cameras, and
+:func:`apply` resamples the second image onto the first. A transform is one matrix for the whole
+image: it cannot correct the parallax of near objects or lens distortion.
 """
 
 from fnet_jax.registration.estimation import Registration, estimate

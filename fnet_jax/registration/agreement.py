@@ -1,15 +1,15 @@
-"""Where each block of I1 may lie on I2, and the transform that most of them agree with.
+"""Distributions of where each block of I1 lies on I2, and the transform that most blocks support.
 
-The directions of edges of a block are correlated with those of I2 at all shifts up to a radius. By
-the theory of the matched filter, with correlations z in units of their own spread, a shift is as
-likely as exp(z_max z); a block that shows nothing, or the same along an edge, says so by a flat
-distribution. Of a transform, the evidence is the sum of the logarithms of what the blocks find at
-the shifts that it gives them, each relative to knowing nothing:
+The edge directions of a block are correlated with those of I2 at all shifts up to a radius. By the
+theory of the matched filter, with correlations z in units of their own spread, the likelihood of a
+shift is proportional to exp(z_max z); a block without structure, or with a single edge, has a flat
+distribution. The evidence for a transform sums the log-likelihoods of the blocks at the shifts that
+it gives them, relative to knowing nothing:
 
     E = 1/4 Σ_b log((1 − ε) n p_b(d_b) + ε),
 
-where ε = 0.3 is the part of blocks that are taken to show different things in the two images, n the
-number of shifts, and 1/4 because blocks overlap by half along both axes.
+where ε = 0.3 is the assumed fraction of blocks that show different things in the two images, n is
+the number of shifts, and 1/4 accounts for blocks that overlap by half along both axes.
 """
 
 import math
@@ -23,11 +23,11 @@ from fnet_jax.registration.directions import directions, inside
 from fnet_jax.registration.resampling import BILINEAR, resized, warped
 from fnet_jax.registration.transforms import MODELS, Size, fields, scale_of
 
-ODD = 0.3  # part of the blocks that show different things
+ODD = 0.3  # fraction of the blocks that show different things
 NOTHING = math.log(ODD)
-LARGEST_Z = 6.0  # spreads, so that no block outweighs all others
-LAST_BLUR = 0.8  # pixels by which a block may differ from a transform and agree with it
-SHARE = 0.25  # of a block, which counts once although it overlaps its neighbors
+LARGEST_Z = 6.0  # spreads; keeps one block from outweighing all others
+LAST_BLUR = 0.8  # pixels of tolerance between a block and a transform
+SHARE = 0.25  # weight of a block, because blocks overlap
 LEAST_ENERGY = 0.02  # of a block's pixels
 LEAST_COVERED = 0.5  # of a block
 FEWEST = 3  # blocks
@@ -39,13 +39,13 @@ class Level:
     def __init__(
         self, i1: np.ndarray, factor: float, *, block: int, sigmas: Sequence[float]
     ) -> None:
-        """Cuts an image.
+        """Cuts an image into blocks.
 
         Args:
             i1: float32 (H, W).
             factor: by which it is resized.
-            block: side of a block, in pixels of this size.
-            sigmas: pixels, over which gradients are taken; several give several features.
+            block: side of a block, in pixels after resizing.
+            sigmas: scales of the gradients in pixels; several give several features.
         """
         self.factor, self.block, self.sigmas = factor, block, tuple(sigmas)
         self.image, self.matrix = resized(i1, factor)
@@ -76,15 +76,15 @@ class Level:
         return np.concatenate([directions(image, inner, sigma=each) for each in self.sigmas])
 
     def agreement(self, i2: np.ndarray, matrix: np.ndarray, radius: int) -> "Agreement | None":
-        """Where the blocks may lie on I2, around where a transform puts them.
+        """Distributions of the blocks' positions on I2, around those given by a transform.
 
         Args:
             i2: float32 (h, w).
             matrix: from pixels of I1 to pixels of I2, not resized.
-            radius: of the shifts that are looked at, in pixels of this size.
+            radius: largest shift, in pixels of this level.
 
         Returns:
-            What they show; None where too few of them lie on I2.
+            The distributions; None if too few blocks lie on I2.
         """
         block, around = self.block, self.block + 2 * radius
         finer = scale_of(matrix @ np.linalg.inv(self.matrix), self.size)
@@ -124,8 +124,8 @@ class Agreement:
 
     Attributes:
         centers: of the blocks, (n, 2) of (x, y).
-        logs: logarithms of the likelihood of each shift (y, x) from -radius to radius, of which the
-            sum is 1, (n, shifts, shifts).
+        logs: log-likelihoods of the shifts (y, x) from -radius to radius, (n, shifts, shifts); the
+            likelihoods of a block sum to 1.
         radius: pixels.
         size: of the level.
     """
@@ -136,11 +136,10 @@ class Agreement:
     size: Size
 
     def climb(self, model: str) -> tuple[np.ndarray, float]:
-        """The parameters of a model's displacement that have the greatest evidence, and that.
+        """Maximizes the evidence over a model's parameters; returns both.
 
-        Distributions are first blurred, and less and less; from each blur, stiffer models are tried
-        before more flexible ones. The best is polished on the logarithms, whose peaks lie between
-        pixels.
+        Distributions are blurred less and less; at each blur, simpler models are tried before more
+        flexible ones. The best is refined on the logarithms, to subpixel accuracy.
         """
         stiffer = MODELS[: MODELS.index(model) + 1]
         slopes = [self._slopes(blur) for blur in self._blurs()]
@@ -160,10 +159,10 @@ class Agreement:
         return polished, max(greatest, slopes[-1].evidence(spans @ polished))
 
     def resampled(self, model: str, parameters: np.ndarray, number: int) -> np.ndarray:
-        """The parameters as found from random halves of the blocks, (number, parameters).
+        """Estimates the parameters from random halves of the blocks, (number, parameters).
 
-        Blocks that overlap are mostly in the same half. The spread is that of the parameters
-        themselves: each half has twice their variance, and half of it is common to both.
+        Overlapping blocks are mostly in the same half. The spread equals that of the parameters
+        themselves: each half has twice their variance, half of which both have in common.
         """
         random = np.random.default_rng(0)
         spans = fields(model, self.centers, self.size)
@@ -175,7 +174,7 @@ class Agreement:
             half = random.permutation(cells.max() + 1) % 2 == 0
             weights = 2.0 * half[cells]
             begun = parameters
-            for slope in slopes:  # another peak may be the greater one for this half
+            for slope in slopes:  # this half may have its maximum at another peak
                 begun, _ = slope.climb(spans, begun, weights=weights)
             found.append(self._polished(spans, begun, slopes[-1], weights))
         return np.array(found)
@@ -187,9 +186,9 @@ class Agreement:
         slope: "_Surfaces",
         weights: np.ndarray | float = 1.0,
     ) -> np.ndarray:
-        """The peak of what the blocks that agree show, near parameters: expectation-maximization.
+        """Refines parameters by expectation-maximization over the blocks that agree.
 
-        Between pixels, the logarithms are interpolated; the distributions are too narrow for it.
+        The logarithms are interpolated between pixels; the distributions are too narrow for that.
         """
         peaks = _Surfaces.through(self.logs, self.radius)
         for _ in range(3):
@@ -198,7 +197,7 @@ class Agreement:
         return parameters
 
     def evidence(self, shifts: np.ndarray) -> float:
-        """The evidence of shifts (n, 2) of (x, y) of the blocks, in nats."""
+        """The evidence of the blocks' shifts (n, 2) of (x, y), in nats."""
         return self._slopes(self._blurs()[-1]).evidence(shifts)
 
     def _blurs(self) -> list[float]:
@@ -212,7 +211,7 @@ class Agreement:
 
 
 class _Surfaces:
-    """Cubic B-splines over shifts, one per block, and the way up on their sum."""
+    """Cubic B-splines over shifts, one per block, and the maximization of their sum."""
 
     def __init__(
         self,
@@ -222,13 +221,13 @@ class _Surfaces:
         steep: np.ndarray,
         outside: np.ndarray | float,
     ) -> None:
-        """Takes splines.
+        """Stores the splines.
 
         Args:
-            coefficients: (n, shifts, shifts). Values in their place give a slightly blurred surface
-                without the kinks that a linear interpolation has.
+            coefficients: (n, shifts, shifts). Using values as coefficients gives a slightly blurred
+                surface without the kinks of linear interpolation.
             radius: of the shifts.
-            steep: (n,), about the curvature of each surface at its peak.
+            steep: (n,), approximate curvature of each surface at its peak.
             outside: values of the surfaces beyond the radius, (n,) or one.
         """
         self.radius, self.steep, self.outside = radius, steep, outside
@@ -240,7 +239,7 @@ class _Surfaces:
 
     @staticmethod
     def through(values: np.ndarray, radius: int) -> "_Surfaces":
-        """The surfaces through values (n, shifts, shifts)."""
+        """Surfaces that interpolate values (n, shifts, shifts)."""
         coefficients = values
         for axis in (1, 2):
             coefficients = ndimage.spline_filter1d(coefficients, axis=axis)
@@ -270,13 +269,13 @@ class _Surfaces:
         return (along_y * wy).sum(1), slopes
 
     def evidence(self, shifts: np.ndarray, weights: np.ndarray | float = 1.0) -> float:
-        """Of shifts (n, 2) of (x, y), in nats."""
+        """The evidence of shifts (n, 2) of (x, y), in nats."""
         return SHARE * float((weights * self.at(shifts)[0]).sum())
 
     def climb(
         self, spans: np.ndarray, parameters: np.ndarray, *, weights: np.ndarray | float = 1.0
     ) -> tuple[np.ndarray, float]:
-        """Goes up from parameters of the displacement fields, by damped Newton steps."""
+        """Maximizes the evidence from initial parameters, by damped Newton steps."""
         curvature = np.einsum("nkp,nkq,n->pq", spans, spans, weights * self.steep)
         inverse = np.linalg.pinv(curvature, rcond=1e-6, hermitian=True)
         weight = np.broadcast_to(weights, len(spans))
@@ -314,7 +313,7 @@ def _least_squares(spans: np.ndarray, shifts: np.ndarray) -> np.ndarray:
 
 
 def _logs(scaled: np.ndarray) -> np.ndarray:
-    """Logarithms of the likelihoods of shifts, of normalized correlations (n, shifts, shifts)."""
+    """Log-likelihoods of shifts from normalized correlations (n, shifts, shifts)."""
     scaled = ndimage.gaussian_filter(scaled, (0, 0.6, 0.6), mode="nearest")
     axes = (1, 2)
     spread = scaled.std(axes, keepdims=True) + 1e-6
@@ -324,7 +323,7 @@ def _logs(scaled: np.ndarray) -> np.ndarray:
 
 
 def _box_sums(image: np.ndarray, side: int, corners: np.ndarray) -> np.ndarray:
-    """Sums over squares of an image that is 0 outside; (n,) for corners (n, 2) of (y, x)."""
+    """Sums over squares at corners (n, 2) of (y, x), (n,); the image is 0 outside."""
     table = np.pad(np.cumsum(np.cumsum(image.astype(np.float64), 0), 1), ((1, 0), (1, 0)))
     y, x = corners.T
     down = np.minimum(y + side, image.shape[0])

@@ -1,27 +1,27 @@
-"""What two modalities share: where edges are, and in which directions they run.
+"""Features that modalities share: the positions and directions of edges.
 
-Contrast may differ between modalities or be reversed; the direction of an edge, modulo 180°, does
-not. Each pixel becomes two complex numbers, exp(2iφ) and exp(4iφ) of the gradient's direction φ,
-with a weight from 0 to 1 that compares the gradient's length with those around it. The real part of
-their correlation sums cos 2Δφ + cos 4Δφ.
+Contrast may differ between modalities or be reversed, but the direction of an edge, modulo 180°,
+does not change. Each pixel becomes two complex numbers, exp(2iφ) and exp(4iφ) of the gradient's
+direction φ, with a weight from 0 to 1 that compares the gradient's magnitude with those around it.
+The real part of their correlation sums cos 2Δφ + cos 4Δφ.
 """
 
 import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-CONTEXT = 8.0  # pixels, over which lengths are compared
-HIGH = 12.0  # pixels, over which a prevailing direction counts as background
-FLOOR = 0.05  # of the image's mean squared gradient, below which an edge is noise
+CONTEXT = 8.0  # pixels; neighborhood in which magnitudes are compared
+HIGH = 12.0  # pixels; scale of the prevailing direction, which is removed
+FLOOR = 0.05  # of the image's mean squared gradient; weaker edges are noise
 
 
 def directions(image: np.ndarray, valid: np.ndarray, *, sigma: float = 1.0) -> np.ndarray:
-    """The directions of edges, without those that prevail around them.
+    """The directions of edges, without the direction that prevails around them.
 
     Args:
         image: float32 (H, W).
-        valid: bool (H, W), which pixels are of the image.
-        sigma: pixels, over which gradients are taken.
+        valid: bool (H, W), whether a pixel belongs to the image.
+        sigma: scale of the gradients in pixels.
 
     Returns:
         complex64 (2, H, W).
@@ -48,19 +48,19 @@ def raw_directions(image: np.ndarray, inner: np.ndarray, *, sigma: float = 1.0) 
 
 
 def inside(valid: np.ndarray, *, margin: int = 2) -> np.ndarray:
-    """The pixels that lie ``margin`` pixels or more inside of what is valid and of the array."""
+    """The pixels at least ``margin`` pixels inside both the valid region and the array."""
     return ndimage.minimum_filter(valid, 2 * margin + 1, mode="constant", cval=0)
 
 
 def pooled(image: np.ndarray, side: int = 4) -> np.ndarray:
-    """Sums over squares; the last ones are filled with 0."""
+    """Sums over squares; incomplete ones are padded with 0."""
     height, width = (-(-length // side) * side for length in image.shape)
     filled = np.pad(image, ((0, height - image.shape[0]), (0, width - image.shape[1])))
     return filled.reshape(height // side, side, width // side, side).sum((1, 3))
 
 
 def _coarse_blur(image: np.ndarray, sigma: float) -> np.ndarray:
-    """About a Gaussian blur, of squares of 4 pixels."""
+    """An approximate Gaussian blur, computed on squares of 4 pixels."""
     height, width = image.shape
     low = ndimage.gaussian_filter(pooled(image) / 16, sigma / 4, truncate=3).astype(np.float32)
     size = 4 * low.shape[1], 4 * low.shape[0]

@@ -1,4 +1,4 @@
-"""A quick look at whether two images of one size lie on each other."""
+"""A quick check of whether two images of one size are aligned."""
 
 from typing import NamedTuple
 
@@ -15,17 +15,16 @@ from fnet_jax.registration.estimation import (
 from fnet_jax.registration.transforms import fields
 
 QUICK = MIDDLE._replace(sigmas=(1.5,))
-CLEARLY = 4.0  # nats by which another place has to be better
+CLEARLY = 4.0  # nats by which another position must be better
 
 
 class Displacement(NamedTuple):
-    """How far I2 lies from I1.
+    """The displacement of I2 relative to I1.
 
     Attributes:
-        pixels: root mean square over the blocks that the images show; 0 where another place is not
-            clearly better.
-        evidence: of I2 where it lies, in nats.
-        best: of the best similarity near it.
+        pixels: root mean square over the blocks; 0 if no other position is clearly better.
+        evidence: for the current position of I2, in nats.
+        best: evidence for the best similarity transform near it.
     """
 
     pixels: float
@@ -34,19 +33,19 @@ class Displacement(NamedTuple):
 
     @property
     def known(self) -> bool:
-        """Whether the images show enough in common to tell."""
+        """Whether the images have enough structure in common to decide."""
         return self.best >= LEAST_EVIDENCE
 
 
 def displacement(i1: ArrayLike, i2: ArrayLike) -> Displacement | None:
-    """Looks at shifts of up to 3 % of the longer side, with small turns and scales.
+    """Tests shifts of up to 3 % of the longer side, with small rotations and scales.
 
     Args:
         i1: array (H, W) or (H, W, 3), of any type and range.
         i2: likewise, of the same height and width.
 
     Returns:
-        What was found; None where the images are too small or show too little.
+        The displacement; None if the images are too small or have too little structure.
     """
     if min(np.shape(i1)[:2]) < LEAST_SIDE:
         return None

@@ -1,9 +1,9 @@
-"""The transform of one pair: candidates, their refinement, and whether the result is to be trusted.
+"""Estimation of one pair's transform: candidates, their refinement, and acceptance.
 
-Nothing is learned. From the directions of edges, a search over turns, scales and shifts gives
-candidates (:mod:`~fnet_jax.registration.search`); those are refined at growing sizes by the
-agreement of blocks (:mod:`~fnet_jax.registration.agreement`), the best by evidence goes on, and its
-evidence at the end decides whether it is accepted.
+Nothing is learned. From the directions of edges, a search over rotations, scales and shifts gives
+candidates (:mod:`~fnet_jax.registration.search`). They are refined at increasing sizes by the
+agreement of blocks (:mod:`~fnet_jax.registration.agreement`), keeping those with the most evidence,
+and the final evidence decides whether the result is accepted.
 """
 
 import math
@@ -37,45 +37,44 @@ from fnet_jax.registration.transforms import (
 )
 from fnet_jax.runtime.cores import cores
 
-LEAST_EVIDENCE = 12.0  # nats; of pairs of different scenes the greatest that was found is 10
-LARGEST_ERROR = 5.0, 0.008  # pixels, and of I2's longer side: expecting more is no result
-PER_PARAMETER = 1.0  # nats that a further parameter of a model has to bring
-BETTER = 2.0  # nats by which the result has to exceed what was there
-HALVES = 16  # random halves of the blocks, whose results give the expected error
+LEAST_EVIDENCE = 12.0  # nats; the largest found for pairs of different scenes is 10
+LARGEST_ERROR = 5.0, 0.008  # pixels, and of I2's longer side: largest expected error
+PER_PARAMETER = 1.0  # nats that each further parameter of a model must gain
+BETTER = 2.0  # nats by which the result must exceed the start
+HALVES = 16  # random halves of the blocks, for the expected error
 LEAST_SIDE = 48  # pixels
 LEAST_BLOCK = 24  # pixels
 
 
 class Step(NamedTuple):
-    """One size at which a transform is refined."""
+    """A size at which a transform is refined."""
 
-    side: int  # pixels of I1's longer side, at most
-    radius: int  # pixels of shifts that are looked at
+    side: int  # largest longer side of I1 in pixels
+    radius: int  # largest shift in pixels
     block: int  # pixels
-    times: int  # most rounds of matching the blocks
+    times: int  # largest number of rounds of matching
     sigmas: tuple[float, ...]
 
 
 WIDE = Step(192, 10, 40, 2, (1.0, 2.0))
 MIDDLE = Step(256, 8, 40, 2, (1.0, 2.5))
 LAST = Step(512, 6, 64, 3, (1.0,))
-CANDIDATES, KEPT = 8, 3  # of the search, and of them after a first refinement
+CANDIDATES, KEPT = 8, 3  # from the search, and after a first refinement
 
 
 @dataclass(frozen=True, eq=False)
 class Registration:
-    """The transform between two images, and how far it is to be trusted.
+    """The transform between two images, and how reliable it is.
 
     Attributes:
         matrix: float64 (3, 3), from pixel (x, y) of I1 to pixel of I2, centers at integers.
-        accepted: whether it is to be used.
-        expected_error: root mean square of the error at the corners of the part of I1 that lies on
-            I2, in pixels of I2, as the spread of what random halves of the evidence give; infinite
-            where nothing was found. It does not contain what a global transform cannot mend, the
-            parallax of near objects.
+        accepted: whether it should be used.
+        expected_error: root mean square error at the corners of the part of I1 that lies on I2, in
+            pixels of I2, estimated as the spread over random halves of the evidence; infinite if
+            nothing was found. It does not include the parallax of near objects, which a global
+            transform cannot correct.
         evidence: how much better than chance the images agree under it, in nats.
-        model: one of :data:`~fnet_jax.registration.MODELS`, or ``"start"`` where what was there is
-            as good.
+        model: one of :data:`~fnet_jax.registration.MODELS`, or ``"start"`` if the start is as good.
         reason: why it is not accepted; empty if it is.
         size1: height and width of I1.
         size2: height and width of I2.
@@ -99,26 +98,27 @@ def estimate(
     start: ArrayLike | None = None,
     wide: bool = True,
 ) -> Registration:
-    """Finds the transform from I1 to I2, two images of one scene of any two modalities.
+    """Finds the transform from I1 to I2, two images of one scene in any two modalities.
 
-    Turns up to about 18° and scales up to 1.7 from that by which the longer sides meet are found,
-    and any shift that leaves a quarter of the smaller image. It takes a second or two.
+    The search covers rotations up to about 18°, scales within a factor of 1.7 of the one at which
+    the longer sides match, and any shift that leaves an overlap of a quarter of the smaller image.
+    It takes a second or two.
 
     Args:
         i1: array (H, W) or (H, W, 3), of any type and range.
         i2: array (h, w) or (h, w, 3), likewise; sizes may differ.
-        model: one of :data:`~fnet_jax.registration.MODELS`; None for the stiffest that explains the
+        model: one of :data:`~fnet_jax.registration.MODELS`; None for the simplest that explains the
             images as well as more flexible ones do, at least a similarity.
-        start: matrix (2, 3) or (3, 3) of what is known, such as by a camera's tags; by default the
-            images lie center on center, with sides that meet.
-        wide: whether to search far from the start too.
+        start: initial matrix (2, 3) or (3, 3), such as from a camera's tags; by default the centers
+            and the longer sides match.
+        wide: whether to search far from the start as well.
 
     Raises:
         InputError: an image has a wrong shape, or fewer than 48 pixels along a side.
-        ValueError: ``model`` is not a model.
+        ValueError: ``model`` is unknown.
     """
     if model is not None and model not in MODELS:
-        raise ValueError(f"{model!r} is not a model; use {', '.join(MODELS)}")
+        raise ValueError(f"{model!r} is not a model; use one of {', '.join(MODELS)}")
     one, two = prepared("i1", i1), prepared("i2", i2)
     there = centered(one.shape, two.shape) if start is None else normal(as_matrix(start))
     with threads() as pool:
@@ -128,9 +128,9 @@ def estimate(
 
 
 def prepared(name: str, image: ArrayLike) -> np.ndarray:
-    """An image as float32 (H, W), about 0 to 1; raises InputError.
+    """Converts an image to float32 (H, W), about 0 to 1; raises InputError.
 
-    The square root lifts what is dark, of which images at night mostly consist.
+    The square root brightens the dark parts that make up most of a night image.
     """
     given = np.asarray(image)
     if given.ndim == 3 and given.shape[2] == 1:
@@ -139,12 +139,12 @@ def prepared(name: str, image: ArrayLike) -> np.ndarray:
         raise InputError(f"{name} has shape {given.shape}; use an image (H, W) or (H, W, 3)")
     if min(given.shape[:2]) < LEAST_SIDE:
         raise InputError(
-            f"{name} has {given.shape[1]}×{given.shape[0]} pixels; {LEAST_SIDE} along each side "
-            f"are needed to register it"
+            f"{name} has {given.shape[1]}×{given.shape[0]} pixels; registration needs at "
+            f"least {LEAST_SIDE} along each side"
         )
     pixels = given.astype(np.float32)
     if not np.isfinite(pixels).all():
-        raise InputError(f"{name} holds NaN or infinity; replace those values")
+        raise InputError(f"{name} contains NaN or infinity; replace those values")
     if pixels.ndim == 3:
         pixels = pixels @ color.WEIGHTS
     least, greatest = np.percentile(pixels, (0.1, 99.9))
@@ -154,27 +154,27 @@ def prepared(name: str, image: ArrayLike) -> np.ndarray:
 
 @contextmanager
 def threads() -> Iterator[Executor]:
-    """Threads for the work, one per core."""
+    """A pool of threads, one per core."""
     with ThreadPoolExecutor(cores()) as pool:
         yield pool
 
 
 class Found(NamedTuple):
-    """A transform under refinement."""
+    """A transform during refinement."""
 
     matrix: np.ndarray
     evidence: float
     model: str = "similarity"
-    agreement: Agreement | None = None  # of the last size, around ``before``
+    agreement: Agreement | None = None  # at the last size, around ``before``
     before: np.ndarray | None = None
-    parameters: np.ndarray | None = None  # of the last displacement, from ``before``
+    parameters: np.ndarray | None = None  # of the last displacement, relative to ``before``
     level: Level | None = None
 
 
 def level_of(image: np.ndarray, step: Step, matrix: np.ndarray) -> Level:
-    """I1 at the size of a step, or at that of I2's pixels if it is smaller."""
+    """I1 at the size of a step, or at the resolution of I2 if that is lower."""
     side = max(image.shape)
-    narrow = LEAST_BLOCK / min(image.shape)  # of a panorama, which is not to become a line
+    narrow = LEAST_BLOCK / min(image.shape)  # keeps panoramas from becoming too narrow
     factor = min(1.0, max(step.side / side, narrow), scale_of(matrix, image.shape))
     block = round(min(step.block * factor * side / step.side, factor * min(image.shape)))
     block = max(LEAST_BLOCK, block)
@@ -231,13 +231,13 @@ def begin(
     wide: bool,
     pool: Executor,
 ) -> Found:
-    """The best of the start and of what a search finds, at a middle size."""
+    """The best of the start and the results of a search, at a medium size."""
     starts = [there]
     if wide:
         starts += [each.matrix for each in search.candidates(one, two, CANDIDATES, pool)]
     stiff = "similarity" if model != "translation" else model
     for step, first, most in ((WIDE, stiff, KEPT), (MIDDLE, first_model(model), 1)):
-        # The size is limited by the pixels of I2, as the finest of the starts has them.
+        # The size is limited by the resolution of I2 under the finest of the starts.
         finest = max(starts, key=lambda each: scale_of(each, one.shape))
         level = level_of(one, step, finest)
         work = partial(refined, level, two, model=first, step=step)
@@ -256,7 +256,7 @@ def _refined(
     there: np.ndarray,
     pool: Executor,
 ) -> Found:
-    """The result at the last size, of a model or of the stiffest that is good enough."""
+    """The result at the last size, for a model or the simplest that is good enough."""
     if begun.evidence == -math.inf:
         return begun
     level, last = (level_of(one, step, begun.matrix) for step in (MIDDLE, LAST))
@@ -270,18 +270,18 @@ def _refined(
 
 
 def first_model(model: str | None) -> str:
-    """The model that candidates are refined by: perspective is left for the end."""
+    """The model for refining candidates: perspective is only fitted at the end."""
     return "affine" if model in (None, "homography") else model
 
 
 def simplest(tried: Iterable[Found]) -> Found:
-    """The best by evidence, of which each parameter of a model has to bring a part."""
+    """The best by evidence, with a penalty for each parameter of a model."""
     number = dict(zip(MODELS, (2, 4, 6, 8), strict=True))
     return max(tried, key=lambda found: found.evidence - PER_PARAMETER * number[found.model])
 
 
 def judged(found: Found, size1: Size, size2: Size, there: np.ndarray) -> Registration:
-    """What a refined transform is worth."""
+    """Decides whether a refined transform is accepted."""
 
     def result(matrix: np.ndarray, error: float, model: str, reason: str = "") -> Registration:
         evidence = max(found.evidence, 0.0)
@@ -290,7 +290,7 @@ def judged(found: Found, size1: Size, size2: Size, there: np.ndarray) -> Registr
     level, agreement, before = found.level, found.agreement, found.before
     parameters = found.parameters
     if level is None or agreement is None or before is None or parameters is None:
-        return result(there, math.inf, "start", "the images show nothing in common")
+        return result(there, math.inf, "start", "the images have nothing in common")
     ends = overlap(found.matrix, size1, size2)
     here = moved(found.matrix, ends)
     spread = [
@@ -301,12 +301,12 @@ def judged(found: Found, size1: Size, size2: Size, there: np.ndarray) -> Registr
     if found.evidence < LEAST_EVIDENCE:
         reason = (
             f"the images agree hardly better than by chance (evidence {max(found.evidence, 0):.0f},"
-            f" {LEAST_EVIDENCE:.0f} is needed)"
+            f" at least {LEAST_EVIDENCE:.0f} is needed)"
         )
     elif error > max(LARGEST_ERROR[0], LARGEST_ERROR[1] * max(size2)):
         reason = f"the transform is uncertain: its expected error is {error:.1f} pixels"
     elif not plausible(found.matrix, size1, size2):
-        reason = "the transform folds or turns the image over"
+        reason = "the transform folds or mirrors the image"
     else:
         shifts = shifts_between(level, before, there, agreement.centers)
         if found.evidence - agreement.evidence(shifts) < BETTER:
@@ -318,6 +318,6 @@ def judged(found: Found, size1: Size, size2: Size, there: np.ndarray) -> Registr
 def shifts_between(
     level: Level, before: np.ndarray, matrix: np.ndarray, centers: np.ndarray
 ) -> np.ndarray:
-    """How far another transform puts blocks of a level from where ``before`` puts them."""
+    """Shifts of a level's blocks under another transform, relative to ``before``."""
     between = level.matrix @ np.linalg.inv(before) @ matrix @ np.linalg.inv(level.matrix)
     return moved(between, centers) - centers

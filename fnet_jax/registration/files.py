@@ -1,11 +1,11 @@
-"""Transform files: JSON, which a person can read, of a rig or of single pairs.
+"""Transform files: readable JSON for a rig or for single pairs.
 
 ::
 
     {"format": "fnet-registration 1", "rig": {"matrix": [[…], […], [0, 0, 1]], "size1": [H, W], …},
      "pairs": [{"name": …, "i1": …, "i2": …, …}], "versions": {…}}
 
-A file of single pairs has ``"rig": null``, and in each of its pairs what a rig's has.
+A file of single pairs has ``"rig": null``, and a transform in each of its pairs.
 """
 
 import json
@@ -29,10 +29,10 @@ FORMAT = "fnet-registration 1"
 
 @dataclass(frozen=True)
 class Transforms:
-    """What a transform file holds.
+    """The contents of a transform file.
 
     Attributes:
-        rig: the one transform of all pairs; None where each pair has its own.
+        rig: the transform of all pairs; None if each pair has its own.
         pairs: the transforms of single pairs, by name.
         path: the file, for messages.
     """
@@ -45,22 +45,22 @@ class Transforms:
         """The transform of a pair.
 
         Raises:
-            InputError: there is none, it was refused, or it is of images of other sizes.
+            InputError: there is none, it was refused, or it is for images of other sizes.
         """
         found = self.rig or self.pairs.get(name)
         if found is None:
-            raise InputError(f"{self.path}: holds no transform of {name}; register it too")
+            raise InputError(f"{self.path} contains no transform of {name}; register that pair")
         if not found.accepted:
-            raise InputError(f"{self.path}: the transform of {name} was refused: {found.reason}")
+            raise InputError(f"{self.path}: the transform of {name} was refused ({found.reason})")
         for which, expected, given in (
             ("I1", found.size1, size1),
             ("I2", found.size2, size2),
         ):
             if expected != given:
                 raise InputError(
-                    f"{self.path}: the transform is of {which} with {expected[1]}×{expected[0]} "
-                    f"pixels, and that of {name} has {given[1]}×{given[0]}; use images as they "
-                    f"were registered"
+                    f"{self.path}: the transform is for {which} of {expected[1]}×{expected[0]} "
+                    f"pixels, but that of {name} has {given[1]}×{given[0]}; use images of the "
+                    f"registered size"
                 )
         return found
 
@@ -69,9 +69,9 @@ def as_text(rig: Registration | None, pairs: Iterable[Mapping[str, Any]]) -> str
     """The text of a transform file.
 
     Args:
-        rig: the one transform; None where each pair has its own.
-        pairs: JSON values about each pair: ``name``, ``i1`` and ``i2``, and more. A value that is a
-            :class:`~fnet_jax.registration.Registration` is written with the rest.
+        rig: the transform of the rig; None if each pair has its own.
+        pairs: JSON values about each pair: ``name``, ``i1``, ``i2`` and others; may include a
+            :class:`~fnet_jax.registration.Registration`.
     """
     content = {
         "format": FORMAT,
@@ -110,7 +110,7 @@ def read(path: Path) -> Transforms:
     """Reads a transform file.
 
     Raises:
-        InputError: it cannot be read, or is no such file.
+        InputError: it cannot be read, or is not a transform file.
     """
     try:
         content = json.loads(read_text(path))
@@ -118,17 +118,17 @@ def read(path: Path) -> Transforms:
         raise InputError(f"{path}: {reason(error)}; use a file of fnet register") from error
     except (ValueError, RecursionError) as error:
         raise InputError(
-            f"{path}: not JSON ({first_line(error)}); use a file of fnet register"
+            f"{path} is not JSON ({first_line(error)}); use a file of fnet register"
         ) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise InputError(f"{path}: not a transform file; use one that fnet register has written")
+        raise InputError(f"{path} is not a transform file; use a file of fnet register")
     try:
         rig = content["rig"]
         if rig is not None:
             return Transforms(_registration(rig), path=path)
         pairs = {str(each["name"]): _registration(each) for each in content["pairs"]}
         if len(pairs) < len(content["pairs"]):
-            raise ValueError("two pairs of one name")
+            raise ValueError("two pairs have the same name")
         return Transforms(None, pairs, path)
     except (KeyError, TypeError, ValueError, InputError) as error:
         raise InputError(

@@ -1,4 +1,4 @@
-"""A page that shows registered pairs: before and after, as a checkerboard, edges, and blinking."""
+"""An HTML page of registered pairs, before and after: checkerboards, edges, and blinking images."""
 
 import io
 from collections.abc import Iterable, Sequence
@@ -22,12 +22,12 @@ class Shown(NamedTuple):
 
     Attributes:
         name: of the pair.
-        lines: what was found, in words.
-        fits: whether it is in order.
+        lines: the result as text.
+        fits: whether the pair agrees with the transform.
         i1: array (H, W) or (H, W, 3).
         i2: likewise.
-        before: matrix of what was there.
-        after: matrix of what was found.
+        before: initial matrix.
+        after: resulting matrix.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Shown(NamedTuple):
 
 
 def render(title: str, lines: Sequence[str], pairs: Iterable[Shown]) -> str:
-    """The page, complete in one file."""
+    """Renders the page as one self-contained file."""
     return html.render(
         __package__,
         "registration.html",
@@ -86,7 +86,7 @@ def _checkerboard(one: np.ndarray, laid: np.ndarray, there: np.ndarray) -> np.nd
 
 
 def _edges(one: np.ndarray, laid: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Edges of I1 in red and of I2 in cyan; where both are, white."""
+    """Edges of I1 in red and of I2 in cyan; common edges are white."""
     red, cyan = (
         np.abs(raw_directions(image.astype(np.float32), valid, sigma=1.5)[0])
         for image, valid in (

@@ -1,4 +1,4 @@
-"""Images under a transform: each pixel is interpolated once, from the source."""
+"""Resampling of images by a transform, with a single interpolation."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,7 +12,7 @@ BICUBIC, BILINEAR = Image.Resampling.BICUBIC, Image.Resampling.BILINEAR
 
 
 def apply(i2: ArrayLike, matrix: ArrayLike, size: Size) -> np.ndarray:
-    """Lays I2 over I1: one bicubic interpolation, after a low pass where I2 is the finer image.
+    """Resamples I2 onto the grid of I1: bicubic, after a low-pass filter if I2 is finer.
 
     Args:
         i2: array (h, w) or (h, w, channels), uint8, uint16 or floats.
@@ -21,24 +21,24 @@ def apply(i2: ArrayLike, matrix: ArrayLike, size: Size) -> np.ndarray:
         size: height and width of I1.
 
     Returns:
-        Array of I1's height and width, of i2's type and within its least and greatest values, with
-        its least value where it does not reach; :func:`covered` says where that is.
+        Array of I1's height and width, with the type and within the range of ``i2``; pixels that
+        ``i2`` does not reach (see :func:`covered`) have its minimum.
 
     Raises:
-        InputError: the matrix or the image has another shape, the image holds NaN, or the matrix
+        InputError: the matrix or the image has a wrong shape, the image contains NaN, or the matrix
             cannot be inverted.
     """
     image, whole = np.asarray(i2), as_matrix(matrix)
     if image.ndim not in (2, 3) or 0 in image.shape:
         raise InputError(f"i2 has shape {image.shape}; use an image (h, w) or (h, w, channels)")
     if np.issubdtype(image.dtype, np.floating) and not np.isfinite(image).all():
-        raise InputError("i2 holds NaN or infinity; replace those values")
+        raise InputError("i2 contains NaN or infinity; replace those values")
     finer = scale_of(whole, size)
     channels = [image] if image.ndim == 2 else list(np.moveaxis(image, 2, 0))
     found = []
     for channel in channels:
         real, least = channel.astype(np.float32), float(channel.min())
-        if finer > 1.2:  # pixels of I2 under one of I1
+        if finer > 1.2:  # pixels of I2 per pixel of I1
             real = ndimage.gaussian_filter(real, 0.4 * np.sqrt(finer**2 - 1), truncate=3)
         new = warped(real, whole, size, fill=least).clip(least, channel.max())
         exact = np.issubdtype(image.dtype, np.floating)
@@ -47,7 +47,7 @@ def apply(i2: ArrayLike, matrix: ArrayLike, size: Size) -> np.ndarray:
 
 
 def covered(matrix: ArrayLike, size1: Size, size2: Size) -> np.ndarray:
-    """Where I2 has pixels for I1, bool (H, W).
+    """The pixels of I1 that I2 covers, bool (H, W).
 
     Args:
         matrix: as for :func:`apply`.
@@ -57,7 +57,7 @@ def covered(matrix: ArrayLike, size1: Size, size2: Size) -> np.ndarray:
     whole, (height, width) = as_matrix(matrix), size1
     x = np.arange(width, dtype=np.float64)
     rows = []
-    for y in range(height):  # one at a time: images can be large
+    for y in range(height):  # row by row: images can be large
         points = np.stack([x, np.full_like(x, y)], 1)
         depth = points @ whole[2, :2] + whole[2, 2]
         u, v = moved(whole, points).T
@@ -68,7 +68,7 @@ def covered(matrix: ArrayLike, size1: Size, size2: Size) -> np.ndarray:
 
 
 def as_matrix(matrix: ArrayLike) -> np.ndarray:
-    """A (2, 3) or (3, 3) matrix as float64 (3, 3); raises InputError if it is no transform."""
+    """Converts a (2, 3) or (3, 3) matrix to float64 (3, 3); raises InputError if it is invalid."""
     found = np.asarray(matrix, np.float64)
     if found.shape == (2, 3):
         found = np.vstack([found, [0, 0, 1]])
@@ -87,16 +87,11 @@ def warped(
     fill: float = 0.0,
     how: Image.Resampling = BICUBIC,
 ) -> np.ndarray:
-    """The image at ``matrix @ (x, y, 1)`` for each pixel of an array of this size.
+    """Samples a float32 image (h, w) at ``matrix @ (x, y, 1)`` for each pixel of an array.
 
-    Args:
-        image: float32 (h, w).
-        matrix: (3, 3).
-        size: height and width of the result.
-        fill: value outside of the image.
-        how: the interpolation.
+    ``size`` is the height and width of the array. Pixels outside of the image get ``fill``.
     """
-    half = shift(0.5, 0.5)  # Pillow counts from the corners of pixels
+    half = shift(0.5, 0.5)  # Pillow measures from the corners of pixels
     eight = half @ matrix @ np.linalg.inv(half)
     eight = (eight / eight[2, 2]).ravel()[:8]
     pillow = Image.fromarray(image)
@@ -105,12 +100,7 @@ def warped(
 
 
 def resized(image: np.ndarray, factor: float) -> tuple[np.ndarray, np.ndarray]:
-    """The image at another size, without aliasing, and the transform to its pixels.
-
-    Args:
-        image: float32 (h, w).
-        factor: of both sides.
-    """
+    """Resizes a float32 image (h, w) without aliasing; also returns the transform to its pixels."""
     height, width = image.shape
     new = max(1, round(height * factor)), max(1, round(width * factor))
     if new == (height, width):

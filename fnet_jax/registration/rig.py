@@ -1,7 +1,7 @@
 """One transform for many pairs of the same two cameras.
 
-The blocks of all pairs are taken together, so that a pair that shows little adds little, and one
-that shows something else is outvoted. Then each pair is judged by what it shows at the result.
+The blocks of all pairs are combined, so a pair with little structure contributes little, and an
+inconsistent one is outvoted. Then each pair is judged by its own evidence for the result.
 """
 
 import dataclasses
@@ -22,23 +22,23 @@ from fnet_jax.registration.resampling import as_matrix
 from fnet_jax.registration.search import distinct
 from fnet_jax.registration.transforms import MODELS, Size, centered, corners, moved, nearest, normal
 
-MOST = 24  # pairs that the transform is fitted to; all are judged
-TRIED = 4  # candidates that are fitted to all pairs
-FITS = 3.0  # nats that a pair has to find at the rig's transform
+MOST = 24  # pairs used for the fit; all are judged
+TRIED = 4  # candidates that are refined on all pairs
+FITS = 3.0  # nats of evidence that a pair needs for the rig's transform
 
 Images = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Member:
-    """What one pair shows of a rig.
+    """The result for one pair of a rig.
 
     Attributes:
-        evidence: of the rig's transform in this pair, in nats; below 0, it speaks against it.
-        before: of what was there before.
-        offset: pixels of I2 by which this pair alone would shift the rig's transform: parallax, or
-            cameras that moved. NaN where the pair does not show it.
-        fits: whether it agrees with the rig.
+        evidence: for the rig's transform in this pair, in nats; negative if against it.
+        before: evidence for the start.
+        offset: pixels of I2 by which this pair alone would shift the rig's transform, because of
+            parallax or moved cameras; NaN if unknown.
+        fits: whether the pair agrees with the rig.
     """
 
     evidence: float
@@ -52,8 +52,8 @@ class Rig:
     """The transform between two cameras.
 
     Attributes:
-        registration: the transform, as of one pair; its expected error is that of the fit.
-        members: what each pair shows.
+        registration: the transform; its expected error is that of the fit.
+        members: the result for each pair.
     """
 
     registration: Registration
@@ -71,21 +71,21 @@ def fit(
     """Fits one transform to pairs of the same two cameras.
 
     Args:
-        pairs: for each pair a function that gives I1 and I2, arrays as for
+        pairs: for each pair, a function that returns I1 and I2, arrays as for
             :func:`~fnet_jax.registration.estimate`; all I1 have one size, and all I2.
         model: as for :func:`~fnet_jax.registration.estimate`.
-        start: as for :func:`~fnet_jax.registration.estimate`.
+        start: likewise.
         wide: likewise.
-        progress: wraps the pairs, which are gone through twice.
+        progress: wraps the pairs, which are visited twice.
 
     Raises:
-        InputError: there is no pair, an image cannot be used, or sizes differ.
-        ValueError: ``model`` is not a model.
+        InputError: there are no pairs, an image cannot be used, or sizes differ.
+        ValueError: ``model`` is unknown.
     """
     if not len(pairs):
-        raise InputError("there are no pairs to fit a rig to; use at least one")
+        raise InputError("no pairs to fit a rig to; use at least one")
     if model is not None and model not in MODELS:
-        raise ValueError(f"{model!r} is not a model; use {', '.join(MODELS)}")
+        raise ValueError(f"{model!r} is not a model; use one of {', '.join(MODELS)}")
     some = np.unique(np.linspace(0, len(pairs) - 1, min(MOST, len(pairs))).round().astype(int))
     found: list[tuple[Images, Found]] = []
     with estimation.threads() as pool:
@@ -93,7 +93,7 @@ def fit(
             images = _prepared(pairs[index]())
             if found and _sizes(images) != _sizes(found[0][0]):
                 raise InputError(
-                    f"pair {index + 1} has other sizes than the first; a rig has one size of I1 "
+                    f"pair {index + 1} differs in size from the first; a rig has one size of I1 "
                     f"and one of I2"
                 )
             there = _there(start, images)
@@ -116,7 +116,7 @@ def fit(
             images = _prepared(pair())
             if _sizes(images) != _sizes(members[0]):
                 raise InputError(
-                    "a pair has other sizes than the first; a rig has one size of I1 and one of I2"
+                    "a pair differs in size from the first; a rig has one size of I1 and one of I2"
                 )
             judged.append(_member(images, registration, _there(start, images)))
     return Rig(registration, tuple(judged))
@@ -154,7 +154,7 @@ def _of_model(
 def _refined(
     members: Sequence[Images], matrix: np.ndarray, model: str, step: Step, pool: Executor
 ) -> Found:
-    """A transform, improved at one size by the blocks of all pairs."""
+    """Refines a transform at one size by the blocks of all pairs."""
     levels = list(pool.map(lambda pair: estimation.level_of(pair[0], step, matrix), members))
 
     def agreement(matrix: np.ndarray, radius: int) -> Agreement | None:
@@ -166,7 +166,7 @@ def _refined(
 
 
 def joined(agreements: Sequence[Agreement]) -> Agreement | None:
-    """The blocks of several pairs, at one size and radius; None of none."""
+    """Combines the blocks of several pairs, at one size and radius; None if there are none."""
     if not agreements:
         return None
     return dataclasses.replace(
@@ -177,7 +177,7 @@ def joined(agreements: Sequence[Agreement]) -> Agreement | None:
 
 
 def _member(images: Images, rig: Registration, there: np.ndarray) -> Member:
-    """What one pair shows at the transform of the rig, and at what was there."""
+    """The evidence of one pair for the rig's transform and for the start."""
     one, two = images
     level = estimation.level_of(one, LAST, rig.matrix)
     agreement = level.agreement(two, rig.matrix, 2 * LAST.radius)

@@ -1,8 +1,8 @@
-"""The whole range of turns, scales and shifts, at a small size: where images may agree.
+"""An exhaustive search over rotations, scales and shifts at a small size.
 
-For each turn and scale, the normalized correlation of the directions of edges at all shifts is one
+For each rotation and scale, the normalized correlation of edge directions at all shifts is one
 product of Fourier transforms. It is weighted by the square root of the overlap, which makes scores
-of small and large overlaps comparable: by chance, both vary equally.
+of small and large overlaps comparable: by chance, both have the same variance.
 """
 
 import itertools
@@ -17,32 +17,25 @@ from fnet_jax.registration.directions import HIGH, inside, pooled, raw_direction
 from fnet_jax.registration.resampling import BILINEAR, resized, warped
 from fnet_jax.registration.transforms import Size, corners, moved, normal, shift, turn
 
-SIDE = 128  # pixels, to which the longer side of I1 is reduced
-NARROW = 16  # pixels, that the shorter side of I1 keeps
+SIDE = 128  # pixels of the longer side of I1 after reduction
+NARROW = 16  # least pixels of the shorter side of I1
 TURNS = np.arange(-16.0, 17.0, 4.0)  # degrees
-SCALES = np.exp(0.085 * np.arange(-6, 7))  # around that by which the longer sides meet
+SCALES = np.exp(0.085 * np.arange(-6, 7))  # relative to the one at which the longer sides match
 LEAST_OVERLAP = 0.25  # of the smaller image
-SOFT = 1.0  # pixels of blur, so that a transform between two grid points is met
-APART = 0.06  # of the longer side: candidates whose corners are nearer are one
-EACH = 2  # shifts that are kept of a turn and scale
+SOFT = 1.0  # pixels of blur, to find transforms between grid points
+APART = 0.06  # of the longer side: candidates with closer corners are merged
+EACH = 2  # shifts that are kept per rotation and scale
 
 
 class Candidate(NamedTuple):
-    """A transform from I1 to I2, and how well directions agree under it."""
+    """A transform from I1 to I2, and the agreement of directions under it."""
 
     score: float
     matrix: np.ndarray
 
 
 def candidates(i1: np.ndarray, i2: np.ndarray, most: int, pool: Executor) -> list[Candidate]:
-    """Similarities under which two images may agree, the likeliest first.
-
-    Args:
-        i1: float32 (H, W).
-        i2: float32 (h, w).
-        most: how many to return.
-        pool: threads for the work.
-    """
+    """Up to ``most`` similarity transforms of float32 images (H, W) and (h, w), best first."""
     factor = max(SIDE / max(i1.shape), NARROW / min(i1.shape))
     small, to_small = resized(i1, factor)
     fixed = _Fixed(small)
@@ -70,7 +63,7 @@ def distinct(
     most: int,
     matrix_of: Callable[..., np.ndarray],
 ) -> list:
-    """The first ``most`` of those whose corners lie ``apart`` pixels from all before them."""
+    """The first ``most`` candidates whose corners lie ``apart`` pixels from all earlier ones."""
     kept: list = []
     places: list[np.ndarray] = []
     for each in found:
@@ -84,7 +77,7 @@ def distinct(
 
 
 class _Fixed:
-    """The small I1, with its transforms for each size of array."""
+    """The reduced I1, with its Fourier transforms for each array size."""
 
     def __init__(self, image: np.ndarray) -> None:
         self.size = image.shape
@@ -93,7 +86,7 @@ class _Fixed:
         self.spectra: dict[Size, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
 
     def shifts(self, moving: np.ndarray, degrees: float) -> list[tuple[float, np.ndarray]]:
-        """The best shifts of an image under a turn: scores, and transforms to its pixels."""
+        """The best shifts of a rotated image: scores, and transforms to its pixels."""
         height, width = moving.shape
         turned = turn(degrees)
         ends = moved(turned.T, corners(moving.shape))
@@ -121,7 +114,7 @@ class _Fixed:
         return best
 
     def _scores(self, image: np.ndarray, inner: np.ndarray) -> np.ndarray:
-        """The score of each shift (y, x), modulo the shape; -1 where too little overlaps."""
+        """The score of each shift (y, x), modulo the shape; -1 if the overlap is too small."""
         shape = tuple(
             4 * fft.next_fast_len(-(-(a + b) // 4))
             for a, b in zip(self.size, image.shape, strict=True)
@@ -129,7 +122,7 @@ class _Fixed:
         own, own_energy, own_area = self._spectrum(shape)
         found = raw_directions(image, inner)
         products = fft.ifft2((own * fft.fft2(found, shape)).sum(0)).real
-        # Overlaps and energies vary slowly: every fourth shift is enough.
+        # Overlaps and energies vary slowly; every fourth shift is enough.
         low = shape[0] // 4, shape[1] // 4
         area, energy = (
             fft.rfft2(pooled(each), low) for each in (inner, (np.abs(found) ** 2).sum(0))
@@ -148,7 +141,7 @@ class _Fixed:
         return np.where(enough[wide], squares * weights[wide], -1).reshape(shape)
 
     def _spectrum(self, shape: Size) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of the directions, without what prevails and blurred; of their energy; of the area."""
+        """Spectra of the blurred directions, of their energy, and of the valid area."""
         if shape not in self.spectra:
             y, x = np.fft.fftfreq(shape[0])[:, None], np.fft.fftfreq(shape[1])[None]
             squared = (2 * np.pi) ** 2 * (x * x + y * y)

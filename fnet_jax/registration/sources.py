@@ -1,4 +1,4 @@
-"""The two images of a pair as their files hold them: of any two sizes, not laid over each other."""
+"""The two images of a pair as stored in their files: of any two sizes, unaligned."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -15,13 +15,13 @@ from fnet_jax.registration.transforms import Size
 
 
 class Source(NamedTuple):
-    """The images of a pair, and what its files say of their alignment.
+    """The images of a pair, and their alignment by the files' tags.
 
     Attributes:
         i1: array (H, W) or (H, W, 3), in the file's own values.
-        i2: array (h, w), likewise. Both of one file of a thermal camera are as stored there, not
-            turned upright.
-        by_tags: matrix (3, 3) from I1 to I2 by the tags of a thermal camera; None without tags.
+        i2: array (h, w), likewise. If both are from one file of a thermal camera, they are as
+            stored, not turned upright.
+        by_tags: matrix (3, 3) from I1 to I2 from the tags of a thermal camera; None without tags.
     """
 
     i1: np.ndarray
@@ -33,7 +33,7 @@ def load(pair: Pair, *, max_pixels: int | None = MAX_PIXELS) -> Source:
     """Reads a pair.
 
     Raises:
-        InputError: a file cannot be read, or one that stands for both images does not hold both.
+        InputError: a file cannot be read, or the only file lacks one of the images.
     """
     if pair.i1 != pair.i2:
         one = files.open(pair.i1, part="picture", max_pixels=max_pixels)
@@ -45,7 +45,7 @@ def load(pair: Pair, *, max_pixels: int | None = MAX_PIXELS) -> Source:
 
 
 def both_images(path: Path, *, max_pixels: int | None) -> tuple[np.ndarray, Radiometric]:
-    """The visible image of a file of a thermal camera, as stored, and all that it holds.
+    """The visible image of a thermal camera's file, as stored, and the file's contents.
 
     Raises:
         InputError: it lacks one of them, or cannot be read.
@@ -54,14 +54,14 @@ def both_images(path: Path, *, max_pixels: int | None) -> tuple[np.ndarray, Radi
     visible = None if camera is None else camera.visible()
     if camera is None or visible is None:
         lacks = "image of a thermal camera" if camera is None else "visible image"
-        raise InputError(f"{path}: holds no {lacks}; use two images, with --i1 and --i2")
+        raise InputError(f"{path} contains no {lacks}; use two images, with --i1 and --i2")
     return visible.pixels, camera
 
 
 def by_tags(
     visible_size: Size, thermal_size: Size, camera: Radiometric | None
 ) -> np.ndarray | None:
-    """The transform from visible to thermal pixels that a camera's tags say, (3, 3), if they do."""
+    """The transform (3, 3) from visible to thermal pixels by a camera's tags, if any."""
     if camera is None or camera.alignment is None:
         return None
     box = align(visible_size, thermal_size, camera.alignment)

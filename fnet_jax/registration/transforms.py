@@ -1,7 +1,7 @@
 """Plane transforms as 3×3 matrices on pixels (x, y), whose centers lie at integers.
 
-A model is a space of small displacement fields, linear in its parameters; a transform is improved
-by composing it with such a field. Sizes are (height, width).
+A model is a space of small displacement fields, linear in its parameters; a transform is refined by
+composing it with such a field. Sizes are (height, width).
 """
 
 import math
@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 MODELS = ("translation", "similarity", "affine", "homography")
-"""From the stiffest to the most flexible; 2, 4, 6 and 8 parameters."""
+"""From the simplest to the most flexible; 2, 4, 6 and 8 parameters."""
 
 Size = tuple[int, int]
 
@@ -22,18 +22,13 @@ def corners(size: Size) -> np.ndarray:
 
 
 def moved(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Points under a transform.
-
-    Args:
-        matrix: (3, 3).
-        points: (n, 2) of (x, y).
-    """
+    """Transforms points (n, 2) of (x, y) by a matrix (3, 3)."""
     found = np.c_[points, np.ones(len(points))] @ matrix.T
     return found[:, :2] / found[:, 2:]
 
 
 def normal(matrix: np.ndarray) -> np.ndarray:
-    """The same transform, with 1 in its last place."""
+    """The same transform, scaled so that its last element is 1."""
     return matrix / matrix[2, 2]
 
 
@@ -50,24 +45,18 @@ def turn(degrees: float) -> np.ndarray:
 
 
 def resizing(old: Size, new: Size) -> np.ndarray:
-    """From pixels of an image to those of the same image at another size: edges meet edges."""
+    """Maps pixels of an image to those of the resized image; image borders coincide."""
     y, x = new[0] / old[0], new[1] / old[1]
     return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
 
 
 def resized(matrix: np.ndarray, old: tuple[Size, Size], new: tuple[Size, Size]) -> np.ndarray:
-    """A transform between two images, after both were resized.
-
-    Args:
-        matrix: from I1 to I2.
-        old: sizes of I1 and of I2.
-        new: likewise.
-    """
+    """The transform from I1 to I2 after resizing them from ``old`` to ``new`` sizes."""
     return normal(resizing(old[1], new[1]) @ matrix @ np.linalg.inv(resizing(old[0], new[0])))
 
 
 def centered(size1: Size, size2: Size) -> np.ndarray:
-    """Center on center, with one scale by which the longer sides meet."""
+    """The transform that aligns the centers and scales the longer sides to match."""
     scale = max(size2) / max(size1)
     (h1, w1), (h2, w2) = size1, size2
     back = shift((w2 - 1) / 2, (h2 - 1) / 2) @ np.diag([scale, scale, 1])
@@ -75,14 +64,14 @@ def centered(size1: Size, size2: Size) -> np.ndarray:
 
 
 def scale_of(matrix: np.ndarray, size: Size) -> float:
-    """Length that a pixel at the center of an image of this size becomes."""
+    """The local scale of a transform at the center of an image of this size."""
     a, b = size[1] / 2, size[0] / 2
     three = moved(matrix, np.array([[a, b], [a + 1, b], [a, b + 1]]))
     return math.sqrt(abs(np.linalg.det(three[1:] - three[0])))
 
 
 def nearest(matrix: np.ndarray, model: str, there: np.ndarray, size: Size) -> np.ndarray:
-    """The transform of a model, after ``there``, that comes closest to another one on an image."""
+    """The model's transform, composed with ``there``, that is closest to ``matrix`` on an image."""
     if model == "homography":
         return matrix
     points = corners(size)
@@ -94,10 +83,7 @@ def nearest(matrix: np.ndarray, model: str, there: np.ndarray, size: Size) -> np
 
 
 def overlap(matrix: np.ndarray, size1: Size, size2: Size) -> np.ndarray:
-    """Corners (4, 2) of the smallest rectangle of I1 that holds what lies on I2.
-
-    They are those of I1 where the images do not overlap at all.
-    """
+    """Corners (4, 2) of the overlap's bounding rectangle on I1; those of I1 without overlap."""
     ends = corners(size1)
     x, y = (np.linspace(0, end, 65) for end in ends[3])
     points = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
@@ -110,7 +96,7 @@ def overlap(matrix: np.ndarray, size1: Size, size2: Size) -> np.ndarray:
 
 
 def plausible(matrix: np.ndarray, size1: Size, size2: Size) -> bool:
-    """Whether a transform keeps I1 unfolded and puts some of it onto I2."""
+    """Whether a transform does not fold I1 and puts part of it onto I2."""
     ends = corners(size1)
     depth = np.c_[ends, np.ones(4)] @ matrix[2]
     if not np.isfinite(matrix).all() or depth.min() <= 0.2 * depth.max():
@@ -133,7 +119,7 @@ def fields(model: str, points: np.ndarray, size: Size) -> np.ndarray:
     Args:
         model: one of MODELS.
         points: (n, 2) of (x, y) in pixels.
-        size: of the image: its center becomes 0, half its longer side 1.
+        size: of the image, whose center is mapped to 0 and half its longer side to 1.
 
     Returns:
         Pixels of displacement per parameter, (n, 2, parameters).
@@ -151,12 +137,9 @@ def fields(model: str, points: np.ndarray, size: Size) -> np.ndarray:
 
 
 def displacement(model: str, parameters: np.ndarray, size: Size) -> np.ndarray:
-    """The transform that displaces points by a combination of a model's fields, to first order.
+    """The transform for a linear combination of a model's fields, to first order.
 
-    Args:
-        model: one of MODELS.
-        parameters: in pixels.
-        size: as for :func:`fields`.
+    ``parameters`` are in pixels; ``size`` is as for :func:`fields`.
     """
     half = max(size) / 2
     p = np.asarray(parameters) / half

@@ -1,4 +1,4 @@
-"""Transforms in words."""
+"""Descriptions of transforms."""
 
 import math
 
@@ -9,7 +9,7 @@ from fnet_jax.registration.transforms import moved
 
 
 def described(registration: Registration) -> str:
-    """What a transform does at the center of I1, such as ``scale 0.41, turned by 1.2°``."""
+    """A transform at the center of I1, such as ``scale 0.41, rotated by 1.2°``."""
     height, width = registration.size1
     x, y = (width - 1) / 2, (height - 1) / 2
     center, right, below = moved(
@@ -19,6 +19,6 @@ def described(registration: Registration) -> str:
     scale = math.sqrt(abs(across[0] * down[1] - across[1] * down[0]))
     degrees = math.degrees(math.atan2(across[1] - down[0], across[0] + down[1]))
     return (
-        f"scale {scale:.4g}, turned by {degrees:.2f}°, I1's center at "
+        f"scale {scale:.4g}, rotated by {degrees:.2f}°, I1's center at "
         f"({center[0]:.1f}, {center[1]:.1f}) of I2"
     )

@@ -1,4 +1,4 @@
-"""Generated pairs of images, for training, pictures and tests without data: drawn, not measured."""
+"""Synthetic pairs of images for training, pictures and tests without data: drawn, not measured."""
 
 from fnet_jax.synthetic.outdoors import random_scene
 from fnet_jax.synthetic.phantom import phantom

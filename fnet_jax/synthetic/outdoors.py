@@ -1,8 +1,8 @@
-"""Random visible and infrared pairs to train on where no data set is at hand: drawn, not measured.
+"""Random visible and infrared pairs for training without a data set: drawn, not measured.
 
-Levels are about those of MSRS: half the scenes are nights, and the infrared image is dim but for a
-few warm things. Edges are denser than there: over 100 seeds, the median of the mean gradient is 1.8
-times that of MSRS in the visible image and 1.4 times in the infrared one.
+Levels are similar to those of MSRS: half the scenes are at night, and the infrared image is dark
+except for a few warm objects. Edges are denser: over 100 seeds, the median of the mean gradient is
+1.8 times that of MSRS in the visible image and 1.4 times in the infrared one.
 """
 
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ _WHOLE = np.ones((1, 1), np.float32)  # the mask that covers all of a window
 
 @dataclass(frozen=True)
 class _Surface:
-    """What ``Scene.paint`` needs, and ``glow``, the light that the surface itself gives."""
+    """Arguments of ``Scene.paint``, and ``glow``, the light that the surface emits."""
 
     color: Color | None
     heat: float | None
@@ -29,20 +29,20 @@ class _Surface:
 def random_scene(
     height: int = 256, width: int = 256, *, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A random scene, by day or by night, before a street, a wall or trees.
+    """A random scene, by day or night, in front of a street, a wall or trees.
 
-    Five to twenty objects, each warm or cold whether lit or dark; some have the temperature of
-    what is behind them, some its color: only one camera sees them.
+    It has five to twenty objects, whose temperature is independent of their brightness. Some have
+    the temperature or the color of their background, so that only one camera sees them.
 
     Args:
         height: of the images in pixels, at least 16.
         width: of the images in pixels, at least 16.
-        seed: decides everything.
+        seed: determines everything.
 
     Returns:
         The visible image, uint8 (height, width, 3), and the infrared one, uint8 (height, width).
     """
-    dice = np.random.default_rng([seed, 1])  # apart from the scene's own, which textures use up
+    dice = np.random.default_rng([seed, 1])  # separate from the scene's own, which textures use
     night = dice.random() < 0.5
     ambient = float(np.exp(dice.uniform(*np.log((0.01, 0.12) if night else (0.3, 1.1)))))
     scene = Scene(height, width, seed, ambient=ambient, dtype=np.float32)
@@ -69,7 +69,7 @@ def random_scene(
 
 
 def _draw(scene: Scene, surface: _Surface, kind: str, *points: float) -> tuple[Scene, np.ndarray]:
-    """Paints one shape of ``Scene.mask``; returns its bounding box and its mask there."""
+    """Paints a shape of ``Scene.mask``; returns its bounding box and its mask within."""
     x, y = points[::2], points[1::2]
     part = scene.window(min(x), min(y), max(x), max(y))
     mask = part.mask(kind, *points)
@@ -223,7 +223,7 @@ def _tree(scene: Scene, dice: np.random.Generator, x: float, foot: float, tall: 
 
 
 def _object(scene: Scene, dice: np.random.Generator, right: float, night: bool) -> None:
-    """One random thing: its surface first, then its shape and place."""
+    """Draws a random object: its surface first, then its shape and place."""
     size = float(np.exp(dice.uniform(np.log(0.035), np.log(0.4))))
     x, y = dice.uniform(0, right), dice.uniform(0.15, 1)
     seen = dice.random()  # which cameras see it: below 0.25 visible only, above 0.8 infrared only
@@ -266,7 +266,7 @@ def _object(scene: Scene, dice: np.random.Generator, right: float, night: bool) 
 
 
 def _shade(part: Scene, mask: np.ndarray, dice: np.random.Generator, surface: _Surface) -> None:
-    """Makes light and heat vary over an object, each in its own direction."""
+    """Varies light and heat over an object, each in its own direction."""
     height, width = mask.shape
     v, u = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)
     a, b, c, d = dice.normal(size=4)
@@ -284,7 +284,7 @@ def _shadow(scene: Scene, kind: str, points: list[float]) -> None:
 def _person(
     scene: Scene, dice: np.random.Generator, x: float, foot: float, tall: float, dress: _Surface
 ) -> None:
-    """Somebody who stands or walks; ``dress`` gives the coat its color."""
+    """Draws a standing or walking person; ``dress`` gives the coat its color."""
     heat = float(dice.uniform(0.5, 0.9))
     coat = _Surface(dress.color or _grey(dice, 0.03, 0.2), heat, rough=0.15, grain=3, relief=0.04)
     legs = replace(coat, color=_grey(dice, 0.03, 0.4), heat=0.85 * heat)
@@ -307,7 +307,7 @@ def _person(
 def _fence(
     scene: Scene, dice: np.random.Generator, x: float, y: float, size: float, surface: _Surface
 ) -> None:
-    """A railing, a grille or a zebra crossing: bars, mostly upright."""
+    """Draws a railing, a grille or a crosswalk: bars, mostly upright."""
     wide, tall = dice.uniform(1, 3) * size, dice.uniform(0.3, 1) * size
     part = scene.window(x - wide, y - tall / 2, x + wide, y + tall / 2)
     height, width = part.light.shape

@@ -1,7 +1,7 @@
 """Phantoms of a head in two medical modalities, for tests and demos: drawn, not measured.
 
-One axial slice is described by where its tissues lie; each modality then gives every tissue its
-own level. Nothing in it may be taken for anatomy, let alone for a patient.
+An axial slice is described by a map of its tissues; each modality then gives every tissue its own
+level. The images are not anatomically correct and must not be mistaken for those of a patient.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _COLORS = {
 
 @dataclass(frozen=True)
 class _Head:
-    """Coverage in [0, 1] of each pixel by each tissue, all (height, width); later ones on top."""
+    """Coverage of each pixel by each tissue, (height, width) in [0, 1]; later ones are on top."""
 
     head: np.ndarray
     skull: np.ndarray
@@ -53,7 +53,7 @@ def phantom(
     Args:
         height: of the images in pixels, at least 16.
         width: of the images in pixels, at least 16.
-        seed: decides the head's shape, its slice, the MRI's weighting and the noise.
+        seed: determines the head's shape, the slice, the MRI's weighting and the noise.
         kind: the first modality, ``"ct"``, ``"pet"`` or ``"spect"``.
 
     Returns:
@@ -61,10 +61,10 @@ def phantom(
         and the MRI, uint8 (height, width).
 
     Raises:
-        ValueError: ``kind`` is none of these.
+        ValueError: ``kind`` is unknown.
     """
     if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
+        raise ValueError(f"unknown kind {kind!r}; use one of {', '.join(KINDS)}")
     dice = np.random.default_rng(seed)
     head = _head(height, width, dice)
     mri = _mri(head, dice)
@@ -92,7 +92,7 @@ def _head(height: int, width: int, dice: np.random.Generator) -> _Head:
     brain = inside(inner - 0.015 - depth)
     skull = inside(outer - depth) * inside(depth - inner)
 
-    # Folds: the zero lines of waves that run round the brain, deeper or shallower by chance.
+    # Folds: zero lines of waves around the brain, of random depth.
     folds = sum(
         a * np.cos(k * angle + 9 * r * depth + p)
         for (k, a, p), r in zip(
@@ -144,7 +144,7 @@ def _head(height: int, width: int, dice: np.random.Generator) -> _Head:
 def _waves(
     dice: np.random.Generator, numbers: range, strength: float
 ) -> list[tuple[int, float, float]]:
-    """For each wave number a random amplitude and phase."""
+    """A random amplitude and phase for each wave number."""
     return [(k, strength * dice.normal(), dice.uniform(0, 2 * np.pi)) for k in numbers]
 
 
@@ -181,7 +181,7 @@ def _ct(head: _Head, dice: np.random.Generator) -> np.ndarray:
 
 
 def _activity(head: _Head, kind: str, dice: np.random.Generator) -> np.ndarray:
-    """PET or SPECT: what the tissues take up, blurred by the camera, in pseudo-color."""
+    """PET or SPECT: uptake of the tissues, blurred by the camera, in pseudo-color."""
     image = _tissue(head, (0.05, 0.85, 0.35, 0.06, dice.choice((0.1, 1.4))))
     image *= np.clip(1 + 0.3 * _smooth(image.shape, 6, dice), 0.2, 1.6)  # regions at work
     image = _soft(image * (1 - 0.7 * head.skull), 0.014 if kind == "pet" else 0.024)
@@ -200,7 +200,7 @@ def _smooth(shape: tuple[int, ...], spots: float, dice: np.random.Generator) -> 
 
 
 def _soft(image: np.ndarray, width: float) -> np.ndarray:
-    """``image`` in [0, 2] behind a Gaussian whose deviation is ``width`` of the shorter side."""
+    """Blurs ``image`` in [0, 2] by a Gaussian whose deviation is ``width`` of the shorter side."""
     blur = ImageFilter.GaussianBlur(width * min(image.shape))
     return np.asarray(Image.fromarray(_levels(image / 2)).filter(blur)) / np.float32(127.5)
 

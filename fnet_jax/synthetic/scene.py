@@ -1,8 +1,8 @@
-"""What two cameras look at, painted back to front.
+"""A scene for two cameras, painted back to front.
 
-Each surface has a color, how much light falls on it, how rough it looks, and a temperature: the
-visible camera sees color times light, the infrared one sees temperature alone, through a softer
-lens. So each shows what the other cannot.
+Each surface has a color, illumination, texture and temperature. The visible camera sees color times
+light; the infrared one sees only temperature, through a softer lens. Thus each camera shows things
+that the other cannot.
 """
 
 import copy
@@ -16,7 +16,7 @@ AMBIENT = 0.10  # light at night on a surface that no lamp reaches
 
 
 class Scene:
-    """What both cameras look at; all values lie in about [0, 1].
+    """A scene as both cameras see it; all values are roughly in [0, 1].
 
     Attributes:
         color: reflectance of each pixel, (height, width, 3).
@@ -33,9 +33,9 @@ class Scene:
         ambient: float = AMBIENT,
         dtype: type[np.floating] = np.float64,
     ) -> None:
-        """An empty and cold scene in ``ambient`` light; ``seed`` decides all that is random.
+        """Makes an empty, cold scene in ``ambient`` light; ``seed`` determines all randomness.
 
-        float32 paints faster, float64 is what ``night_street`` was drawn with.
+        float32 is faster to paint; ``night_street`` uses float64.
         """
         self.random = np.random.default_rng(seed)
         self.color = np.zeros((height, width, 3), dtype)
@@ -44,11 +44,11 @@ class Scene:
         self._ambient, self._unit, self._left, self._top = ambient, height, 0, 0
 
     def window(self, left: float, top: float, right: float, bottom: float) -> "Scene":
-        """The pixels of a box, in parts of the scene's height, as a scene that shares them.
+        """A view of a box, given in fractions of the scene's height.
 
-        What is painted into the window is painted into the scene, and points mean the same in
-        both; to paint something small this way costs little. Change the arrays in place. The
-        window holds at least one pixel, the nearest one if the box lies outside.
+        Painting into the window paints into the scene, in the same coordinates, and is cheap for
+        small objects. Arrays must be changed in place. The window contains at least one pixel, the
+        nearest one if the box lies outside.
         """
         height, width = self.light.shape
         x0, x1 = (p * self._unit - self._left for p in (left, right))
@@ -77,13 +77,13 @@ class Scene:
         """Covers the pixels of ``mask``, (height, width) in [0, 1], with an unlit surface.
 
         Args:
-            mask: how much of each pixel the surface covers; (1, 1) is the same for all.
-            color: its red, green and blue reflectance; None is that of what is behind it, as
-                lit: the visible camera does not see it.
-            heat: its temperature; None is that of what is behind it.
-            rough: strength of its texture, which the infrared camera hardly sees.
+            mask: fraction of each pixel that the surface covers; (1, 1) for all pixels.
+            color: red, green and blue reflectance; None for that of the background, so that the
+                visible camera does not see the surface.
+            heat: temperature; None for that of the background.
+            rough: strength of the texture, which the infrared camera hardly sees.
             grain: size of the texture's spots in pixels.
-            relief: how much warmer than the rest the bright spots of the texture are.
+            relief: excess temperature of the bright spots of the texture.
         """
         spots = self.noise(grain)
         if color is not None:
@@ -98,7 +98,7 @@ class Scene:
             self.heat += mask * (warmth - self.heat)
 
     def shine(self, center: tuple[float, float], radius: float, strength: float) -> None:
-        """Adds a lamp's light around ``center`` (y, x), all in parts of the height."""
+        """Adds a lamp's light around ``center`` (y, x), all in fractions of the height."""
         height, width = self.light.shape
         y, x = np.ogrid[:height, :width]
         y, x = (y + self._top) / self._unit, (x + self._left) / self._unit
@@ -110,7 +110,7 @@ class Scene:
 
         Args:
             kind: the shape.
-            points: x, y, x, y, … in parts of the scene's height.
+            points: x, y, x, y, … in fractions of the scene's height.
         """
         height, width = self.light.shape
         image = Image.new("L", (4 * width, 4 * height))
@@ -134,7 +134,7 @@ class Scene:
         """The visible image, uint8 (height, width, 3), and the infrared one, uint8.
 
         Args:
-            noise: standard deviation of each camera's noise in parts of full white.
+            noise: standard deviation of each camera's noise, as a fraction of white.
             blur: softness of the infrared lens in pixels.
         """
         dark = -1.6 * self.color

@@ -8,12 +8,12 @@ from fnet_jax.synthetic.scene import Scene
 def night_street(
     height: int = 240, width: int = 320, *, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A street at night: lamps and windows for the one camera, people and an engine for the other.
+    """A street at night: lamps and windows for one camera, people and an engine for the other.
 
     Args:
         height: of the images in pixels, at least 16.
         width: of the images in pixels, at least 16; the street fills about 4/3 of the height.
-        seed: decides textures, noise, windows and where the people walk.
+        seed: determines textures, noise, windows and the positions of people.
 
     Returns:
         The visible image, uint8 (height, width, 3), and the infrared one, uint8 (height, width).

@@ -108,13 +108,15 @@ def test_images_without_anything_are_refused(what, rng):
 
 def test_what_cannot_be_registered_is_named():
     visible, infrared = scene()
-    with pytest.raises(InputError, match=r"i2 has 40×240 pixels; 48 along each side"):
+    with pytest.raises(InputError, match=r"i2 has 40×240 pixels; registration needs at least 48"):
         estimate(visible, infrared[:, :40])
     with pytest.raises(InputError, match=r"i1 has shape \(240, 320, 4\)"):
         estimate(np.zeros((240, 320, 4)), infrared)
-    with pytest.raises(InputError, match="i2 holds NaN"):
+    with pytest.raises(InputError, match="i2 contains NaN"):
         estimate(visible, np.full(SIZE, np.nan))
-    with pytest.raises(ValueError, match="'rigid' is not a model; use translation, similarity"):
+    with pytest.raises(
+        ValueError, match="'rigid' is not a model; use one of translation, similarity"
+    ):
         estimate(visible, infrared, model="rigid")
 
 

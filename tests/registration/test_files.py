@@ -11,7 +11,7 @@ from fnet_jax.registration import Registration, files
 MATRIX = np.array([[0.5, 0.01, 3], [0, 0.5, 4], [1e-5, 0, 1]])
 FOUND = Registration(MATRIX, True, 0.7, 42.0, "homography", "", (240, 320), (120, 160))
 REFUSED = dataclasses.replace(
-    FOUND, accepted=False, expected_error=math.inf, reason="the images show nothing in common"
+    FOUND, accepted=False, expected_error=math.inf, reason="the images have nothing in common"
 )
 
 
@@ -45,9 +45,9 @@ def test_single_pairs_are_found_by_name_and_refused_ones_are_not_used(tmp_path):
     assert found.rig is None
     assert found.of("a", (240, 320), (120, 160)).accepted
     assert found.pairs["é"].expected_error == math.inf
-    with pytest.raises(InputError, match=r"rig\.json: the transform of é was refused: the images"):
+    with pytest.raises(InputError, match=r"rig\.json: the transform of é was refused .the images"):
         found.of("é", (240, 320), (120, 160))
-    with pytest.raises(InputError, match=r"holds no transform of c; register it too"):
+    with pytest.raises(InputError, match=r"contains no transform of c; register that pair"):
         found.of("c", (240, 320), (120, 160))
     with pytest.raises(InputError, match="is of I2 with 160×120 pixels, and that of a has 161×120"):
         found.of("a", (240, 320), (120, 161))
@@ -55,7 +55,7 @@ def test_single_pairs_are_found_by_name_and_refused_ones_are_not_used(tmp_path):
 
 def test_two_pairs_of_one_name_are_refused(tmp_path):
     pairs = [{"name": "a", "i1": each, "i2": each, "registration": FOUND} for each in "xy"]
-    with pytest.raises(InputError, match="damaged .two pairs of one name"):
+    with pytest.raises(InputError, match="damaged .two pairs have the same name"):
         files.read(written(tmp_path, None, pairs))
 
 

@@ -60,7 +60,7 @@ def test_a_rig_has_one_size_and_at_least_one_pair():
     with pytest.raises(InputError, match="no pairs"):
         fit([])
     other = lambda: (scene(1)[0][:200], scene(1)[1])
-    with pytest.raises(InputError, match="pair 2 has other sizes than the first"):
+    with pytest.raises(InputError, match="pair 2 differs in size from the first"):
         fit([*members((1,)), other])
     with pytest.raises(ValueError, match="is not a model"):
         fit(members((1,)), model="rigid")

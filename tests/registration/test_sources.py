@@ -44,5 +44,5 @@ def test_a_photo_gives_both_images_and_what_its_tags_say(tmp_path, rng):
 
 def test_a_file_with_one_image_is_named(tmp_path, rng):
     path = photo(tmp_path / "a.jpg", rng, visible=False)
-    with pytest.raises(InputError, match=r"a\.jpg: holds no visible image"):
+    with pytest.raises(InputError, match=r"a\.jpg contains no visible image"):
         sources.load(Pair(path, path))

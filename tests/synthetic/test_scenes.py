@@ -148,7 +148,7 @@ def test_what_each_modality_shows(seed):
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="ct, pet, spect, not 'xray'"):
+    with pytest.raises(ValueError, match="unknown kind 'xray'; use one of ct, pet, spect"):
         phantom(kind="xray")
 
 
