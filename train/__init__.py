@@ -1,1 +1,1 @@
-"""Training of FNet and IFNet: data, steps, loop and the commands for both stages."""
+"""Training of FNet and IFNet: data, steps, loop and the commands of both stages."""

@@ -1,4 +1,4 @@
-"""The paper's ablation experiments AE1 to AE15 (Table III), each as the changes it makes."""
+"""The paper's ablation experiments AE1 to AE15 (Table III), each defined by its changes."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,11 +11,11 @@ class Ablation:
     """One experiment.
 
     Attributes:
-        title: the difference, in a few words.
-        network: settings of FNet and of IFNet that differ from the paper's.
-        ifnet: settings that differ in IFNet alone.
+        title: the change, in a few words.
+        network: settings of FNet and IFNet that differ from the paper's.
+        ifnet: settings that differ only in IFNet.
         stage1: whether there is a stage I.
-        without: terms of the stage II loss that are left out.
+        without: terms that the stage II loss leaves out.
     """
 
     title: str
@@ -44,7 +44,7 @@ ABLATIONS: dict[str, Ablation] = {
     "AE14": Ablation("no gradient loss", without=("gradient",)),
     "AE15": Ablation("no SSIM loss", without=("ssim",)),
 }
-"""By the paper's names. The equations stand where the settings are, in
+"""By the paper's names. The equations are in the modules of the settings, in
 :mod:`fnet_jax.sparse_coding`: ``lcsc`` (AE1), ``thresholds`` (AE2, AE7, AE8, AE12), ``lzsc`` (AE3,
 AE9, AE10), ``momentum`` (AE4 to AE6); and in :func:`fnet_jax.networks.losses.stage2` (AE13 to
 AE15)."""

@@ -1,4 +1,4 @@
-"""The folder of the runs: whether it can be used, before anything is made in it."""
+"""Checks whether the folder of the runs can be used, before anything is written to it."""
 
 import errno
 import os
@@ -12,17 +12,17 @@ NAME_MAX = 255  # bytes, on all usual file systems
 
 
 def check_workdir(workdir: Path, *below: str) -> None:
-    """Raises InputError unless a workdir, and folders below it that exist, can be used.
+    """Raises InputError unless a workdir, and existing folders below it, can be used.
 
-    Nothing is made. Where the workdir does not exist, the first folder above it that does counts.
+    Nothing is created. If the workdir does not exist, its nearest existing parent is checked.
     """
     for place in (workdir, *(workdir / name for name in below)):
         try:
             _check_folder(place)
-        except (OSError, ValueError) as error:  # the latter for a NUL in the name
+        except (OSError, ValueError) as error:  # ValueError for a NUL in the name
             raise InputError(
                 f"--workdir {workdir}: {reason(error)}"
-                f"{f' ({place})' if place != workdir else ''}; use a folder you can write to"
+                f"{f' ({place})' if place != workdir else ''}; use a writable folder"
             ) from error
 
 

@@ -48,11 +48,11 @@ def test_senseless_values_are_refused(text, capsys):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("--steps 5 --warmup 6", "--warmup 6: longer than the 5 steps"),
+        ("--steps 5 --warmup 6", "--warmup 6 exceeds --steps 5"),
         ("--coordinator a:1", "use all three"),
         ("--coordinator a:1 --num-processes 2 --process-id 0 --cluster", "use all three"),
-        ("--coordinator a:1 --num-processes 2 --process-id 2", "numbered from 0 to 1"),
-        ("--batch 65536 --crop 4096", "--batch 65536 of --crop 4096: more than"),
+        ("--coordinator a:1 --num-processes 2 --process-id 2", "out of range; use 0 to 1"),
+        ("--batch 65536 --crop 4096", "--batch 65536 with --crop 4096 exceeds"),
     ],
 )
 def test_flags_that_do_not_go_together_are_refused(text, message):

@@ -41,7 +41,7 @@ def test_the_course_of_the_validation_loss(report, tmp_path):
     (tmp_path / curves.CURVES).unlink()
     assert curves.validation_course(tmp_path) == {}
     (tmp_path / curves.CURVES).mkdir()
-    with pytest.raises(InputError, match="metrics.jsonl: is a directory"):
+    with pytest.raises(InputError, match="metrics.jsonl cannot be read .is a directory"):
         curves.validation_course(tmp_path)
 
 

@@ -177,7 +177,7 @@ def test_where_every_checkpoint_is_damaged_nothing_is_trained(run):
         damage(at(run, step), "flipped")
     before = curve(run)
     for _ in range(2):  # nor when it is tried again
-        with pytest.raises(InputError, match="every checkpoint is damaged"):
+        with pytest.raises(InputError, match="every checkpoint in .* is damaged"):
             train(run, "--steps 6 --resume")
     assert set(checkpoints.steps(run / "stage1/checkpoints")) == {2, 4, 6}
     assert curve(run) == before
@@ -197,7 +197,7 @@ def test_an_older_damaged_checkpoint_is_set_aside_too(run, whole):
     next(path for path in (at(run, 2) / "data").rglob("*") if path.is_file()).write_text("")
     lines = []
     assert train(run, "--steps 7 --resume", report=lines.append).finished
-    assert any("passed over" in line for line in lines)
+    assert any("skipping this checkpoint" in line for line in lines)
     assert (run / "stage1/damaged/2-0").is_dir()
     assert set(checkpoints.steps(run / "stage1/checkpoints")) == {4, 6, 7}
 
@@ -205,7 +205,7 @@ def test_an_older_damaged_checkpoint_is_set_aside_too(run, whole):
 def test_another_configuration_is_refused_with_what_differs(run):
     with pytest.raises(InputError, match="--seed: was 0, is 5; use the flags"):
         train(run, "--steps 8 --seed 5 --resume")
-    with pytest.raises(InputError, match="holds a run at step 6; use --resume"):
+    with pytest.raises(InputError, match="already has a run at step 6; use --resume"):
         train(run, "--steps 8")
 
 
@@ -245,7 +245,7 @@ def test_one_run_at_a_time(run):
     fcntl = pytest.importorskip("fcntl", reason="this system has no such locks")
     with (run / "stage1/.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(InputError, match="another run is using it"):
+        with pytest.raises(InputError, match="is in use by another run"):
             train(run, "--steps 8 --resume")
 
 
@@ -257,7 +257,7 @@ def test_a_run_that_begins_while_another_ends_does_not_continue_it(whole, tmp_pa
         if line.startswith("training on") and not (tmp_path / "stage1").exists():
             shutil.copytree(whole / "stage1", tmp_path / "stage1")
 
-    message = "run the same command again" if flags else "holds a run at step 6; use --resume"
+    message = "run the same command again" if flags else "already has a run at step 6; use --resume"
     with pytest.raises(InputError, match=message):
         train(tmp_path, f"--steps 8 {flags}", report=other)
     assert set(checkpoints.steps(tmp_path / "stage1/checkpoints")) == {2, 4, 6}
@@ -315,7 +315,7 @@ def test_weights_that_are_no_numbers_are_never_saved(tmp_path):
 
 def test_a_batch_that_does_not_divide_is_refused(tmp_path):
     with pytest.raises(
-        InputError, match="--batch 3: does not divide over 2 devices; use a multiple of 2"
+        InputError, match="--batch 3 cannot be divided over 2 devices; use a multiple of 2"
     ):
         train(tmp_path, "--batch 3")
     assert not (tmp_path / "stage1").exists()
@@ -324,7 +324,7 @@ def test_a_batch_that_does_not_divide_is_refused(tmp_path):
 def test_a_dry_run_shows_the_costs_and_makes_nothing(tmp_path):
     config = configured(tmp_path, "--dry-run")
     said = "\n".join(described(STAGES["stage1"], config, report=lambda line: None))
-    with pytest.raises(InputError, match="--dry-run: nothing is trained"):
+    with pytest.raises(InputError, match="--dry-run does not train"):
         loop.train(STAGES["stage1"], config)
     for what in ("parameters: ", "memory per step", "FLOPs per step", "data fingerprint: ", "--lr"):
         assert what in said, what
@@ -334,13 +334,13 @@ def test_a_dry_run_shows_the_costs_and_makes_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ("--init xaiver", "--init xaiver: neither tied nor xavier nor the folder"),
-        ("--data nowhere", "nowhere: is not prepared"),
+        ("--init xaiver", "--init xaiver is neither tied nor xavier nor the folder"),
+        ("--data nowhere", "nowhere is not prepared"),
         (
             "--ablation AE11",
-            "--ablation AE11: it has no stage I; run python -m train.stage2 with it",
+            "--ablation AE11 has no stage I; use it with python -m train.stage2",
         ),
-        ("--ablation AE9", "--iterations 1: --ablation AE9 has 3; leave one of them out"),
+        ("--ablation AE9", "--iterations 1: --ablation AE9 has 3; omit one of them"),
     ],
 )
 def test_what_cannot_start_is_named(tmp_path, flags, message):
@@ -350,7 +350,7 @@ def test_what_cannot_start_is_named(tmp_path, flags, message):
 
 
 def test_a_network_of_another_shape_is_refused(whole, tmp_path):
-    with pytest.raises(InputError, match="its network has --features 2, not 3; leave the flag out"):
+    with pytest.raises(InputError, match="start has --features 2, not 3; omit the flag"):
         train(tmp_path, f"--features 3 --init {whole}", "stage2")
 
 
@@ -358,7 +358,7 @@ def test_a_network_of_another_shape_is_refused(whole, tmp_path):
 def test_a_start_whose_record_is_not_understood_is_refused(small_network, tmp_path, config):
     source = {"kind": "training", "step": 1, "config": config}
     checkpoints.save(tmp_path / "start", *small_network, source=source)
-    with pytest.raises(InputError, match="start: its record of the training is not understood"):
+    with pytest.raises(InputError, match="start has an unknown training record"):
         train(tmp_path, f"--init {tmp_path / 'start'}", "stage2")
 
 

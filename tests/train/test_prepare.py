@@ -42,7 +42,7 @@ def test_what_is_wrong_with_pairs_is_stated_and_kept(tmp_path, capsys):
     ]
     assert main(call) == 0
     out = capsys.readouterr().out
-    assert "found: 1 × images that show nothing" in out
+    assert "found: 1 × empty images" in out
     (report,) = (tmp_path / "data").rglob("check.json")
     assert json.loads(report.read_text())["pairs"][0]["findings"][0]["kind"] == "empty"
     assert main([*call, "--overwrite", "--skip-check"]) == 0
@@ -80,7 +80,7 @@ def test_bad_files_are_listed(tmp_path, capsys):
     output = capsys.readouterr()
     assert output.err.splitlines() == lines[:-1]
     assert output.out.startswith(
-        "source: 3 pairs (train 3)\nleft out: 6 pairs, with the files named above\n"
+        "source: 3 pairs (train 3)\nleft out: 6 pairs with the files listed above\n"
     )
 
 
@@ -95,7 +95,7 @@ def test_patterns_say_which_image_of_a_folder_is_which(tmp_path, capsys):
     built = open_set("source", data_dir=tmp_path)
     assert [pair["name"] for pair in built.pairs("train")] == ["0", "1"]
     assert main(["tno", *call]) == 1
-    assert "--pattern: the names of tno are known" in capsys.readouterr().err
+    assert "--pattern is not needed for tno" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("way", ["globs", "table"])

@@ -112,7 +112,7 @@ def test_a_recipe_without_a_known_validation_loss_is_refused(tmp_path, monkeypat
     monkeypatch.setattr(recipe, "run_stage", finished)
     call = ["--data=synthetic", f"--workdir={tmp_path / 'runs'}", f"--out={tmp_path / 'weights'}"]
     assert recipe.main(call) == 1
-    assert "again/stage2: no checkpoint has a known validation loss" in capsys.readouterr().err
+    assert "again/stage2 has no checkpoint with a known validation loss" in capsys.readouterr().err
 
 
 def test_flags_change_the_network_of_the_first_round(tmp_path):
@@ -136,7 +136,7 @@ def test_a_small_size_is_one_round_of_its_network_from_nothing(tmp_path, size):
 
 def test_rounds_that_a_size_does_not_have_are_refused(tmp_path):
     for flag in ("steps1", "steps3"):
-        with pytest.raises(InputError, match=f"--{flag}: --size xs has no such round"):
+        with pytest.raises(InputError, match=f"--size xs has no round for --{flag}"):
             recipe.RecipeConfig("msrs", tmp_path, tmp_path, size="xs", **{flag: 5})
 
 

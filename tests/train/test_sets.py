@@ -295,12 +295,12 @@ def test_names_of_ones_own_sets(tmp_path, data_dir):
         assert prepare("own", source_of(tmp_path / folder, 1), data_dir=data_dir).name == name
     source = tmp_path / "TNO"
     for dataset, name, message in [
-        ("own", "tno", "--name tno: the name of a published set"),
+        ("own", "tno", "--name tno is the name of a published set"),
         *(
             ("own", name, f"--name {name[:100]!r}"[:-1])
             for name in ("a/b", "", "..", "../b", "a\0b", "a\nb", "1a", "a" * 101, "a" * 5000)
         ),
-        ("tno", "mine", "--name 'mine': only a set of your own has a name"),
+        ("tno", "mine", "--name 'mine' is only for your own images"),
         ("nto", None, "not a known set; use one of msrs, tno"),
     ]:
         assert message in refused(dataset, source, data_dir=data_dir, name=name)[1]
@@ -312,14 +312,14 @@ def test_names_of_ones_own_sets(tmp_path, data_dir):
 
 def test_sets_that_are_not_there(source, data_dir):
     for which, remedy in [
-        ("msrs", "prepare it: python -m train.prepare msrs --source FOLDER"),
-        ("MSRS", "prepare it: python -m train.prepare msrs --source FOLDER"),
-        ("mine", "prepare it: python -m train.prepare own --name mine --source FOLDER"),
-        (str(source), f"prepare it: python -m train.prepare own --source {source}"),
+        ("msrs", "use python -m train.prepare msrs --source FOLDER"),
+        ("MSRS", "use python -m train.prepare msrs --source FOLDER"),
+        ("mine", "use python -m train.prepare own --name mine --source FOLDER"),
+        (str(source), f"use python -m train.prepare own --source {source}"),
     ]:
         with pytest.raises(InputError) as error:
             open_set(which, data_dir=data_dir)
-        assert str(error.value).startswith(f"{which}: is not prepared in {data_dir}; ")
+        assert str(error.value).startswith(f"{which} is not prepared in {data_dir}; ")
         assert str(error.value).endswith(remedy)
 
 

@@ -89,7 +89,7 @@ def test_the_command_says_what_it_does(whole):
     assert done.stdout.splitlines()[-1].startswith(f"{workdir}/stage1: step 60 of 60, saved in ")
     said = done.stderr
     assert "1,000 synthetic scenes, drawn, not photographed; the paper trains on MSRS" in said
-    assert "from nothing (tied)" in said
+    assert "from scratch (tied)" in said
     assert re.search(r"\nstep 6 of 60: validation loss [\d.]+, .* steps/s, .* pairs/s, 0:", said)
     assert "Traceback" not in said
     assert "arning" not in said
@@ -169,7 +169,7 @@ def test_a_run_that_is_asked_to_stop_saves(whole, environment, tmp_path, number,
     assert process.returncode == status, said
     (step,) = checkpoints.steps(workdir / "stage1/checkpoints")
     assert step < 60
-    assert f"asked to stop: saved at step {step}; use --resume to continue" in said
+    assert f"stopped: saved at step {step}; use --resume to continue" in said
     if number == signal.SIGINT:  # both stop in the same way
         done = run(environment, workdir, "--steps", "60", "--save-every", "1000", "--resume")
         assert done.returncode == 0, done.stderr
@@ -217,7 +217,7 @@ def test_processes_that_were_told_different_things_are_refused(environment, tmp_
     flags = [("--lr", 1e-4), ("--lr", 2e-4)]
     said = together(environment, tmp_path / "runs", each=flags, status=1)
     for _, errors in said:
-        assert "error: process 1: its configuration differs from that of process 0" in errors
+        assert "error: the configuration of process 1 differs from that of process 0" in errors
         assert "Traceback" not in errors
 
 
@@ -250,7 +250,7 @@ def test_both_stages_and_fusion(environment, whole, tmp_path):
 def test_failures_are_one_line_and_a_status(environment, tmp_path):
     done = run(environment, tmp_path / "runs", stage="stage2")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(f"error: {tmp_path}/runs/stage1: has no check")
+    assert done.stderr.splitlines()[-1].startswith(f"error: {tmp_path}/runs/stage1 has no check")
     assert "Traceback" not in done.stderr
     (tmp_path / "file").write_text("")
     done = run(environment, tmp_path / "file")

@@ -109,9 +109,9 @@ def test_a_run_goes_on_with_the_same_teacher_only(tmp_path, taught_by):
     moved = taught_by.rename(tmp_path / "moved")
     assert train(tmp_path / "run", f"--teacher={moved} --steps=3 --resume").finished
     checkpoints.save(taught_by, BIG, teacher(seed=8).params)
-    with pytest.raises(InputError, match="learned from other weights than those of --teacher"):
+    with pytest.raises(InputError, match="was trained with another teacher; use the --teacher"):
         train(tmp_path / "run", f"{call}4 --resume")
-    with pytest.raises(InputError, match="learned from other weights than those of --teacher"):
+    with pytest.raises(InputError, match="was trained with another teacher; use the --teacher"):
         train(tmp_path / "run", "--steps=4 --resume")
 
 
@@ -123,10 +123,10 @@ def test_shipped_sizes_teach(tmp_path):
 @pytest.mark.parametrize(
     ("stage", "text", "words"),
     [
-        ("stage1", "--teacher=base", "only stage II has one"),
+        ("stage1", "--teacher=base", "option of stage II only"),
         ("stage2", "--teacher=nowhere", "neither a size"),
-        ("stage2", "--teacher=base --teacher-weight=0", "both its weights are 0"),
-        ("stage2", "--teacher-parts=1", "--teacher-parts changes nothing without --teacher"),
+        ("stage2", "--teacher=base --teacher-weight=0", "--teacher has only weights of 0"),
+        ("stage2", "--teacher-parts=1", "--teacher-parts has no effect without --teacher"),
     ],
 )
 def test_what_cannot_be_is_named(tmp_path, stage, text, words):

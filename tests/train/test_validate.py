@@ -57,6 +57,6 @@ def test_checkpoints_and_sizes_together(small_checkpoint, capsys):
 
 def test_what_is_missing_is_named(tmp_path, small_checkpoint, capsys):
     assert main(["--data=synthetic", f"--ckpt={tmp_path / 'none'}"]) == 1
-    assert f"{tmp_path / 'none'}: does not exist" in capsys.readouterr().err
+    assert f"{tmp_path / 'none'} does not exist" in capsys.readouterr().err
     assert main(["--data=nothing", f"--data-dir={tmp_path}", f"--ckpt={small_checkpoint}"]) == 1
-    assert "nothing: is not prepared" in capsys.readouterr().err
+    assert "nothing is not prepared" in capsys.readouterr().err

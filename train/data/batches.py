@@ -1,4 +1,4 @@
-"""From pairs of images to batches of random crops; element i of a run depends on (seed, i)."""
+"""Batches of random crops of image pairs; element i of a run depends only on (seed, i)."""
 
 import operator
 import signal
@@ -10,19 +10,19 @@ import numpy as np
 
 from fnet_jax.images.color import to_unit
 
-LARGEST_GAIN = 4.0  # beyond which little is left in a crop but its noise
+LARGEST_GAIN = 4.0  # a larger gain leaves little but noise in a crop
 
 
 class Augment(grain.transforms.RandomMap):
-    """A random crop in [0, 1], flipped or not, with more contrast or not, made alike or not."""
+    """A random crop in [0, 1] with random flips, contrast and likeness."""
 
     def __init__(self, crop: int, *, contrast: float = 0.0, alike: float = 0.0) -> None:
         """Crops of ``crop``×``crop`` pixels.
 
         Args:
             crop: side in pixels.
-            contrast: share of the images that get more contrast, each by itself; see
-                :func:`with_contrast`.
+            contrast: share of the images that get more contrast, independently of the other image;
+                see :func:`with_contrast`.
             alike: share of the pairs that become alike; see :func:`made_alike`.
         """
         self._crop = crop
@@ -30,7 +30,7 @@ class Augment(grain.transforms.RandomMap):
         self._alike = alike
 
     def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
-        """The same crop and flips of both images; then contrast of each by itself, and likeness."""
+        """The same crop and flips of both images, then contrast of each independently, likeness."""
         height, width = element["I1"].shape
         y, x = rng.integers(height - self._crop + 1), rng.integers(width - self._crop + 1)
         turn = tuple(slice(None, None, int(step)) for step in rng.choice((1, -1), 2))
@@ -49,10 +49,10 @@ class Augment(grain.transforms.RandomMap):
 
 
 def with_contrast(image: np.ndarray, darker: float, brighter: float) -> np.ndarray:
-    """An image with a part of its pixels black and another part white.
+    """An image with part of its pixels black and part white.
 
-    The training luma has neither (16…235 of 255), where half of a scan is black: what a network
-    makes of such areas, and of their borders, it learns here.
+    The training luma has neither (16…235 of 255), but half of a medical scan is black. A network
+    learns here what to do with such areas and their borders.
 
     Args:
         image: float32, values in [0, 1].
@@ -60,8 +60,8 @@ def with_contrast(image: np.ndarray, darker: float, brighter: float) -> np.ndarr
         brighter: in [0, 1]; the brightest ``brighter / 2`` become 1.
 
     Returns:
-        The same shape, float32 in [0, 1]. No difference grows by more than ``LARGEST_GAIN``: fewer
-        pixels are 1 where the image has little contrast.
+        The same shape, float32 in [0, 1]. No difference grows by more than ``LARGEST_GAIN``, so
+        fewer pixels become 1 in images of little contrast.
     """
     black, white = np.quantile(image, (darker / 2, 1 - brighter / 2))
     white = max(white, black + 1 / LARGEST_GAIN)
@@ -69,15 +69,15 @@ def with_contrast(image: np.ndarray, darker: float, brighter: float) -> np.ndarr
 
 
 def made_alike(images: dict[str, np.ndarray], changed: str, share: float) -> dict[str, np.ndarray]:
-    """A pair one of whose images has become more like the other.
+    """A pair in which one image has become more like the other.
 
     Streets are hardly ever bright in visible and infrared light at once, as bone and tissue are in
-    two scans: what a network makes of such areas, it learns here.
+    two scans. A network learns here what to do with such areas.
 
     Args:
         images: ``I1`` and ``I2``, float32 (H, W, 1) in [0, 1].
         changed: name of the image that becomes more like the other.
-        share: of the other image in the mixture, in [0, 1].
+        share: share of the other image in the mixture, in [0, 1].
 
     Returns:
         The pair with that image replaced, of the same shape and range.
@@ -121,14 +121,14 @@ def batches(
 ) -> grain.DatasetIterator:
     """An endless iterator over batches, whose state can be saved with a checkpoint.
 
-    Batch t is the same whatever the number of processes and workers: together, the processes get
+    Batch t does not depend on the number of processes and workers: together, the processes get
     elements t·batch … (t + 1)·batch − 1 of one endless, repeatedly shuffled sequence.
 
     Args:
-        pairs: of a :class:`TrainingData`.
-        batch: number of pairs over all processes, which divides it.
+        pairs: pairs of a :class:`TrainingData`.
+        batch: number of pairs over all processes, divisible by their number.
         crop: side of the crops in pixels.
-        seed: decides order, crops, flips, contrast and likeness.
+        seed: seed of order, crops, flips, contrast and likeness.
         contrast: share of the images that get more contrast, in [0, 1].
         alike: share of the pairs that become alike, in [0, 1].
         start: number of the first batch.
@@ -138,10 +138,10 @@ def batches(
 
     Returns:
         Iterator of dicts: ``I1``, ``I2``, float32 (batch / processes, crop, crop, 1) in [0, 1], and
-        ``index``, int64 (batch / processes,), which pairs they are.
+        ``index``, int64 (batch / processes,), the indices of the pairs.
     """
     data = grain.MapDataset.source(_Numbered(pairs)).seed(seed).shuffle().repeat(None)
-    # By the index before the division.
+    # Before the batches are divided, so that it depends on the index in the whole sequence.
     data = data.random_map(Augment(crop, contrast=contrast, alike=alike))
     data = data[process::processes]
     data = data.batch(batch // processes, drop_remainder=True)[start:]
@@ -157,12 +157,12 @@ def batches(
 
 
 def _leave_stopping_to_the_run(worker: int, workers: int) -> None:
-    """Lets a worker process live through Ctrl-C, which all processes of a terminal get."""
+    """Makes a worker process ignore Ctrl-C, which all processes of a terminal get."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _parse_flags() -> None:
-    """Grain's worker processes want absl's flags parsed, which nobody here uses."""
+    """Parses absl's flags, which grain's worker processes require and nobody here uses."""
     from absl import flags
 
     if not flags.FLAGS.is_parsed():

@@ -1,7 +1,7 @@
-"""How a set of image pairs is written: as a TFDS data set in ``array_record`` files.
+"""Writes a set of image pairs as a TFDS data set in ``array_record`` files.
 
-They need no TensorFlow. An example holds ``I1``, uint8 (H, W, 3), ``I2``, uint8 (H, W, 1), and
-``name``, a text.
+These need no TensorFlow. An example has ``I1``, uint8 (H, W, 3), ``I2``, uint8 (H, W, 1), and
+``name``, a string.
 """
 
 import io
@@ -24,8 +24,8 @@ from fnet_jax.pairs.match import Pair, check_sizes
 from fnet_jax.pairs.public_sets import SETS, ImageSet
 from train.data.prepared import VERSION
 
-SHARD = 1000  # pairs in a file at most
-PNG_LEVEL = 1  # of compression: level 6 takes three times as long and saves an eighth
+SHARD = 1000  # largest number of pairs in a file
+PNG_LEVEL = 1  # of compression; level 6 takes three times as long and saves an eighth
 
 
 @dataclass(eq=False)
@@ -40,12 +40,12 @@ class PairsConfig(tfds.core.BuilderConfig):
 
     @property
     def title(self) -> str:
-        """The set's name in print."""
+        """The published name of the set."""
         return self.about.title
 
     @property
     def home(self) -> str:
-        """Address of the set's public home; empty for images of a user's own."""
+        """Address of the set's public home; empty for a user's own images."""
         return self.about.home
 
 
@@ -56,7 +56,7 @@ DATASETS: dict[str, PairsConfig] = {
 
 
 class _LocalInfo(tfds.core.DatasetInfo):
-    """TFDS's description of a set, which looks for nothing on the network."""
+    """TFDS's description of a set, without network access."""
 
     def initialize_from_bucket(self) -> None:
         pass
@@ -81,9 +81,9 @@ class ImagePairs(tfds.core.GeneratorBasedBuilder):
 
         Args:
             pairs: the image files, by split and name.
-            metadata: JSON values to keep beside the pairs.
+            metadata: JSON values to store beside the pairs.
             rules: which values of deep images are black and white.
-            progress: shows how far the work is.
+            progress: shows the progress.
             arguments: for TFDS; ``config`` and ``data_dir`` among them.
         """
         self._pairs, self._metadata, self._progress = pairs or {}, metadata or {}, progress
@@ -102,14 +102,14 @@ class ImagePairs(tfds.core.GeneratorBasedBuilder):
             homepage=self.builder_config.home or None,
             features=tfds.features.FeaturesDict(features),
             metadata=tfds.core.MetadataDict(self._metadata),
-            disable_shuffling=True,  # training shuffles; in order of names a set is easier to read
+            disable_shuffling=True,  # training shuffles; a set sorted by name is easier to inspect
         )
 
     def write(self) -> None:
         """Writes the set pair by pair into its folder, which must not exist.
 
-        TFDS's ``download_and_prepare`` first gathers each split in memory, and splits over 1 GB on
-        disk, which needs TensorFlow.
+        TFDS's ``download_and_prepare`` collects each split in memory first, and splits of more than
+        1 GB on disk, which needs TensorFlow.
         """
         self.data_path.mkdir(parents=True)
         writer = tfds.core.SequentialWriter(
@@ -134,7 +134,7 @@ class ImagePairs(tfds.core.GeneratorBasedBuilder):
 
 
 def checked(pair: Pair, rules: Rules, swapped: list[Pair]) -> tuple[list[np.ndarray], list[str]]:
-    """Reads a pair as it is kept.
+    """Reads a pair in the form in which it is stored.
 
     Args:
         pair: the files.
@@ -142,8 +142,8 @@ def checked(pair: Pair, rules: Rules, swapped: list[Pair]) -> tuple[list[np.ndar
         swapped: gets the pair if I2 shows color and I1 does not.
 
     Returns:
-        I1, uint8 (H, W, 3), and I2, uint8 (H, W, 1), as far as they could be read; and a text for
-        each problem with the files.
+        I1, uint8 (H, W, 3), and I2, uint8 (H, W, 1), if they could be read; and a text for each
+        problem with the files.
     """
     arrays: list[np.ndarray] = []
     problems: list[str] = []

@@ -1,4 +1,4 @@
-"""The training luma, and the pairs of a set as training sees them: one channel each."""
+"""The training luma, and the pairs of a set as one-channel images for training."""
 
 import operator
 from collections.abc import Sequence
@@ -8,31 +8,27 @@ import numpy as np
 
 from fnet_jax.images.color import LIMITED, LIMITED_OFFSET
 
-CACHE_BYTES = 2**31  # of decoded images, over all processes that read
+CACHE_BYTES = 2**31  # of decoded images, in all reading processes together
 
 
 def limited_luma(rgb: np.ndarray) -> np.ndarray:
     """The training luma: limited-range BT.601, 16 + 65.481 R + 128.553 G + 24.966 B for R … in 0…1.
 
-    Args:
-        rgb: uint8 (H, W, 3).
-
-    Returns:
-        uint8 (H, W), values in 16…235.
+    Turns uint8 (H, W, 3) into uint8 (H, W) with values in 16…235.
     """
     return np.rint(rgb @ (LIMITED[0] / 255) + LIMITED_OFFSET[0]).astype(np.uint8)
 
 
 class LumaPairs(Sequence[dict[str, Any]]):
-    """Some pairs of a set as one-channel images, kept in memory as far as there is room."""
+    """Some pairs of a set as one-channel images, cached in memory as far as there is room."""
 
     def __init__(self, pairs: Sequence[Any], indices: Sequence[int], *, readers: int = 1) -> None:
-        """Chooses pairs.
+        """Selects pairs.
 
         Args:
             pairs: random access to ``I1``, uint8 (H, W, 3), ``I2``, uint8 (H, W, 1), and ``name``.
-            indices: which.
-            readers: number of processes that keep images.
+            indices: indices of the selected pairs.
+            readers: number of processes that cache images.
         """
         self._pairs, self._indices = pairs, list(indices)
         self._budget = self._room = CACHE_BYTES // readers

@@ -1,4 +1,4 @@
-"""``python -m train.prepare``: build and verify a set of image pairs for training."""
+"""``python -m train.prepare``: builds and verifies a set of image pairs for training."""
 
 import re
 import textwrap
@@ -21,25 +21,25 @@ from fnet_jax.pairs.public_sets import SETS, ImageSet, find
 from train.config import DATA_DIR
 
 DESCRIPTION = """\
-Build a set of image pairs for training from a folder of image files, and verify
-it.
+Build and verify a set of image pairs for training from a folder of image files.
 
 I1 is the first modality (visible, CT, PET, SPECT) and I2 the second (infrared,
-near-infrared, MRI). Two files are a pair where everything that * stands for is
+near-infrared, MRI). Two files are a pair if everything that * stands for is
 equal; their suffixes may differ. Every file is read once before anything is
-written. All bad files are listed, and then no set is written unless --skip-bad
-is given. PNG, JPEG, BMP and TIFF files are read, those of 16 bits as 8 bits.
+written. If there are bad files, they are all listed, and no set is written
+unless --skip-bad is used. PNG, JPEG, BMP and TIFF files are read; 16 bits become
+8 bits.
 
-The sets, how many pairs of each the paper uses, and where their images may be
-below --source (upper and lower case are the same):
+The sets, the number of pairs that the paper uses of each, and where their images
+may be below --source (case does not matter):
 
 {sets}"""
 
 OTHERS = textwrap.wrap(
-    "or two folders with other names of theirs (visible: "
-    f"{VISIBLE.replace('|', ', ')}; infrared: {INFRARED.replace('|', ', ')}; A with B), in train, "
-    "test and val folders or with such folders in them, or one folder deeper; or as in any set "
-    "above",
+    "or two folders with other common names (visible: "
+    f"{VISIBLE.replace('|', ', ')}; infrared: {INFRARED.replace('|', ', ')}; A with B), inside "
+    "train, test and val folders or with such folders inside, or one folder deeper; or as in any "
+    "set above",
     74,
     break_on_hyphens=False,
 )
@@ -55,11 +55,11 @@ examples:
   {prog} own --name harbor --pairs pairs.csv
   {prog} msrs --source MSRS/ --overwrite
 
-The fingerprint of a set depends only on names and pixels: the same images give
-the same fingerprint everywhere.
+The fingerprint of a set depends only on names and pixels: the same images have
+the same fingerprint on every machine.
 
-exit status: 0 if all is well, 1 if anything is wrong with any file, 2 if an
-argument is wrong, 130 after Ctrl-C
+exit status: 0 if all files are good, 1 if anything is wrong with any file, 2 if
+an argument is wrong, 130 after Ctrl-C
 """
 
 
@@ -67,33 +67,34 @@ def set_name(text: str) -> str:
     """A name for a set, which is part of file names; raises ValueError."""
     if not re.fullmatch("[a-z][a-z0-9_]{0,63}", text):
         raise ValueError(
-            f"{quoted(text)} is not a name of at most 64 lower-case letters, digits and _, "
-            "beginning with a letter"
+            f"{quoted(text)} is not a name; use a letter followed by at most 63 lower-case "
+            "letters, digits and _"
         )
     return text
 
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareConfig(Images):
-    """What the command does; each field is an argument."""
+    """Configuration of the command; each field is an argument."""
 
-    # Which set it is; own for your own images.
+    # Name of the public set, or own for your own images.
     dataset: Annotated[str, choice(SETS, "DATASET"), Positional]
-    # Folder with its images; of a set of your own, --i1 and --i2 or --pairs may name them instead.
+    # Folder with its images. For your own images, --i1 and --i2, or --pairs, may be used instead.
     source: Annotated[Path | None, FOLDER, unset()] = None
     # Folder of the prepared sets.
     data_dir: Annotated[Path | None, FOLDER, DATA_DIR] = None
-    # Name for a set of your own images.
+    # Name for the set of your own images.
     name: Annotated[str | None, reads(set_name, "NAME"), unset("that of its folder")] = None
     # Which values of images of more than 8 bits or of floats are black and white; see fnet fuse
     # --help. Rules: type, LOW,HIGH, folder, image.
     range: Annotated[Rule | None, RANGE, RANGE_UNSET] = None
-    # Replace a set that already exists.
+    # Replace an existing set.
     overwrite: bool = False
-    # Leave out the pairs whose files cannot be used.
+    # Leave out pairs with files that cannot be used.
     skip_bad: bool = False
-    # Do not look for what is wrong with the pairs, as fnet check does: displaced, twice there, in
-    # two splits, empty. What is found is stated, is in check.json of the set, and changes nothing.
+    # Skip the check of the pairs, which is that of fnet check: displaced pairs, duplicates, pairs
+    # in two splits, empty images. Findings are printed and written to check.json of the set; they
+    # do not change the set.
     skip_check: bool = False
 
     def __post_init__(self) -> None:
@@ -104,7 +105,7 @@ class PrepareConfig(Images):
         elif not self.complete:
             raise InputError("use --source FOLDER, or --i1 and --i2, or --pairs")
         elif self.dataset != "own" or self.name is None:
-            raise InputError("--i1, --i2 and --pairs are for a set of your own: own --name NAME")
+            raise InputError("--i1, --i2 and --pairs are for your own images; use own --name NAME")
 
 
 def main(argv: Sequence[str] | None = None, *, prog: str = "python -m train.prepare") -> int:
@@ -116,7 +117,7 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "python -m train.prep
 
 
 def run(config: PrepareConfig) -> int:
-    """Prepares the set and prints what it holds; returns the exit status.
+    """Prepares the set and prints its content; returns the exit status.
 
     Raises:
         InputError: no set was written.
@@ -148,7 +149,7 @@ def run(config: PrepareConfig) -> int:
     )
     say(f"{prepared.name}: {pairs_of(prepared.counts)}{_compared(prepared.counts, config.dataset)}")
     if prepared.left_out:
-        say(f"left out: {counted(prepared.left_out, 'pair')}, with the files named above")
+        say(f"left out: {counted(prepared.left_out, 'pair')} with the files listed above")
     say(f"fingerprint: {prepared.fingerprint}")
     say(f"folder: {one_line(str(prepared.folder))}")
     if not config.skip_check:
@@ -158,7 +159,7 @@ def run(config: PrepareConfig) -> int:
 
 
 def _checked(config: PrepareConfig, folder: Path) -> list[str]:
-    """What is wrong with the pairs, in lines; all of it goes into a file of the set's folder."""
+    """The problems of the pairs, in lines; all details go into a file of the set's folder."""
     from tqdm import tqdm
 
     from fnet_jax.artifacts.files import replace_text, writable
@@ -172,7 +173,7 @@ def _checked(config: PrepareConfig, folder: Path) -> list[str]:
     looked = check(
         given,
         rule=config.range,
-        report=lambda line: None,  # which ranges were chosen was said before
+        report=lambda line: None,  # the chosen ranges were reported before
         progress=partial(tqdm, unit="pair", leave=False, disable=None),
     )
     target = folder / "check.json"
@@ -182,7 +183,7 @@ def _checked(config: PrepareConfig, folder: Path) -> list[str]:
 
 
 def pairs_of(counts: dict[str, int]) -> str:
-    """Numbers of pairs by split in words, such as ``1,444 pairs (train 1,083, test 361)``."""
+    """Numbers of pairs by split as text, such as ``1,444 pairs (train 1,083, test 361)``."""
     parts = ", ".join(f"{split} {count:,}" for split, count in counts.items())
     return f"{counted(sum(counts.values()), 'pair')} ({parts})"
 

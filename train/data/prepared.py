@@ -1,4 +1,4 @@
-"""Prepared sets of image pairs, as training reads them: at random, from any thread or process."""
+"""Prepared sets of image pairs, with random access from any thread or process."""
 
 import bisect
 import contextlib
@@ -22,9 +22,9 @@ from fnet_jax.artifacts.progress import Progress, silent
 from fnet_jax.errors import DamagedError, InputError, first_line, reason
 from fnet_jax.pairs.public_sets import SETS, guess
 
-BUILDER, VERSION = "image_pairs", "1.0.0"  # of the TFDS data set, and folders below data_dir
+BUILDER, VERSION = "image_pairs", "1.0.0"  # of the TFDS data set; folders below data_dir
 AGAIN = "prepare the set again with --overwrite"
-INFO = "dataset_info.json"  # which TFDS writes last
+INFO = "dataset_info.json"  # TFDS writes it last
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class PreparedSet:
     """A set of image pairs on disk.
 
     Attributes:
-        name: by which it is looked up.
-        folder: where its files are.
-        title: its name in print.
-        home: address of its public home; empty for images of a user's own.
+        name: name for lookups.
+        folder: folder of its files.
+        title: its published name.
+        home: address of its public home; empty for a user's own images.
         fingerprint: SHA-256 over splits, names, shapes and pixels, as 64 hexadecimal digits.
         counts: number of pairs, by split.
-        smallest: least height and least width of its images, in pixels.
+        smallest: smallest height and smallest width of its images, in pixels.
         left_out: number of pairs of the source that are not in it because their files are bad.
         ranges: which values of deep images of I1 and of I2 became black and white.
     """
@@ -54,21 +54,21 @@ class PreparedSet:
     ranges: Sequence[str] = ("type", "type")
 
     def pairs(self, split: str | None = None) -> "PreparedPairs":
-        """The pairs of a split, or of all splits, one after the other, in order of their names.
+        """The pairs of a split, or of all splits one after the other, sorted by name.
 
         Raises:
             DamagedError: its files are damaged.
             InputError: there is no such split, or its files cannot be read.
         """
         if split is not None and split not in self.counts:
-            raise InputError(f"{self.folder}: has no split {split}; use {' or '.join(self.counts)}")
+            raise InputError(f"{self.folder} has no split {split}; use {' or '.join(self.counts)}")
         return PreparedPairs(self.folder, tuple(self.counts) if split is None else (split,))
 
     def verify(self, *, progress: Progress = silent) -> None:
         """Reads every pair.
 
         Raises:
-            DamagedError: the pairs are not those of the fingerprint.
+            DamagedError: the pairs do not match the fingerprint.
             InputError: the set cannot be read.
         """
         digests = {}
@@ -80,7 +80,7 @@ class PreparedSet:
                 pair = pairs[index]
                 digests[split, pair["name"]] = digest(split, **pair)
         if fingerprint_of(digests) != self.fingerprint:
-            raise DamagedError(f"{self.folder}: does not match its fingerprint; {AGAIN}")
+            raise DamagedError(f"{self.folder} does not match its fingerprint; {AGAIN}")
 
 
 class PreparedPairs(Sequence[dict[str, Any]]):
@@ -94,7 +94,7 @@ class PreparedPairs(Sequence[dict[str, Any]]):
             InputError: it cannot be read.
         """
         self._folder, self._splits = folder, splits
-        # Pillow decodes: TFDS would take OpenCV where it is installed, and log where it is not.
+        # Pillow decodes: TFDS would use OpenCV if installed, and log a message if not.
         raw = {"I1": tfds.decode.SkipDecoding(), "I2": tfds.decode.SkipDecoding()}
         with failure_explained(folder):
             builder = tfds.builder_from_directory(folder)
@@ -131,7 +131,7 @@ class PreparedPairs(Sequence[dict[str, Any]]):
 
 
 def default_data_dir() -> Path:
-    """Where prepared sets are kept by default: where TFDS keeps its own.
+    """The default folder of prepared sets, which is that of TFDS.
 
     Raises:
         InputError: the user has no home directory.
@@ -145,11 +145,7 @@ def default_data_dir() -> Path:
 
 
 def is_prepared(which: str, *, data_dir: Path | None = None) -> bool:
-    """Whether something names a prepared set.
-
-    Args:
-        which: the name of a set in ``data_dir``, or the path of its folder.
-        data_dir: where sets are looked up by name; None for paths only.
+    """Whether ``which`` is the name of a set in ``data_dir`` (if given), or the folder of a set.
 
     Raises:
         InputError: a folder cannot be entered.
@@ -168,14 +164,10 @@ def _found(which: str, data_dir: Path | None) -> Path | None:
 
 @contextlib.contextmanager
 def readable(what: str) -> Iterator[None]:
-    """Turns a failure to look at files into an InputError.
-
-    Args:
-        what: the name of what was looked for, for the message.
-    """
+    """Turns a failure to access files into an InputError that names ``what`` was looked for."""
     try:
         yield
-    except (OSError, RuntimeError) as error:  # the latter for ~ of an unknown user
+    except (OSError, RuntimeError) as error:  # RuntimeError for ~ of an unknown user
         place = getattr(error, "filename", None)
         where = f" ({place})" if place and str(place) not in what else ""
         raise InputError(
@@ -188,10 +180,10 @@ def open_set(which: str, *, data_dir: Path) -> PreparedSet:
 
     Args:
         which: its name, or the path of its folder.
-        data_dir: where sets are looked up by name.
+        data_dir: folder of prepared sets, for names.
 
     Raises:
-        DamagedError: it is damaged, as far as a quick look shows.
+        DamagedError: a quick check finds it damaged.
         InputError: there is no such set, or it cannot be read.
     """
     with readable(which):
@@ -203,8 +195,8 @@ def open_set(which: str, *, data_dir: Path) -> PreparedSet:
         if path.is_dir():
             dataset, source = guess(path), path
         raise InputError(
-            f"{which}: is not prepared in {data_dir}; "
-            f"prepare it: python -m train.prepare {dataset} --source {source}"
+            f"{which} is not prepared in {data_dir}; "
+            f"use python -m train.prepare {dataset} --source {source}"
         )
     with failure_explained(folder):
         known = dict(tfds.builder_from_directory(folder).info.metadata)
@@ -212,13 +204,13 @@ def open_set(which: str, *, data_dir: Path) -> PreparedSet:
     for split, count in prepared.counts.items():
         pairs = prepared.pairs(split)
         if len(pairs) != count:
-            raise DamagedError(f"{folder}: has {len(pairs)} of {count} pairs of {split}; {AGAIN}")
-        _ = pairs[0], pairs[-1]  # a file that was cut short cannot be read even there
+            raise DamagedError(f"{folder} has {len(pairs)} of {count} pairs of {split}; {AGAIN}")
+        _ = pairs[0], pairs[-1]  # fails if a file was cut short
     return prepared
 
 
 def folder_of(data_dir: Path, name: str) -> Path:
-    """Where a set of that name lies."""
+    """The folder of a set of that name."""
     return data_dir / BUILDER / name / VERSION
 
 
@@ -241,22 +233,21 @@ def fingerprint_of(digests: Mapping[tuple[str, str], str]) -> str:
 
 @contextlib.contextmanager
 def failure_explained(folder: Path) -> Iterator[None]:
-    """Turns whatever the readers of a set raise into an InputError that names the cause.
+    """Turns any error of the readers of a set into an InputError that names the cause.
 
-    They raise many kinds of exceptions for damaged data, and the same ones when the machine is at
-    fault. Data count as damaged only if nothing else is known to be at fault and all files can be
-    read.
+    They raise many kinds of exceptions for damaged data, and the same ones for failures of the
+    machine. Data count as damaged only if no other cause is known and all files can be read.
     """
     try:
         yield
     except Exception as error:
         if (cause := _cause(error) or _unreadable(folder)) is not None:
             raise InputError(
-                f"{folder}: cannot be read ({reason(cause)}); solve that first: the data may "
-                f"well be sound"
+                f"{folder} cannot be read ({reason(cause)}); solve that first, the data may be "
+                f"intact"
             ) from error
         raise DamagedError(
-            f"{folder}: is damaged or not a set of image pairs ({first_line(error)}); {AGAIN}"
+            f"{folder} is damaged or not a set of image pairs ({first_line(error)}); {AGAIN}"
         ) from error
 
 

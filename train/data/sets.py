@@ -1,4 +1,4 @@
-"""Builds the sets of image pairs that training reads, and verifies them."""
+"""Builds and verifies the sets of image pairs that training reads."""
 
 import contextlib
 import logging
@@ -30,15 +30,15 @@ from train.data.prepared import (
     readable,
 )
 
-LONGEST_NAME = 100  # characters, of a set of one's own
-WORK = "work"  # where TFDS builds a set, in the new folder
-ABANDONED = 24 * 3600  # seconds after which nobody is still preparing
+LONGEST_NAME = 100  # characters; for a user's own set
+WORK = "work"  # subfolder in which TFDS builds a set
+ABANDONED = 24 * 3600  # seconds; an older unfinished preparation has been abandoned
 
 logger = logging.getLogger(__name__)
 
 
 class BadFiles(InputError):
-    """Some of the files of a set cannot be used."""
+    """Some files of a set cannot be used."""
 
 
 def prepare(
@@ -58,33 +58,33 @@ def prepare(
 ) -> PreparedSet:
     """Builds a set from image files, whole or not at all, and verifies it.
 
-    Images of I1 become RGB and those of I2 grey, both of 8 bits.
+    Images of I1 become RGB and those of I2 grey, both with 8 bits.
 
     Args:
         dataset: one of :data:`~train.data.builder.DATASETS`.
-        source: the folder with its images; or for a set of one's ``own`` the pairs, which become
-            its split ``train``, and a line for each file without a partner.
-        data_dir: where prepared sets are kept; made if it does not exist.
-        name: of a set of one's ``own``; None for the name of the folder.
-        overwrite: replace a set that exists.
-        skip_bad: write the sound pairs although others are not.
-        patterns: how the file names of I1 and I2 differ, for a set of one's ``own``.
+        source: the folder with its images; for ``own`` images it may be the pairs, which become the
+            split ``train``, and a line for each file without a partner.
+        data_dir: folder of prepared sets; created if it does not exist.
+        name: name of an ``own`` set; None for the name of the folder.
+        overwrite: replace an existing set.
+        skip_bad: write the good pairs if others are bad.
+        patterns: how the file names of I1 and I2 differ in an ``own`` set.
         rule: which values of deep images are black and white, of
             :mod:`fnet_jax.images.range_rules`; None for the default.
         report: gets a line for each file that cannot be used.
-        warn: gets a line about each side whose range was chosen, and one about the pairs whose I2
-            shows color and whose I1 does not.
-        progress: shows how far the work is.
+        warn: gets a line about each side whose range was chosen, and one about pairs in which I2
+            shows color and I1 does not.
+        progress: shows the progress.
         elsewhere: the remedy if ``data_dir`` cannot be written to, for the message.
 
     Raises:
         BadFiles: a file cannot be used and ``skip_bad`` is not set.
-        InputError: no pair is sound, the set exists, or it cannot be written. A set that existed
-            before is unchanged then.
+        InputError: no pair is good, the set exists, or it cannot be written. An existing set is
+            then unchanged.
     """
     config = _config(dataset, source, name)
     if patterns and dataset != "own":
-        raise InputError(f"--pattern: the names of {dataset} are known; leave it out")
+        raise InputError(f"--pattern is not needed for {dataset}, whose names are known; omit it")
     folder = folder_of(data_dir, config.name)
     with readable(str(data_dir)):
         exists = folder.exists()
@@ -110,7 +110,7 @@ def prepare(
             f"fix them, or use --skip-bad to leave them out"
         )
     if not digests:
-        raise InputError(f"{what}: has no pair that can be used, so no set was written")
+        raise InputError(f"{what} has no pair that can be used, so no set was written")
     metadata = {
         "name": config.name,
         "title": config.title,
@@ -134,32 +134,32 @@ def prepare(
                     rules=rules,
                     progress=progress,
                 )
-                builder.write()  # reads again what has been read, and said, before
+                builder.write()  # reads the files a second time; messages were shown the first
             for path in Path(builder.data_path).iterdir():
                 path.rename(new / path.name)
             shutil.rmtree(new / WORK)
             PreparedSet(folder=new, **metadata).verify(progress=progress)
-    except (OSError, RuntimeError) as error:  # the latter from the writer of the record files
+    except (OSError, RuntimeError) as error:  # RuntimeError from the writer of record files
         raise InputError(
-            f"{data_dir}: cannot be written to ({reason(error)}); check space and permissions "
+            f"{data_dir} cannot be written to ({reason(error)}); check space and permissions "
             f"there, or {elsewhere}"
         ) from error
     finally:
-        with contextlib.suppress(OSError):  # it holds a set
+        with contextlib.suppress(OSError):  # it contains a set
             folder.parent.rmdir()
     return PreparedSet(folder=folder, **metadata)
 
 
 def _in_utf8(name: str) -> str:
-    """A part of a file's name as it is where the locale is UTF-8, so that every locale agrees."""
+    """A part of a file's name as a UTF-8 locale has it, so that all locales agree."""
     return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _remove_left(data_dir: Path) -> None:
-    """Removes what killed preparations of any set have left."""
+    """Removes leftovers of killed preparations of any set."""
     for of_set in (data_dir / BUILDER).glob("*"):
         remove_left(of_set)
-        with contextlib.suppress(OSError):  # it holds a set, or one that is being prepared
+        with contextlib.suppress(OSError):  # it contains a set, or one that is being prepared
             of_set.rmdir()
     for left in data_dir.glob(".preparing-*"):  # of an earlier version
         if time.time() - left.stat().st_mtime > ABANDONED:
@@ -168,10 +168,10 @@ def _remove_left(data_dir: Path) -> None:
 
 def _config(dataset: str, source: object, name: str | None) -> PairsConfig:
     if dataset not in DATASETS:
-        raise InputError(f"{dataset}: not a known set; use one of {', '.join(DATASETS)}")
+        raise InputError(f"unknown set {dataset}; use one of {', '.join(DATASETS)}")
     if dataset != "own":
         if name is not None:
-            raise InputError(f"--name {name!r}: only a set of your own has a name; leave it out")
+            raise InputError(f"--name {name!r} is only for your own images; omit it")
         return DATASETS[dataset]
     if name is None:
         if not isinstance(source, Path):
@@ -182,12 +182,12 @@ def _config(dataset: str, source: object, name: str | None) -> PairsConfig:
         name = f"own_{name}" if name in DATASETS or not name[:1].isalpha() else name
         name = name[:LONGEST_NAME]
     elif name in DATASETS and name != "own":
-        raise InputError(f"--name {name}: the name of a published set; use another one")
+        raise InputError(f"--name {name} is the name of a published set; use another one")
     elif not re.fullmatch(rf"[a-z][a-z0-9_]{{0,{LONGEST_NAME - 1}}}", name):
         shown = repr(name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…")
         raise InputError(
-            f"--name {shown}: not a name of at most {LONGEST_NAME} small letters, digits and _ "
-            f"that starts with a letter; use another one"
+            f"--name {shown} is invalid; use a letter followed by at most {LONGEST_NAME - 1} "
+            f"lower-case letters, digits and _"
         )
     return DATASETS.get(name) or PairsConfig(name=name, description=SETS["own"].title)
 
@@ -195,9 +195,9 @@ def _config(dataset: str, source: object, name: str | None) -> PairsConfig:
 def _check(
     found: Found, rules: Rules, report: Report, warn: Report, progress: Progress
 ) -> tuple[dict[tuple[str, str], str], list[int]]:
-    """Takes bad pairs out of those that were found.
+    """Removes bad pairs from those that were found.
 
-    Returns a digest of each sound one, and the least height and width among those.
+    Returns a digest of each good one, and their smallest height and width.
     """
     for problem in found.problems:
         report(problem)
@@ -224,7 +224,7 @@ def _check(
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps TFDS from warning of sets that it does not know by name."""
+    """Suppresses TFDS's warnings about sets that it does not know by name."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""What a run learns from: a prepared set, a folder of image pairs, or synthetic scenes."""
+"""The training data: a prepared set, a folder of image pairs, or synthetic scenes."""
 
 import hashlib
 import logging
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from train.data.prepared import PreparedSet
 
 SCENES, SCENE_SIDE = 1000, 256  # of the synthetic set
-SHOWN = 20  # training pairs that stand in for validation pairs where none are kept out
+SHOWN = 20  # training pairs that replace validation pairs if none are kept out
 HOW_TO_GET_MSRS = (
     "the paper trains on MSRS: clone https://github.com/Linfeng-Tang/MSRS and run "
     "python -m train.prepare msrs --source MSRS/"
@@ -32,14 +32,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a run learns from.
+    """The training data of a run.
 
     Attributes:
-        name: of the set.
-        title: a line that describes it.
+        name: name of the set.
+        title: a one-line description.
         fingerprint: SHA-256 of its names and pixels.
         train: pairs to train on; each a dict of ``I1`` and ``I2``, uint8 (H, W), and ``name``.
-        validation: pairs kept out of training; those of training where none are.
+        validation: pairs kept out of training, or training pairs if none are.
     """
 
     name: str
@@ -75,7 +75,7 @@ class SyntheticPairs(Sequence[dict[str, Any]]):
         return {"I1": I1, "I2": I2[..., None], "name": f"scene {i}"}
 
     def fingerprint(self) -> str:
-        """SHA-256 over number, size and the pixels of the first scenes."""
+        """SHA-256 over the number, the size and the pixels of the first scenes."""
         digest = hashlib.sha256(f"{self._count} {self._side}".encode())
         for i in range(3):
             scene = self[i]
@@ -95,19 +95,19 @@ def find(
     report: Report = print,
     progress: Progress = silent,
 ) -> TrainingData:
-    """Finds what to train on.
+    """Finds the training data.
 
     Args:
         which: ``"auto"``, ``"synthetic"``, a prepared set's name or folder, or a folder of image
             pairs, which is prepared inside the workdir and stays there.
-        split: of the set; None for all.
-        data_dir: where prepared sets are kept; None for the default.
-        crop: side of the crops in pixels, which no image may be smaller than.
-        validation: number of pairs to keep out of training; at most a tenth of all is.
-        workdir: of the run.
-        readers: number of processes that keep decoded images in memory.
+        split: split of the set; None for all.
+        data_dir: folder of prepared sets; None for the default.
+        crop: side of the crops in pixels; no image may be smaller.
+        validation: number of pairs to keep out of training, at most a tenth of all.
+        workdir: folder of the run.
+        readers: number of processes that cache decoded images.
         report: gets a line for each image file that cannot be used.
-        progress: shows how far the preparation of a folder is.
+        progress: shows the progress of preparing a folder.
 
     Raises:
         InputError: there is no such set, it is damaged or cannot be read, or its images are too
@@ -117,14 +117,14 @@ def find(
         which = "msrs" if _has_msrs(data_dir) else "synthetic"
     if which == "synthetic":
         if split is not None:
-            raise InputError(f"--split {split}: synthetic scenes have no splits; leave it out")
+            raise InputError(f"--split {split}: synthetic scenes have no splits; omit --split")
         scenes = SyntheticPairs(SCENES, max(SCENE_SIDE, crop))
         title = f"{SCENES:,} synthetic scenes, drawn, not photographed; {HOW_TO_GET_MSRS}"
         return _divided("synthetic", title, scenes.fingerprint(), scenes, validation, readers)
     prepared = open_or_prepare(which, data_dir, workdir, report=report, progress=progress)
     if min(prepared.smallest) < crop:
         raise InputError(
-            f"{prepared.folder}: has images of {min(prepared.smallest)} pixels a side, smaller "
+            f"{prepared.folder} has images with a side of {min(prepared.smallest)} pixels, smaller "
             f"than the crops of {crop}; use --crop {min(prepared.smallest)} or less"
         )
     pairs = prepared.pairs(split)
@@ -139,7 +139,7 @@ def _has_msrs(data_dir: Path | None) -> bool:
     if data_dir is None:
         try:
             data_dir = default_data_dir()
-        except InputError:  # a user without a home, where nothing is prepared then
+        except InputError:  # a user without a home directory has no prepared sets
             return False
     return is_prepared("msrs", data_dir=data_dir)
 
@@ -152,17 +152,13 @@ def prepared_once(
     report: Report = print,
     progress: Progress = silent,
 ) -> str:
-    """What several runs with workdirs of their own should name as their data.
+    """The data that several runs with their own workdirs should use.
 
-    Args:
-        which: as for :func:`find`; a folder of image pairs is prepared inside the workdir.
-        data_dir: where prepared sets are kept; None for the default.
-        workdir: of all the runs.
-        report: as for :func:`find`.
-        progress: as for :func:`find`.
+    A folder of image pairs is prepared once, inside ``workdir``, which is that of all the runs;
+    the other arguments are those of :func:`find`.
 
     Returns:
-        The path of a prepared set, or the name that was given.
+        The path of a prepared set, or the given name.
 
     Raises:
         InputError: a folder cannot be used.
@@ -184,14 +180,9 @@ def open_or_prepare(
     report: Report = print,
     progress: Progress = silent,
 ) -> "PreparedSet":
-    """Opens a prepared set, or prepares a folder of images inside the workdir.
+    """Opens a prepared set, or prepares a folder of images inside ``workdir``, unless it has been.
 
-    Args:
-        which: a prepared set's name or folder, or a folder of image pairs.
-        data_dir: where prepared sets are kept; None for the default.
-        workdir: in which a folder of image pairs is prepared, or was.
-        report: as for :func:`find`.
-        progress: as for :func:`find`.
+    The arguments are those of :func:`find`.
 
     Raises:
         InputError: there is no such set, it is damaged, or a folder cannot be used.
@@ -221,8 +212,8 @@ def open_or_prepare(
             return open_set(name or dataset, data_dir=inside)
         except DamagedError as error:
             raise InputError(
-                f"{inside}: the set prepared from {folder} is damaged ({error}); remove {inside} "
-                f"to have it prepared again"
+                f"{inside}, prepared from {folder}, is damaged ({error}); remove it to have it "
+                f"prepared again"
             ) from error
     logger.info("preparing %s inside %s", folder, inside)
     try:
@@ -244,7 +235,7 @@ def open_or_prepare(
 def _divided(
     name: str, title: str, fingerprint: str, pairs: Sequence[Any], validation: int, readers: int
 ) -> TrainingData:
-    """Keeps pairs out of training at even distances, whatever the seed."""
+    """Keeps pairs out of training at equal distances, whatever the seed."""
     held = min(validation, len(pairs) // 10)
     kept_out = {(2 * i + 1) * len(pairs) // (2 * held) for i in range(held)}
     train = [i for i in range(len(pairs)) if i not in kept_out]

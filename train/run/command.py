@@ -1,4 +1,4 @@
-"""The command line of both stages, and how every command runs a stage."""
+"""The command line of both stages, and how commands run a stage."""
 
 import logging
 import os
@@ -19,22 +19,22 @@ AGAIN = "run the same command to continue"
 WHAT = {
     "stage1": """\
 Train FNet and IFNet together (stage I, eq. 25): FNet fuses two images, IFNet
-recovers both from the fused image, and the loss is how much they differ from
-the sources.""",
+recovers both from the fused image, and the loss is their distance to the
+sources.""",
     "stage2": """\
 Train FNet (stage II, eq. 26), starting from stage I of the same workdir or from
---init: fused images keep the brighter pixel, the stronger edge and the
-structure of both sources.""",
+--init. The loss makes fused images keep the brighter pixel, the stronger edge
+and the structure of both sources.""",
 }
 
 DESCRIPTION = """\
 {what}
 
-The folder WORKDIR/{stage} gets config.json, checkpoints/, pictures/, and curves
-for TensorBoard and in metrics.jsonl. Every other command accepts one of the
-checkpoints as --ckpt, or WORKDIR for the newest one. A run that was stopped or
-killed, or has crashed, continues with --resume; Ctrl-C and kill -TERM save a
-checkpoint first. All devices share each batch.
+The command writes config.json, checkpoints/, pictures/, and curves (for
+TensorBoard and as metrics.jsonl) to WORKDIR/{stage}. Every other command accepts
+one of the checkpoints as --ckpt, or WORKDIR for the newest one. --resume
+continues a run that was stopped or killed or has crashed; Ctrl-C and kill -TERM
+save a checkpoint first. All devices share each batch.
 """
 
 EXAMPLES = """\
@@ -45,8 +45,8 @@ examples:
   {prog} --workdir runs/ --dry-run
   {prog} --workdir runs/ --coordinator 10.0.0.1:1234 --num-processes 2 --process-id 0
 
-exit status: 0 at the last step and after kill -TERM, 1 if anything failed, 2 if
-an option is wrong, 130 after Ctrl-C
+exit status: 0 after the last step or kill -TERM, 1 if anything failed, 2 if an
+option is wrong, 130 after Ctrl-C
 """
 
 
@@ -77,7 +77,7 @@ def describe(stage: str, config: TrainConfig) -> None:
     """Prints the configuration and the costs of a run.
 
     Raises:
-        InputError: it could not begin.
+        InputError: the run cannot begin.
     """
     from train.run.dry_run import described  # JAX and Orbax are slow to import: after --help
     from train.run.processes import is_first
@@ -89,11 +89,11 @@ def describe(stage: str, config: TrainConfig) -> None:
 
 
 def run_stage(stage: str, config: TrainConfig) -> "Result":
-    """Trains a stage as a command does: with a progress bar, and saving when asked to stop.
+    """Trains a stage for a command: with a progress bar, and a checkpoint when asked to stop.
 
     Raises:
         InputError: it cannot begin or be continued, or something cannot be written.
-        KeyboardInterrupt: Ctrl-C before the first step, or for the second time.
+        KeyboardInterrupt: Ctrl-C before the first step, or a second time.
     """
     import jax  # slow to import: after --help
 
@@ -105,13 +105,13 @@ def run_stage(stage: str, config: TrainConfig) -> "Result":
     from train.run.stopping import Stopping
 
     check(config)
-    join(config)  # JAX takes over SIGTERM there: before the handlers here
+    join(config)  # JAX takes over SIGTERM here, so it must come before the handlers below
     with Stopping(noted=jax.process_count() > 1) as stopping:
         try:
             result = train(STAGES[stage], config, report=report, stop=stopping, display=Bar())
         except PeerLost as error:
             print(f"error: {error}", file=sys.stderr, flush=True)
-            os._exit(1)  # an orderly end would wait for the process that is gone
+            os._exit(1)  # a normal exit would wait for the lost process
         except KeyboardInterrupt:
             if stopping.by != "SIGTERM":
                 raise
@@ -123,12 +123,12 @@ def run_stage(stage: str, config: TrainConfig) -> "Result":
     place = f"{result.folder}: step {result.steps:,} of {result.wanted:,}"
     if result.steps > result.began:
         if result.stopped_by:
-            report(f"asked to stop: saved at step {result.steps:,}; use --resume to continue")
+            report(f"stopped: saved at step {result.steps:,}; use --resume to continue")
         say(f"{place}, saved in {result.checkpoint and result.checkpoint.parent}")
     elif result.finished:
         say(f"{place}, nothing left to do")
     else:
-        report("asked to stop before the first step; there is nothing to save")
+        report("stopped before the first step; there is nothing to save")
     return result
 
 

@@ -1,4 +1,4 @@
-"""The curves and pictures that a run leaves: as lines of JSON, and for TensorBoard."""
+"""The curves and pictures of a run, as lines of JSON and for TensorBoard."""
 
 import json
 import math
@@ -20,14 +20,11 @@ PICTURES = "pictures"
 VALIDATION = "validation_loss"
 
 Point = dict[str, Any]
-"""A line of the curves: ``step``, and scalars by name."""
+"""A line of the curves: ``step`` and scalars by name."""
 
 
 def validation_course(folder: Path) -> dict[int, float]:
-    """The validation loss of a stage by the step, as far as it is known; damaged lines are not.
-
-    Args:
-        folder: of the stage.
+    """The known validation losses of the stage in ``folder``, by step; damaged lines are skipped.
 
     Raises:
         InputError: the curves exist but cannot be read.
@@ -37,14 +34,14 @@ def validation_course(folder: Path) -> dict[int, float]:
 
 
 class Curves:
-    """Curves and pictures of a run; the pictures are also PNG files."""
+    """Curves and pictures of a run; the pictures are also written as PNG files."""
 
     def __init__(self, folder: Path, *, start: int, report: Report) -> None:
         """Opens the files of a run; drops points after ``start``, which a killed run left.
 
         Args:
-            folder: of the stage.
-            start: number of steps done. Where it is 0, nothing that is there is of this run.
+            folder: folder of the stage.
+            start: number of steps done; with 0, all existing points are dropped.
             report: gets a line if there are damaged lines, which are dropped as well.
 
         Raises:
@@ -67,11 +64,9 @@ class Curves:
             self._writer = SummaryWriter(str(folder), purge_step=start + 1 if start else 0)
 
     def point(self, step: int, values: Metrics) -> None:
-        """Adds a point to each curve.
+        """Adds a point to each curve after ``step`` steps.
 
-        Args:
-            step: number of steps done.
-            values: scalars, or short vectors, whose parts get curves of their own, by name.
+        ``values`` are scalars, or short vectors whose elements get their own curves, by name.
         """
         scalars: dict[str, float] = {}
         for name, value in values.items():
@@ -87,7 +82,7 @@ class Curves:
             file.write(line.encode())
 
     def picture(self, step: int, grid: np.ndarray) -> None:
-        """Keeps a picture, uint8 (H, W)."""
+        """Saves a picture, uint8 (H, W)."""
         images.write(self._folder / PICTURES / f"{step:08d}.png", grid, overwrite=True)
         self._writer.add_image("I1_I2_If_u1_u2_c", grid, step, dataformats="HW")
 
@@ -101,14 +96,14 @@ def _line(point: Point) -> str:
 
 
 def _content(path: Path) -> bytes:
-    """The bytes of a file of curves; none if there is no file."""
+    """The content of a file of curves; empty if there is no file."""
     try:
         return read_bytes(path)
     except FileNotFoundError:
         return b""
     except OSError as error:
         raise InputError(
-            f"{path}: {reason(error)}; make it a file you can read, or {ELSEWHERE}"
+            f"{path} cannot be read ({reason(error)}); make it readable, or {ELSEWHERE}"
         ) from error
 
 

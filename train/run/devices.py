@@ -1,4 +1,4 @@
-"""A step on all devices: each has the whole state and its part of the batch."""
+"""Runs a step on all devices: each has the whole state and its part of the batch."""
 
 import functools
 from collections.abc import Callable
@@ -16,28 +16,22 @@ AXIS = "devices"
 def mapped(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     """A function on all devices at once, each with its row of every argument.
 
-    The devices know each other as :data:`AXIS`. This is all that depends on ``jax.pmap``. The same
-    function gives the same program again.
-
-    Args:
-        function: of arrays without the axis of devices.
-        options: ``donate_argnums``, as of ``jax.jit``.
-
-    Returns:
-        The function of arrays (local devices, …), whose results are such arrays.
+    :data:`AXIS` is the mapped axis. Only this function depends on ``jax.pmap``. The same function
+    and options (``donate_argnums`` of ``jax.jit``) return the same program. It maps arrays
+    (local devices, …) to such arrays.
     """
     return jax.pmap(function, axis_name=AXIS, **options)
 
 
 def spread(step: Callable[..., Any]) -> Callable[..., Any]:
-    """The step on all devices, in which the state gives its memory to the next one."""
+    """The step on all devices; the state donates its memory to the next one."""
     return mapped(step, donate_argnums=0)
 
 
 def replicate(state: State) -> State:
     """The state on every local device, laid out as a step of :func:`spread` returns it.
 
-    ``flax.jax_utils.replicate`` lays it out differently: the second step would be compiled again.
+    ``flax.jax_utils.replicate`` has another layout, with which the second step would be recompiled.
     """
     devices = jax.local_device_count()
     rows = jax.tree.map(lambda x: np.broadcast_to(x, (devices, *np.shape(x))), state)
@@ -49,7 +43,7 @@ def _itself(state: State) -> State:
 
 
 def divide(images: np.ndarray) -> np.ndarray:
-    """A process's batch (N, …) as one part for each of its devices, (devices, N / devices, …)."""
+    """Splits a process's batch (N, …) over its devices, (devices, N / devices, …)."""
     devices = jax.local_device_count()
     return images.reshape(devices, len(images) // devices, *images.shape[1:])
 

@@ -1,4 +1,4 @@
-"""How far a run is, for whoever waits for it."""
+"""The progress display of a run."""
 
 import datetime
 import sys
@@ -11,39 +11,34 @@ from fnet_jax.artifacts.progress import Item
 
 
 class Display:
-    """What a run calls as it goes, in the first process alone; this one shows nothing."""
+    """Callbacks of a run, in the first process only; this class shows nothing."""
 
     def over(self, items: Iterable[Item], /, *, total: int, desc: str) -> Iterable[Item]:
-        """Wraps what is prepared first, as :class:`~fnet_jax.artifacts.progress.Progress` does."""
+        """Wraps preparatory work, like :class:`~fnet_jax.artifacts.progress.Progress`."""
         return items
 
     def begin(self, name: str, *, done: int, steps: int, batch: int) -> None:
-        """The first step is about to be computed.
+        """Called before the first step.
 
         Args:
-            name: of the stage.
+            name: name of the stage.
             done: number of steps that were done before.
-            steps: number of steps in all.
+            steps: total number of steps.
             batch: pairs per step.
         """
 
     def step(self, loss: float) -> None:
-        """A step is done, with this loss."""
+        """Called after each step, with its loss."""
 
     def saved(self, done: int, loss: float) -> None:
-        """A checkpoint is about to be saved.
-
-        Args:
-            done: number of steps done.
-            loss: the validation loss.
-        """
+        """Called before a checkpoint is saved, after ``done`` steps, with the validation loss."""
 
     def end(self) -> None:
-        """The last step of this call is done, or it failed."""
+        """Called after the last step of this call, or when it failed."""
 
 
 class Bar(Display):
-    """A bar on standard error; where that is not a terminal, a line for each checkpoint."""
+    """A progress bar on standard error; if that is not a terminal, a line for each checkpoint."""
 
     def over(self, items: Iterable[Item], /, *, total: int, desc: str) -> Iterable[Item]:
         """Draws a bar that disappears at the end."""
@@ -57,14 +52,14 @@ class Bar(Display):
         )
 
     def step(self, loss: float) -> None:
-        """Moves the bar on by one step."""
+        """Advances the bar by one step."""
         self._bar.update()
         rate = self._bar.format_dict["rate"]
         speed = f"{self._batch * rate:.1f}" if rate else "?"
         self._bar.set_postfix_str(f"loss {loss:.4g}, {speed} pairs/s", refresh=False)
 
     def saved(self, done: int, loss: float) -> None:
-        """Prints how far the run is, where there is no bar to see it by."""
+        """Prints the progress if there is no bar."""
         if not self._bar.disable:
             return
         steps = self._bar.total

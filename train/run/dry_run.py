@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from fnet_jax.artifacts.progress import Report
 from fnet_jax.cli.flags import flag_of
+from fnet_jax.runtime.precision import multiplying
 from train.config import TrainConfig
 from train.run import steps
 from train.run.setup import set_up
@@ -16,17 +17,13 @@ from train.run.stages import Stage
 def described(stage: Stage, config: TrainConfig, *, report: Report) -> list[str]:
     """The configuration, parameters, data, and memory and FLOPs per step, a line each.
 
-    The program of one device is compiled, which takes a while, but nothing is run or written.
-
-    Args:
-        stage: which stage.
-        config: of the run.
-        report: gets lines about the data and the start.
+    The program of one device is compiled, which takes a while; nothing is run or written.
+    ``report`` gets lines about the data and the initial weights.
 
     Raises:
-        InputError: the run could not begin.
+        InputError: the run cannot begin.
     """
-    with jax.enable_x64(False):
+    with jax.enable_x64(False), multiplying(config.precision):
         return list(_described(stage, config, report))
 
 
@@ -34,7 +31,7 @@ def _described(stage: Stage, config: TrainConfig, report: Report) -> Iterator[st
     run = set_up(stage, config, report=report)
     resolved, config = run.resolved, run.config
     yield f"stage: {stage.name}, {stage.title}"
-    yield f"starts: {resolved.origin}"
+    yield f"initial weights: {resolved.origin}"
     for name, value in run.record["config"].items():
         yield f"  {flag_of(name)}: {value}"
     for name, value in run.record["network"].items():
@@ -54,12 +51,12 @@ def _described(stage: Stage, config: TrainConfig, report: Report) -> Iterator[st
     pixels = config.batch * config.crop**2
     products = sum(network.products() for network in resolved.networks.values())
     yield (
-        f"FLOPs per step: {6 * products * pixels:.4g} of the network itself "
-        f"(6 per filter weight and pixel), over all devices"
+        f"FLOPs per step: {6 * products * pixels:.4g} of the network itself, on all devices "
+        f"(6 per filter weight and pixel)"
     )
     cost = compiled.cost_analysis() or {}
     if "flops" in cost:
-        yield f"FLOPs per step and device: {cost['flops']:.4g} counted by XLA, loops once"
+        yield f"FLOPs per step and device: {cost['flops']:.4g} (as XLA counts: loops once)"
     memory = compiled.memory_analysis()
     if memory is not None:
         total = (

@@ -1,4 +1,4 @@
-"""One run at a time in the folder of a stage."""
+"""A lock that allows one run at a time in the folder of a stage."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ LOCK = ".lock"
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keeps other runs out of a folder for as long as this one lasts, where the system can.
+    """Locks a folder against other runs, if the system supports locks.
 
     Raises:
         InputError: another run uses it, or it cannot be written to.
@@ -31,7 +31,7 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise InputError(
-                f"{folder}: another run is using it; wait until it ends, or {ELSEWHERE}"
+                f"{folder} is in use by another run; wait until it ends, or {ELSEWHERE}"
             ) from error
         except OSError:  # some network file systems have no locks
             pass

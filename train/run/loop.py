@@ -1,4 +1,4 @@
-"""A training run from its first step to its last. Printing and signals are its caller's."""
+"""A training run from its first step to its last. The caller handles printing and signals."""
 
 import contextlib
 import time
@@ -9,6 +9,7 @@ import jax
 from fnet_jax.artifacts.progress import Report
 from fnet_jax.errors import InputError, first_line
 from fnet_jax.runtime.memory import exhausted
+from fnet_jax.runtime.precision import multiplying
 from train.config import TrainConfig
 from train.run import steps
 from train.run.curves import Curves, validation_course
@@ -25,7 +26,7 @@ from train.run.stages import Stage
 from train.run.watch import Watch
 
 Stop = Callable[[], str | None]
-"""What asks the run to stop, if anything does; called before the first step and after each step."""
+"""Returns what asks the run to stop, or None; called before the first and after each step."""
 
 
 def train(
@@ -38,18 +39,18 @@ def train(
 ) -> Result:
     """Trains a stage in its folder of the workdir, or continues its run there.
 
-    Nothing is printed, and the process's signals are left alone: ``stop`` is how to end a run early
-    with its last step saved.
+    Nothing is printed and no signal handler is installed; ``stop`` ends a run early, with its last
+    step saved.
 
     Args:
         stage: one of :data:`train.run.stages.STAGES`.
-        config: of the run.
-        report: gets lines for a person, in the first process only.
+        config: configuration of the run.
+        report: gets lines for the user, in the first process only.
         stop: see :data:`Stop`.
-        display: sees each step, in the first process only.
+        display: gets each step, in the first process only.
 
     Returns:
-        What the run reached: its steps, losses and checkpoints.
+        The steps, losses and checkpoints of the run.
 
     Raises:
         InputError: the run cannot begin or be continued, or something cannot be written.
@@ -57,15 +58,16 @@ def train(
         PeerLost: another process of the run has ended.
     """
     if config.dry_run:
-        raise InputError("--dry-run: nothing is trained; use train.run.dry_run.described")
+        raise InputError("--dry-run does not train; use train.run.dry_run.described")
 
     def say(line: str) -> None:
         if is_first():
             report(line)
 
     display = display or Display()
-    # The networks are float32, whatever the process has set for its other work.
+    # The networks are float32, whatever the process has set for other work.
     with jax.enable_x64(False), _failures_explained(config), contextlib.ExitStack() as stack:
+        stack.enter_context(multiplying(config.precision))
         run = set_up(stage, config, report=say, progress=display.over)
         first_alone(lambda: stack.enter_context(locked(run.folder)))
         together(lambda: _check_unchanged(run))
@@ -102,14 +104,14 @@ def train(
             )
         )
         say(f"compiling a step of {config.batch} pairs of {config.crop}×{config.crop} pixels")
-        if done == 0:  # also compiles it, so that a run that is asked to stop saves quickly
+        if done == 0:  # also compiles it, so that a run saves quickly when asked to stop
             watch.validation(state)
         state = replicate(state)
         saved_at, waiting, asked = time.monotonic(), None, None
         while done < config.steps and not asked:
             batch = next(batches)
             state, metrics = step(state, *(divide(batch[name]) for name in ("I1", "I2")))
-            if waiting:  # the step before, looked at while this one is computed
+            if waiting:  # the previous step, checked while this one is computed
                 watch.step(*waiting)
             done += 1
             waiting = (done, batch["index"], metrics)
@@ -136,7 +138,7 @@ def train(
 def _asked_by_any(
     done: int, asked: str | None, late: bool, config: TrainConfig
 ) -> tuple[str | None, bool]:
-    """What asks any of the processes to stop, and whether any is late with a checkpoint."""
+    """What asks any of the processes to stop, and whether a checkpoint is due in any."""
     if jax.process_count() == 1:
         return asked, late
     if done % config.log_every:
@@ -146,24 +148,24 @@ def _asked_by_any(
 
 
 def _check_unchanged(run: Setup) -> None:
-    """Raises InputError if another run has used the folder before this one got it for itself."""
+    """Raises InputError if another run used the folder before this one had locked it."""
     if previous(run.folder, resume=run.config.resume) != run.before:
         raise InputError(
-            f"{run.folder}: another run has saved a checkpoint here since this one began; run the "
-            f"same command again"
+            f"{run.folder}: another run has saved a checkpoint since this one began; run the same "
+            f"command again"
         )
 
 
 @contextlib.contextmanager
 def _failures_explained(config: TrainConfig) -> Iterator[None]:
-    """Raises InputError where the meaning of a failure of the runtime is known."""
+    """Turns known failures of the runtime into InputErrors."""
     try:
         yield
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
         if exhausted(error):
             raise InputError(
-                f"--batch {config.batch} of --crop {config.crop}: does not fit into memory; "
-                f" use smaller ones (--dry-run shows what a step needs)"
+                f"--batch {config.batch} with --crop {config.crop} does not fit into memory; "
+                f"use smaller values (--dry-run shows the memory of a step)"
             ) from error
         if jax.process_count() > 1:
             raise PeerLost(

@@ -1,4 +1,4 @@
-"""Where a run starts: its state, and the batch that comes next."""
+"""The starting point of a run: its state, and the next batch."""
 
 import grain
 import jax
@@ -13,14 +13,10 @@ from train.run.setup import Setup
 
 
 def position(run: Setup, *, report: Report) -> tuple[steps.State, grain.DatasetIterator]:
-    """The state of the newest sound checkpoint, or of a run that begins, and its batches.
+    """The state of the newest intact checkpoint, or of a new run, and its batches.
 
-    The record of the run gets ``first_batch``, the number of the batch that the iterator was made
-    with.
-
-    Args:
-        run: the run.
-        report: gets a line on what was restored, and on each damaged checkpoint.
+    The record of the run gets ``first_batch``, the number of the batch at which the iterator was
+    created. ``report`` gets a line on what was restored, and on each damaged checkpoint.
 
     Raises:
         InputError: there are checkpoints, but none can be used.
@@ -32,8 +28,8 @@ def position(run: Setup, *, report: Report) -> tuple[steps.State, grain.DatasetI
     if path:
         report(f"continuing from {path}")
     state = shared(state)
-    # The state of grain's iterator fits as many processes and workers only; without it, an
-    # iterator that begins at the batch of that number gives the same batches.
+    # The state of grain's iterator only fits the same number of processes and workers. Without it,
+    # an iterator that starts at the number of the next batch gives the same batches.
     then = meta["source"]
     alone = then.get("processes") == record["processes"] == 1
     if path and alone and then["workers"] == record["workers"]:

@@ -1,4 +1,4 @@
-"""Several processes that train together: finding each other, agreeing, failing together."""
+"""Several processes that train together: they find each other, agree, and fail together."""
 
 import hashlib
 import json
@@ -14,20 +14,20 @@ from fnet_jax.errors import InputError, first_line, reason
 from fnet_jax.runtime.devices import check_devices
 from train.config import TrainConfig
 
-START_SECONDS = 120  # within which all processes must have been started
+START_SECONDS = 120  # all processes must be started within this time
 
 Result = TypeVar("Result")
 
 
 class PeerLost(InputError):
-    """Another process of the run has ended; this one cannot continue, nor end in order."""
+    """Another process of the run has ended; this one can neither continue nor exit normally."""
 
 
 def join(config: TrainConfig) -> None:
-    """Joins the other processes, unless this one has, and then starts JAX on its devices.
+    """Joins the other processes, if not yet done, and then starts JAX on its devices.
 
     Raises:
-        InputError: they do not find each other, or JAX cannot use its devices.
+        InputError: the processes do not find each other, or JAX cannot use its devices.
     """
     if (config.cluster or config.coordinator) and not jax.distributed.is_initialized():
         _meet(config)
@@ -39,9 +39,9 @@ def _meet(config: TrainConfig) -> None:
         host, _, port = config.coordinator.rpartition(":")
         try:
             socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:  # the latter for a name that is too long
+        except (OSError, UnicodeError) as error:  # UnicodeError for a name that is too long
             raise InputError(
-                f"--coordinator {config.coordinator}: cannot be found ({reason(error)}); use the "
+                f"--coordinator {config.coordinator} cannot be found ({reason(error)}); use the "
                 f"HOST:PORT of process 0"
             ) from error
     try:
@@ -77,7 +77,7 @@ def agreed(*wishes: bool) -> tuple[bool, ...]:
 
 
 def together(work: Callable[[], Result]) -> Result:
-    """Does the same work in each process; if it fails in one, all of them fail.
+    """Does the same work in each process; if it fails in one, it fails in all.
 
     Raises:
         InputError: the work raised it, here or in another process.
@@ -91,12 +91,12 @@ def together(work: Callable[[], Result]) -> Result:
     if failure is not None:
         raise failure
     if failed.size:
-        raise InputError(f"process {failed[0]}: cannot continue; see what it printed")
+        raise InputError(f"process {failed[0]} cannot continue; see its output")
     return result  # type: ignore[return-value]
 
 
 def first_alone(work: Callable[[], Result]) -> Result | None:
-    """Does work in the first process while the others wait; its result there, None elsewhere.
+    """Does work in the first process while the others wait; they get None.
 
     Raises:
         InputError: the work raised it in the first process.
@@ -105,11 +105,7 @@ def first_alone(work: Callable[[], Result]) -> Result | None:
 
 
 def check_agreement(**records: Any) -> None:
-    """Raises InputError where processes were given, or have found, different things.
-
-    Args:
-        records: JSON values, by what they are called in the message.
-    """
+    """Raises InputError if ``records`` (JSON values, by their name in the message) differ."""
     for name, record in records.items():
         text = json.dumps(record, sort_keys=True, default=str)
         digest = hashlib.sha256(text.encode()).digest()
@@ -117,8 +113,8 @@ def check_agreement(**records: Any) -> None:
         other = np.flatnonzero((rows != rows[0]).any(axis=1))
         if other.size:
             raise InputError(
-                f"process {other[0]}: its {name} differs from that of process 0; "
-                f"start all processes with the same flags and data"
+                f"the {name} of process {other[0]} differs from that of process 0; start all "
+                f"processes with the same flags and data"
             )
 
 

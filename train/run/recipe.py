@@ -1,4 +1,4 @@
-"""``python -m train.recipe``: the weights that are shipped, from nothing."""
+"""``python -m train.recipe``: trains the shipped weights from scratch."""
 
 import dataclasses
 import shlex
@@ -36,8 +36,8 @@ PAPERS: dict[str, dict[str, Any]] = {
     "again": EVERY
     | {"batch": 4, "steps": 2_000, "lr": 1e-4, "warmup": 100, "clip": 50.0, "seed": 1},
 }
-"""Flags of the rounds. The third is stage II again, from where the second ended: the learning rate
-rises once more and falls, on other crops."""
+"""Flags of the rounds. The third continues stage II from the end of the second: the learning rate
+rises and falls once more, on other crops."""
 SMALL: dict[str, dict[str, Any]] = {
     "stage2": EVERY
     | {"batch": 8, "steps": 12_000, "lr": 1e-3, "warmup": 300, "clip": 50.0}
@@ -53,10 +53,10 @@ def recipe(size: str) -> dict[str, dict[str, Any]]:
 
 
 DESCRIPTION = """\
-Train the shipped weights of a size from nothing: of the paper's network by stage
-I, stage II, and stage II again from where that ended. The checkpoint of the last
-round with the smallest validation loss becomes one folder, which every command
-accepts as --ckpt.
+Train the shipped weights of a size from scratch. The paper's network (base) has
+three rounds: stage I, stage II, and stage II once more from the end of the
+second. The checkpoint of the last round with the smallest validation loss
+becomes one folder, which every command accepts as --ckpt.
 
 The rounds run like these commands (python -m train.stage1 --help describes what
 they write):
@@ -64,9 +64,9 @@ they write):
 {lines}
 
 The same command continues a recipe that was stopped or killed. --out is written
-last. It holds the average of the weights, their configuration, the fingerprint
-of the data, the course of the validation loss, those commands, and a checksum
-of every array and file.
+last. It contains the average of the weights, their configuration, the fingerprint
+of the data, the course of the validation loss, the commands, and a checksum of
+every array and file.
 """
 
 EXAMPLES = """\
@@ -76,7 +76,8 @@ examples:
   {prog} --data MSRS/ --workdir small/ --out weights/ --features 16 --steps2 2000
 
 On two CPU cores base takes an hour and a quarter (docs/speed.md). On one core of
-a faster machine, beside another training, xs took 36 minutes, xxs 20, xxxs 10.
+a faster machine, beside another training run, xs took 36 minutes, xxs 20, xxxs
+10.
 
 exit status: 0 if --out was written, 1 if anything failed or the recipe was
 stopped, 2 if an option is wrong, 130 after Ctrl-C
@@ -85,16 +86,16 @@ stopped, 2 if an option is wrong, 130 after Ctrl-C
 
 @dataclass(frozen=True)
 class RecipeConfig:
-    """What the command does; each field is a flag."""
+    """Configuration of the command; each field is a flag."""
 
-    # Folder of MSRS, which is prepared inside the workdir, or a prepared set. Its split train is
+    # Folder of MSRS, which is prepared inside the workdir, or a prepared set. Its train split is
     # the training data.
     data: Annotated[str, SET_OR_FOLDER]
-    # Folder of the stages.
+    # Folder of the training runs.
     workdir: Annotated[Path, FOLDER]
     # Folder for the weights.
     out: Annotated[Path, FOLDER]
-    # Replace weights that already exist in --out.
+    # Replace existing weights in --out.
     overwrite: bool = False
     # Folder of the prepared sets.
     data_dir: Annotated[Path | None, FOLDER, DATA_DIR] = None
@@ -110,24 +111,24 @@ class RecipeConfig:
     batch: Annotated[int | None, PAIRS, unset("those of the size")] = None
     # Side of the random crops, in pixels.
     crop: Annotated[int, CROP] = EVERY["crop"]
-    # Added to the seed of each round.
+    # Number added to the seed of each round.
     seed: Annotated[int, whole(0, 2**32 - 2)] = 0
-    # Feature maps K.
+    # Number K of feature maps.
     features: Annotated[int | None, FEATURES, unset("those of the size")] = None
-    # Iterations N of a block.
+    # Number N of iterations of a block.
     iterations: Annotated[int | None, ITERATIONS, unset("those of the size")] = None
     # Side of the filters in pixels, odd.
     kernel_size: Annotated[int | None, KERNEL_SIZE, unset("that of the size")] = None
 
     def __post_init__(self) -> None:
-        """Raises InputError where the size has no such round."""
+        """Raises InputError if a flag names a round that the size does not have."""
         for flag, name in (("steps1", "stage1"), ("steps3", "again")):
             if getattr(self, flag) and name not in recipe(self.size):
-                raise InputError(f"--{flag}: --size {self.size} has no such round; leave it out")
+                raise InputError(f"--size {self.size} has no round for --{flag}; omit --{flag}")
 
     @property
     def rounds(self) -> list[str]:
-        """Names of the rounds, in order: of ``stage1``, ``stage2`` and ``again``."""
+        """Names of the rounds, in order, out of ``stage1``, ``stage2`` and ``again``."""
         return list(recipe(self.size))
 
     def round(self, name: str) -> TrainConfig:
@@ -142,7 +143,7 @@ class RecipeConfig:
             "crop": self.crop,
             "seed": how.get("seed", 0) + self.seed,
         }
-        if name == self.rounds[0]:  # the next takes its network from there
+        if name == self.rounds[0]:  # the next round takes its network from this one
             of_size = {} if self.size == BASE else SIZES[self.size].settings
             given = {n: x for n in NETWORK if (x := getattr(self, n)) is not None}
             how |= of_size | given
@@ -158,7 +159,7 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "python -m train.reci
     shown = RecipeConfig(data="DATA", workdir=Path("DIR"), out=Path("OUT"))
     lines = [f"  {command(name, shown.round(name))}" for name in shown.rounds]
     if len(SIZES) > 1:
-        lines.append("\nand those of the other sizes like this one, with their settings:\n")
+        lines.append("\nThe other sizes run a command like this one, with their settings:\n")
         small = dataclasses.replace(shown, size=next(name for name in SIZES if name != BASE))
         lines += [f"  {command(name, small.round(name))}" for name in small.rounds]
     description = DESCRIPTION.format(lines="\n".join(lines))
@@ -168,7 +169,7 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "python -m train.reci
 
 
 def command(name: str, config: TrainConfig) -> str:
-    """The command line that runs a round with a configuration."""
+    """The command line of a round with a configuration."""
     words = ["python", "-m", f"train.{STAGE[name]}"]
     for field in dataclasses.fields(TrainConfig):
         value = getattr(config, field.name)
@@ -181,10 +182,10 @@ def command(name: str, config: TrainConfig) -> str:
 
 
 def run(config: RecipeConfig) -> int:
-    """Trains what has not been trained yet, and writes the weights; returns the exit status.
+    """Trains the rounds that are not done, and writes the weights; returns the exit status.
 
     Raises:
-        InputError: a stage cannot run, or the weights cannot be written where they should go.
+        InputError: a stage cannot run, or the weights cannot be written to ``out``.
     """
     from fnet_jax.networks.fnet import FNet  # JAX and Orbax are slow to import: after --help
     from fnet_jax.weights import checkpoints
@@ -207,8 +208,8 @@ def run(config: RecipeConfig) -> int:
     best = last.best_checkpoint
     if best is None:
         raise InputError(
-            f"{last.folder}: no checkpoint has a known validation loss; remove the folder and run "
-            f"the same command again"
+            f"{last.folder} has no checkpoint with a known validation loss; remove the folder and "
+            f"run the same command again"
         )
     network, params, meta = checkpoints.load(best, FNet)
     record = {
@@ -229,7 +230,7 @@ def run(config: RecipeConfig) -> int:
 
 
 def _recorded(config: RecipeConfig, name: str, result: "Result") -> dict[str, Any]:
-    """What was done in a round, without the names of anybody's folders, as JSON values."""
+    """The record of a round, without names of the user's folders, as JSON values."""
     anywhere = dataclasses.replace(config, workdir=Path("runs"), data="MSRS/", data_dir=None)
     done = anywhere.round(name)
     settings = {n: v for n, v in done.recorded().items() if n not in MAY_CHANGE}

@@ -1,4 +1,4 @@
-"""The record of a run: all that its result depends on, in ``config.json`` and every checkpoint."""
+"""The record of a run in ``config.json`` and every checkpoint: all that its result depends on."""
 
 import json
 from collections.abc import Mapping
@@ -35,12 +35,12 @@ def record_of(
     """The record of a run.
 
     Args:
-        config: with nothing left open that needs no file.
+        config: with all options resolved that need no file.
         fnet: the network that is evaluated.
         data: :meth:`train.data.sources.TrainingData.described`.
         stage: name of the stage.
-        origin: where the parameters come from, in words.
-        teacher: whom it learns from.
+        origin: origin of the initial parameters, in words.
+        teacher: the network that it imitates.
     """
     return {
         "stage": stage,
@@ -57,25 +57,21 @@ def record_of(
 
 
 def previous(folder: Path, *, resume: bool) -> Record | None:
-    """The record of the run in a folder, from its newest sound checkpoint.
-
-    Args:
-        folder: of the stage.
-        resume: whether the run may be continued.
+    """The record of the run in the folder of a stage, from its newest intact checkpoint.
 
     Returns:
         The record; None if the folder has no checkpoint.
 
     Raises:
         InputError: there is a run but ``resume`` is not set, all of its checkpoints are damaged, or
-            ``config.json`` says something else.
+            ``config.json`` contradicts it.
     """
     saved = checkpoints.steps(folder / checkpoints.RUN_FOLDER)
     if not saved:
         return None
     if not resume:
         raise InputError(
-            f"{folder}: holds a run at step {max(saved):,}; use --resume to continue it, or "
+            f"{folder} already has a run at step {max(saved):,}; use --resume to continue it, or "
             f"another --workdir"
         )
     checkpoint, record = _newest_record(folder, saved)
@@ -83,7 +79,7 @@ def previous(folder: Path, *, resume: bool) -> Record | None:
     differing = _differing(record, found) if isinstance(found, dict) else []
     if differing:
         raise InputError(
-            f"{folder / CONFIG}: does not describe the run in {checkpoint}: "
+            f"{folder / CONFIG} does not match the run in {checkpoint}: "
             f"{'; '.join(differing)}; delete {CONFIG} to have it restored, or {ELSEWHERE}"
         )
     return record
@@ -104,11 +100,11 @@ def _newest_record(folder: Path, saved: Mapping[int, Path]) -> tuple[Path, Recor
             raise
         except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
             raise InputError(
-                f"{path}: not a checkpoint of a training run ({first_line(error)}); move it away"
+                f"{path} is not a checkpoint of a training run ({first_line(error)}); move it away"
             ) from error
     raise InputError(
-        f"{folder / checkpoints.RUN_FOLDER}: every checkpoint is damaged; copy one back, or "
-        f"{ELSEWHERE}"
+        f"every checkpoint in {folder / checkpoints.RUN_FOLDER} is damaged; restore one from a "
+        f"copy, or {ELSEWHERE}"
     )
 
 
@@ -121,7 +117,7 @@ def _is_record(found: Any) -> bool:
 
 
 def _config(path: Path) -> Record | str:
-    """The record in ``config.json``, or why there is none."""
+    """The record in ``config.json``, or a text on why there is none."""
     try:
         found = json.loads(read_text(path))
     except (OSError, ValueError, RecursionError) as error:
@@ -130,7 +126,7 @@ def _config(path: Path) -> Record | str:
 
 
 def _differing(record: Record, found: Record) -> list[str]:
-    """How ``config.json`` differs from the record in a checkpoint in what matters to the result."""
+    """Differences between ``config.json`` and the record of a checkpoint that affect the result."""
     free = {("config", name) for name in (*MAY_CHANGE, "steps")} | {("data", "title")}
     return [
         f"{part} {name} is {shown(found[part].get(name))}, was {shown(record[part].get(name))}"
@@ -141,12 +137,12 @@ def _differing(record: Record, found: Record) -> list[str]:
 
 
 def _same(one: Any, two: Any) -> bool:
-    """Whether two JSON values are the same: 4 and 4.0 are not."""
+    """Whether two JSON values are the same; 4 and 4.0 are not."""
     return json.dumps(one, sort_keys=True) == json.dumps(two, sort_keys=True)
 
 
 def restore_config(folder: Path, record: Record, report: Report) -> None:
-    """Restores ``config.json`` of a run where it is missing or damaged.
+    """Restores ``config.json`` of a run if it is missing or damaged.
 
     Raises:
         InputError: it cannot be written.
@@ -157,17 +153,17 @@ def restore_config(folder: Path, record: Record, report: Report) -> None:
 
 
 def check_data(folder: Path, before: Record, now: dict[str, Any]) -> None:
-    """Raises InputError if a run would continue with other data than it began with.
+    """Raises InputError if a run would continue with data other than those it began with.
 
     Args:
-        folder: of the stage.
+        folder: folder of the stage.
         before: the run's record.
         now: :meth:`train.data.sources.TrainingData.described`.
     """
     for what in ("fingerprint", "train_pairs", "validation_pairs"):
         if before["data"].get(what) != now[what]:
             raise InputError(
-                f"{folder}: was trained on other data ({before['data'].get('title')}, {what} "
+                f"{folder} was trained on other data ({before['data'].get('title')}, {what} "
                 f"{before['data'].get(what)}; now {now['title']}, {now[what]}); use the --data it "
                 f"was started with, or another --workdir"
             )
@@ -177,8 +173,8 @@ def check_teacher(folder: Path, before: Record, now: Record | None) -> None:
     """Raises InputError if a run would continue with another teacher than it began with."""
     if before.get("teacher") != now:
         raise InputError(
-            f"{folder}: learned from other weights than those of --teacher now; use those it was "
-            f"started with, or another --workdir"
+            f"{folder} was trained with another teacher; use the --teacher it was started with, or "
+            f"another --workdir"
         )
 
 

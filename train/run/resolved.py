@@ -1,4 +1,4 @@
-"""What a configuration means: networks, loss, optimizer and start, resolved once for a run."""
+"""The networks, loss, optimizer and initial weights of a configuration, resolved once per run."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -23,19 +23,19 @@ from train.run.teachers import Teacher
 
 @dataclass(frozen=True)
 class Resolved:
-    """A run's networks, loss, optimizer and start.
+    """A run's networks, loss, optimizer and initial weights.
 
     Attributes:
-        stage: which stage.
-        config: the configuration; where it left something open that needs no file, filled in.
+        stage: the stage.
+        config: the configuration, with all options resolved that need no file.
         networks: the networks that are trained, by name: ``fnet``, and in stage I ``ifnet``.
-        loss: of the stage, with the changes of an experiment and the distance to a teacher.
-        measured: the loss of the stage that validation pairs are measured by: without a teacher.
-        teacher: whom the network learns from; None for nobody.
+        loss: loss of the stage, with the changes of an experiment and the distance to a teacher.
+        measured: loss for validation pairs, which is that of the stage without a teacher.
+        teacher: the network that is imitated, or None.
         schedule: the learning rate as a function of the step.
         optimizer: turns gradients into updates.
-        params: before the first step; of a run that continues only their structure counts.
-        origin: where they come from, in words.
+        params: initial parameters; of a run that continues only their structure is used.
+        origin: their origin, in words.
     """
 
     stage: Stage
@@ -63,24 +63,24 @@ def resolve(
     """Resolves the configuration of a run.
 
     Args:
-        stage: which stage.
+        stage: the stage.
         config: its flags. ``init`` is a method or the path of a checkpoint of FNet; None is the
             method ``tied`` in stage I, and in stage II the checkpoint of stage I in the workdir.
         before: the record of the run to continue (:func:`train.run.record.previous`), whose network
-            and start count; None for a run that begins.
+            and initial weights are used; None for a new run.
 
     Raises:
-        InputError: the stage has no such experiment, settings are out of range or contradict each
-            other or the checkpoint to start from, that checkpoint or the teacher is missing or
+        InputError: the stage does not have this experiment, settings are out of range or contradict
+            each other or the initial checkpoint, that checkpoint or the teacher is missing or
             damaged, or the run to continue had another configuration.
     """
     change = ablation(config.ablation)
     if stage.inverts and not change.stage1:
         raise InputError(
-            f"--ablation {config.ablation}: it has no stage I; run python -m train.stage2 with it"
+            f"--ablation {config.ablation} has no stage I; use it with python -m train.stage2"
         )
     if stage.inverts and config.teacher:
-        raise InputError("--teacher: only stage II has one; leave it out")
+        raise InputError("--teacher is an option of stage II only; omit it")
     teacher = teachers.find(
         config.teacher, weight=config.teacher_weight, parts_weight=config.teacher_parts
     )
@@ -100,19 +100,19 @@ def resolve(
     if before is not None:
         if differing := differences(before["config"], config.recorded()):
             raise InputError(
-                f"{config.workdir / stage.name}: holds a run of another configuration: "
+                f"{config.workdir / stage.name} has a run with another configuration: "
                 f"{'; '.join(differing)}; use the flags it was started with, or another --workdir"
             )
         try:
             fnet, origin = FNet.of(before["network"]), before["origin"]
         except ValueError as error:
             raise InputError(
-                f"{config.workdir / stage.name}: its network is not understood ({error}); continue "
-                f"with the version that began it, or use another --workdir"
+                f"{config.workdir / stage.name} has a run with an unknown network ({error}); "
+                f"continue with the version that began it, or use another --workdir"
             ) from error
         method = "xavier"  # the fastest
     elif config.init in METHODS:
-        origin = f"from nothing ({config.init})"
+        origin = f"from scratch ({config.init})"
     else:
         path = _checkpoint(config)
         fnet, params["fnet"], meta = checkpoints.load(path, FNet)
@@ -142,7 +142,7 @@ def resolve(
 
 
 def _named(config: TrainConfig, change: Ablation) -> dict[str, Any]:
-    """The sizes that flags name, each in its range and none other than its experiment's."""
+    """The sizes that flags name, checked for their range and against the experiment."""
     values = {name: getattr(config, name) for name in SIZES}
     named = {name: value for name, value in values.items() if value is not None}
     for name, value in named.items():
@@ -155,31 +155,29 @@ def _named(config: TrainConfig, change: Ablation) -> dict[str, Any]:
         if change.network.get(name, value) != value:
             raise InputError(
                 f"{flag_of(name)} {value}: --ablation {config.ablation} has "
-                f"{change.network[name]}; leave one of them out"
+                f"{change.network[name]}; omit one of them"
             )
     return named
 
 
 def _checkpoint(config: TrainConfig) -> Path:
-    """The checkpoint that the parameters of FNet come from."""
+    """The checkpoint with the initial parameters of FNet."""
     if config.init is None:
         folder = config.workdir / "stage1"
         if not checkpoints.steps(folder / checkpoints.RUN_FOLDER):
             raise InputError(
-                f"{folder}: has no checkpoint to start from; run python -m train.stage1 --workdir "
+                f"{folder} has no checkpoint to start from; run python -m train.stage1 --workdir "
                 f"{config.workdir} first, or use --init"
             )
         return checkpoints.find(folder)
     try:
         is_folder = Path(config.init).is_dir()
     except OSError as error:
-        raise InputError(
-            f"--init {config.init}: {reason(error)}; use a folder you can read"
-        ) from error
+        raise InputError(f"--init {config.init}: {reason(error)}; use a readable folder") from error
     if not is_folder:
         raise InputError(
-            f"--init {config.init}: neither {' nor '.join(METHODS)} nor the folder of a checkpoint"
-            f"; use one of those"
+            f"--init {config.init} is neither {' nor '.join(METHODS)} nor the folder of a "
+            f"checkpoint; use one of these"
         )
     return checkpoints.find(Path(config.init))
 
@@ -187,7 +185,7 @@ def _checkpoint(config: TrainConfig) -> Path:
 def _check_settings(
     path: Path, fnet: FNet, wanted: Mapping[str, Any], config: TrainConfig, change: Ablation
 ) -> None:
-    """Raises InputError where a checkpoint's network is not the one that flags ask for."""
+    """Raises InputError if a checkpoint's network is not the one that flags ask for."""
     for name, value in wanted.items():
         if (found := getattr(fnet, name)) == value:
             continue
@@ -195,12 +193,12 @@ def _check_settings(
         setting = name if by_experiment else flag_of(name)
         culprit = f"--ablation {config.ablation}" if by_experiment else "the flag"
         raise InputError(
-            f"{path}: its network has {setting} {found}, not {value}; leave {culprit} out"
+            f"the network in {path} has {setting} {found}, not {value}; omit {culprit}"
         )
 
 
 def _check_source(path: Path, source: Mapping[str, Any]) -> None:
-    """Raises InputError unless a checkpoint of a training says what can be read of it here."""
+    """Raises InputError if the training record of a checkpoint is unknown."""
     if source.get("kind") != "training":
         return
     config = source.get("config")
@@ -210,25 +208,23 @@ def _check_source(path: Path, source: Mapping[str, Any]) -> None:
         and all(type(steps) is int for steps in (source.get("step"), config.get("steps")))
     )
     if not known:
-        raise InputError(
-            f"{path}: its record of the training is not understood; use another --init"
-        )
+        raise InputError(f"{path} has an unknown training record; use another --init")
 
 
 def _check_beginning(path: Path, source: Mapping[str, Any], named: str | None) -> None:
-    """Raises InputError unless an experiment begins like the one that a checkpoint is of.
+    """Raises InputError unless an experiment begins like the one of a checkpoint.
 
-    Only those that change nothing but the loss of stage II begin like FNet.
+    Only experiments that change nothing but the loss of stage II begin like FNet.
     """
     trained_as = source["config"].get("ablation") if source.get("kind") == "training" else None
     before, now = ablation(trained_as), ablation(named)
-    if source.get("stage") == "stage1":  # which has no loss that an experiment changes
+    if source.get("stage") == "stage1":  # no experiment changes its loss
         before = dataclasses.replace(before, without=())
     begin = dataclasses.replace(now, title=before.title, without=())
     if trained_as != named and before != begin:
-        remedy = f"use --ablation {trained_as}" if trained_as else "leave --ablation out"
+        remedy = f"use --ablation {trained_as}" if trained_as else "omit --ablation"
         raise InputError(
-            f"{path}: was trained as {trained_as or 'FNet'}, and {named or 'FNet'} begins "
+            f"{path} was trained as {trained_as or 'FNet'}, and {named or 'FNet'} begins "
             f"differently; {remedy}, or use another --init"
         )
 

@@ -1,4 +1,4 @@
-"""What a call of ``train`` reached."""
+"""The result of a call of ``train``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from fnet_jax.weights import checkpoints
 
 @dataclass(frozen=True)
 class Result:
-    """What a call of :func:`train.run.loop.train` reached.
+    """The result of a call of :func:`train.run.loop.train`.
 
     Attributes:
-        folder: of the stage.
+        folder: folder of the stage.
         began: number of steps that were done before.
         steps: number of steps done.
         wanted: number of steps asked for.
-        course: the validation loss by the step, of the whole run as far as it is known.
+        course: the known validation losses of the whole run, by step.
         checkpoint: the newest checkpoint; None if there is none.
-        best_checkpoint: the checkpoint with the least validation loss; None if unknown.
-        stopped_by: what ``stop`` returned, such as ``"SIGTERM"``; None if nothing stopped it.
+        best_checkpoint: the checkpoint with the smallest validation loss; None if unknown.
+        stopped_by: return value of ``stop``, such as ``"SIGTERM"``; None if nothing stopped it.
     """
 
     folder: Path
@@ -58,7 +58,7 @@ class Result:
 
     @classmethod
     def nothing_done(cls, folder: Path, *, wanted: int, stopped_by: str) -> "Result":
-        """The result of a call that was stopped before it looked at the run in the folder."""
+        """The result of a call that was stopped before it read the run in the folder."""
         done = max(checkpoints.steps(folder / checkpoints.RUN_FOLDER), default=0)
         return cls.of(
             folder, began=done, steps=done, wanted=wanted, course={}, stopped_by=stopped_by
@@ -76,5 +76,5 @@ class Result:
 
     @property
     def best_validation_loss(self) -> float | None:
-        """The least validation loss; None if none is known."""
+        """The smallest validation loss; None if none is known."""
         return min(self.course.values(), default=None)

@@ -1,10 +1,10 @@
-"""Checkpoints of a training run, written beside the training, and what a run continues from.
+"""Checkpoints of a training run: writing them in the background, and restoring a run from them.
 
 Each is a folder named after its step, with four items: ``state`` (weights, their average, the
 optimizer and the step), ``params`` (the average of FNet's weights, as every command reads it),
-``data`` (where grain's iterator is) and ``meta`` (JSON: the configuration, the data's fingerprint,
-the validation loss, versions, a checksum per array). It appears under its name only after it was
-read back, with a list of its files' checksums.
+``data`` (the position of grain's iterator) and ``meta`` (JSON: the configuration, the data's
+fingerprint, the validation loss, versions, a checksum per array). It gets its final name only after
+it was read back, with a list of its files' checksums.
 """
 
 import contextlib
@@ -29,28 +29,28 @@ from train.run.curves import VALIDATION
 from train.run.steps import State
 
 DAMAGED = "damaged"
-UNFINISHED = ".orbax-checkpoint-tmp"  # in the names of what earlier versions left
-FORMER_LEAVES = ("key",)  # of a state of earlier versions, which nothing used
+UNFINISHED = ".orbax-checkpoint-tmp"  # in names of leftovers of earlier versions
+FORMER_LEAVES = ("key",)  # unused leaves in states of earlier versions
 
 
 class Saver:
     """Saves a run's checkpoints, and keeps the newest and the best of them.
 
-    The first process of a run writes them all, in a thread of its own.
+    The first process of a run writes all of them, in a separate thread.
 
     Attributes:
         newest: step of the newest checkpoint; None if there is none.
     """
 
     def __init__(self, folder: Path, *, keep: int) -> None:
-        """Opens or makes the folder, and makes sure that a checkpoint in it can be read.
+        """Opens or makes the folder, and verifies that a checkpoint in it can be read.
 
         Args:
-            folder: of the checkpoints, which no other run uses.
-            keep: how many of the newest to keep.
+            folder: folder of the checkpoints, which no other run uses.
+            keep: number of newest checkpoints to keep.
 
         Raises:
-            InputError: the folder cannot be made, or checkpoints cannot be kept in it.
+            InputError: the folder cannot be made, or cannot hold checkpoints.
         """
         self._folder, self._keep = folder, keep
         self._first = jax.process_index() == 0
@@ -61,7 +61,7 @@ class Saver:
         self._writing: Future[None] | None = None
         if self._first:
             remedy = "check space and permissions"
-            with storage.explained(f"{folder}: cannot be used", remedy):
+            with storage.explained(f"{folder} cannot be used", remedy):
                 folder.mkdir(parents=True, exist_ok=True)
                 for path in folder.glob(f"*{UNFINISHED}*"):
                     shutil.rmtree(path)
@@ -76,17 +76,17 @@ class Saver:
         record: dict[str, Any],
         validation_loss: float,
     ) -> None:
-        """Starts to save a checkpoint; waits for the one before it.
+        """Starts to save a checkpoint, after waiting for the previous one.
 
         Args:
             state: the state of the run, as NumPy arrays.
             fnet: the network, for its settings.
-            data: the iterator that the next batch will come from.
-            record: what to keep of the run, JSON values by name.
+            data: the iterator of the next batch.
+            record: the record of the run, JSON values by name.
             validation_loss: by which the best checkpoint is chosen.
 
         Raises:
-            InputError: the checkpoint before cannot be written, or the weights are not finite.
+            InputError: the previous checkpoint cannot be written, or the weights are not finite.
         """
         step = int(state.step)
         if step == self.newest:
@@ -103,11 +103,7 @@ class Saver:
         self.newest = step
 
     def close(self) -> None:
-        """Waits until everything is written.
-
-        Raises:
-            InputError: a checkpoint cannot be written.
-        """
+        """Waits until everything is written; raises InputError if a checkpoint cannot be."""
         try:
             self._wait()
         finally:
@@ -119,7 +115,7 @@ class Saver:
             return
         remedy = "check space and permissions there, then use --resume to continue"
         try:
-            with storage.explained(f"{self._folder}: a checkpoint cannot be written", remedy):
+            with storage.explained(f"no checkpoint can be written to {self._folder}", remedy):
                 writing.result()
         except InputError:
             self.newest = max(checkpoints.steps(self._folder), default=None)
@@ -128,7 +124,7 @@ class Saver:
     def _write(
         self, step: int, items: dict[str, Any], meta: dict[str, Any], position: "_Position"
     ) -> None:
-        """Writes a checkpoint under another name, gives it its own, and removes old ones."""
+        """Writes a checkpoint under a temporary name, renames it, and removes old ones."""
         data = {"data": grain.checkpoint.CheckpointSave(position)}
         with draft(self._folder, Path.mkdir) as workshop:
             storage.write(workshop / "new", items, meta, others=data)
@@ -146,7 +142,7 @@ class Saver:
 
 
 class _Position:
-    """Where an iterator is now, for grain to save while the iterator moves on."""
+    """The current position of an iterator, for grain to save while the iterator moves on."""
 
     def __init__(self, data: grain.DatasetIterator) -> None:
         self._state = json.dumps(data.get_state(), indent=4).encode()
@@ -156,8 +152,8 @@ class _Position:
 
 
 def _validation_loss(checkpoint: Path) -> float | None:
-    """What a checkpoint recorded; None if that cannot be read."""
-    for file in (storage.DESCRIPTION, "metrics/metrics"):  # the second by earlier versions
+    """The recorded validation loss of a checkpoint; None if it cannot be read."""
+    for file in (storage.DESCRIPTION, "metrics/metrics"):  # the second is of earlier versions
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
             return float(json.loads(read_text(checkpoint / file))[VALIDATION])
     return None
@@ -166,19 +162,19 @@ def _validation_loss(checkpoint: Path) -> float | None:
 def restore(
     folder: Path, fresh: State, report: Report
 ) -> tuple[State, dict[str, Any], Path] | None:
-    """The newest sound checkpoint of a run, read by this process alone.
+    """The newest intact checkpoint of a run, read by this process alone.
 
-    Damaged ones are moved aside, into ``damaged`` beside ``folder``, once a sound one has been
-    read; nothing is deleted.
+    Damaged ones are moved to ``damaged`` beside ``folder`` once an intact one has been read;
+    nothing is deleted.
 
     Args:
-        folder: of the checkpoints.
+        folder: folder of the checkpoints.
         fresh: a state of the same networks and optimizer, for its structure.
-        report: gets a line about each checkpoint that is damaged.
+        report: gets a line about each damaged checkpoint.
 
     Returns:
-        The state as NumPy arrays, what ``meta`` holds, and the checkpoint's folder; None if there
-        is no checkpoint at all.
+        The state as NumPy arrays, the content of ``meta``, and the checkpoint's folder; None if
+        there is no checkpoint at all.
 
     Raises:
         InputError: there are checkpoints, but all are damaged, or one cannot be read.
@@ -190,11 +186,12 @@ def restore(
             integrity.check_files(found[step])
             newest = newest or (*_restore(found[step], fresh), found[step])
         except DamagedError as error:
-            report(f"{error}; passed over")
+            report(f"{error}; skipping this checkpoint")
             damaged.append(found[step])
     if found and newest is None:
         raise InputError(
-            f"{folder}: every checkpoint is damaged; copy one back, or train in another --workdir"
+            f"every checkpoint in {folder} is damaged; restore one from a copy, or train in "
+            f"another --workdir"
         )
     for checkpoint in damaged:
         _set_aside(checkpoint)
@@ -209,7 +206,7 @@ def _set_aside(checkpoint: Path) -> None:
         checkpoint.rename(place / f"{checkpoint.name}-{number}")
     except OSError as error:
         raise InputError(
-            f"{checkpoint}: is damaged and cannot be moved to {place} ({reason(error)}); "
+            f"{checkpoint} is damaged and cannot be moved to {place} ({reason(error)}); "
             f"check the permissions there"
         ) from error
 
@@ -224,7 +221,7 @@ def _restore(checkpoint: Path, fresh: State) -> tuple[State, dict[str, Any]]:
         wanted, found = (getattr(t.get(path), "shape", None) for t in (expected, shapes))
         if wanted is None or found is None or tuple(found) != wanted:
             raise InputError(
-                f"{checkpoint}: its state is not that of these networks: {'/'.join(path)} has "
+                f"the state in {checkpoint} does not fit these networks: {'/'.join(path)} has "
                 f"shape {found} instead of {wanted}; use the configuration it was trained with"
             )
     with _explained(checkpoint):
@@ -239,15 +236,15 @@ def _restore(checkpoint: Path, fresh: State) -> tuple[State, dict[str, Any]]:
 @contextlib.contextmanager
 def _explained(checkpoint: Path) -> Iterator[None]:
     remedy = (
-        f"its files are sound: check the memory and the versions (it was written by "
+        f"its files are intact: check memory and versions (it was written with "
         f"{_versions_of(checkpoint)})"
     )
-    with storage.explained(f"{checkpoint}: cannot be read", remedy):
+    with storage.explained(f"{checkpoint} cannot be read", remedy):
         yield
 
 
 def _versions_of(checkpoint: Path) -> str:
-    """What a checkpoint was written with, as far as that can be read."""
+    """The versions that wrote a checkpoint, if they can be read."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
         versions = storage.describe(checkpoint)["versions"]
         return ", ".join(f"{name} {version}" for name, version in versions.items())
@@ -255,27 +252,27 @@ def _versions_of(checkpoint: Path) -> str:
 
 
 def restore_position(checkpoint: Path, data: grain.DatasetIterator) -> None:
-    """Sets an iterator to where the one of a checkpoint was.
+    """Sets an iterator to the position saved in a checkpoint.
 
     Raises:
-        InputError: grain does not understand what it saved, perhaps in another version.
+        InputError: grain does not understand the saved position, perhaps in another version.
     """
     try:
         handler = grain.checkpoint.CheckpointHandler()
         handler.restore(checkpoint / "data", item=data)
     except Exception as error:  # of many kinds
         raise InputError(
-            f"{checkpoint}: its place in the data is not understood ({first_line(error)})"
+            f"the position in the data saved in {checkpoint} is unknown ({first_line(error)})"
         ) from error
 
 
 def _arrays(state: State) -> dict[str, Any]:
-    """A state's arrays, nested in dicts without the empty ones, which Orbax does not keep."""
+    """A state's arrays, nested in dicts without the empty ones, which Orbax does not store."""
     return flax.traverse_util.unflatten_dict(_flat(flax.serialization.to_state_dict(state)))
 
 
 def _known(tree: Any) -> dict[Any, Any]:
-    """The leaves that a state has today, by their path."""
+    """The leaves of a current state, by path."""
     return {path: x for path, x in _flat(tree).items() if path[0] not in FORMER_LEAVES}
 
 

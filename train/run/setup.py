@@ -1,4 +1,4 @@
-"""All that a run needs before anything of it is written: configuration, networks and data."""
+"""Everything that a run needs before it writes anything: configuration, networks and data."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from train.run.resolved import Resolved, resolve
 from train.run.stages import Stage
 from train.workdir import check_workdir
 
-OWN = ("process_id", "data", "data_dir", "workers")  # flags that each process may have its own of
+OWN = ("process_id", "data", "data_dir", "workers")  # flags that may differ between processes
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Setup:
     """A run that can begin or be continued.
 
     Attributes:
-        resolved: networks, loss, optimizer and start.
-        data: the pairs that it learns from.
-        folder: of the stage in the workdir.
-        before: the record of the run to continue; None for a run that begins.
-        record: of this run.
+        resolved: networks, loss, optimizer and initial weights.
+        data: the training data.
+        folder: folder of the stage in the workdir.
+        before: the record of the run to continue; None for a new run.
+        record: the record of this run.
     """
 
     resolved: Resolved
@@ -40,7 +40,7 @@ class Setup:
 
     @property
     def config(self) -> TrainConfig:
-        """The configuration, in which nothing is open that needs no file."""
+        """The configuration, with all options resolved that need no file."""
         return self.resolved.config
 
     @property
@@ -52,15 +52,15 @@ class Setup:
 def set_up(
     stage: Stage, config: TrainConfig, *, report: Report, progress: Progress = silent
 ) -> Setup:
-    """Checks a configuration and finds all that its run needs.
+    """Checks a configuration and finds everything that its run needs.
 
-    Of several processes, each does this, and all fail if one does.
+    With several processes, each does this, and all fail if one does.
 
     Args:
-        stage: which stage.
+        stage: the stage.
         config: its flags.
-        report: gets lines about the data and the start.
-        progress: shows how far the preparation of a folder of images is.
+        report: gets lines about the data and the initial weights.
+        progress: shows the progress of preparing a folder of images.
 
     Raises:
         InputError: the run cannot begin or be continued.
@@ -101,7 +101,7 @@ def _check_devices(config: TrainConfig) -> None:
     if config.batch % devices:
         fitting = max(devices, config.batch // devices * devices)
         raise InputError(
-            f"--batch {config.batch}: does not divide over {devices} devices; use a multiple of "
+            f"--batch {config.batch} cannot be divided over {devices} devices; use a multiple of "
             f"{devices}, such as {fitting}"
         )
 

@@ -1,4 +1,4 @@
-"""The two stages of training: which networks each trains, and with which loss."""
+"""The two stages of training: their networks and losses."""
 
 from dataclasses import dataclass
 
@@ -16,8 +16,8 @@ class Stage:
 
     Attributes:
         name: ``"stage1"`` or ``"stage2"``, also the name of its folder in the workdir.
-        title: a line that describes it.
-        inverts: whether it trains IFNet beside FNet.
+        title: a one-line description.
+        inverts: whether it trains IFNet together with FNet.
     """
 
     name: str
@@ -27,9 +27,7 @@ class Stage:
     def networks(self, fnet: FNet, change: Ablation = COMPLETE) -> dict[str, Network]:
         """The networks that the stage trains, by their names in the parameters.
 
-        Args:
-            fnet: FNet itself; IFNet gets the same settings.
-            change: an experiment, which may give IFNet other settings.
+        IFNet gets the settings of ``fnet``, and those that an experiment changes in IFNet.
         """
         if not self.inverts:
             return {"fnet": fnet}
@@ -38,12 +36,9 @@ class Stage:
     def loss(
         self, fnet: FNet, change: Ablation = COMPLETE, *, teacher: Teacher | None = None
     ) -> steps.Loss:
-        """The loss of the stage: eq. 25 or eq. 26, with the changes of an experiment.
+        """The loss of the stage, eq. 25 or eq. 26, with the changes of an experiment.
 
-        Args:
-            fnet: FNet itself.
-            change: the experiment.
-            teacher: of stage II, whose distance is added.
+        In stage II, the distance to a ``teacher`` is added.
         """
         networks = self.networks(fnet, change)
         if isinstance(ifnet := networks.get("ifnet"), IFNet):
@@ -52,6 +47,6 @@ class Stage:
 
 
 STAGES = {
-    "stage1": Stage("stage1", "FNet and IFNet from each other's results (eq. 25)", inverts=True),
-    "stage2": Stage("stage2", "FNet for fused images that keep the most (eq. 26)", inverts=False),
+    "stage1": Stage("stage1", "FNet and IFNet together (eq. 25)", inverts=True),
+    "stage2": Stage("stage2", "FNet alone (eq. 26)", inverts=False),
 }

@@ -1,7 +1,7 @@
-"""One training step of each stage: pure functions of a state and a batch.
+"""One training step of each stage, as a pure function of a state and a batch.
 
-What makes them gives the same function for the same arguments, so that a process that trains again,
-as recipes and experiments do, compiles nothing twice.
+The factories return the same function for the same arguments, so that a process that trains several
+times, as recipes and experiments do, compiles nothing twice.
 """
 
 import functools
@@ -21,7 +21,7 @@ from fnet_jax.networks.network import Network
 from fnet_jax.sparse_coding.unrolled import Intermediates, Unrolled
 from train.run.teachers import Teacher
 
-NULL = 1e-3  # a feature whose |value| is at most this counts as null
+NULL = 1e-3  # features of at most this magnitude count as null
 
 Params = dict[str, Any]
 """Parameters of the networks of a stage, ``{"fnet": {"params": …}, "ifnet": …}``."""
@@ -36,8 +36,8 @@ class State(flax.struct.PyTreeNode):
     Attributes:
         step: number of steps done, scalar.
         params: the networks' parameters.
-        ema: their moving average, which is what is evaluated.
-        opt_state: of the optimizer.
+        ema: their moving average, which is evaluated.
+        opt_state: state of the optimizer.
     """
 
     step: jax.Array
@@ -60,11 +60,11 @@ def create(params: Params, optimizer: optax.GradientTransformation) -> State:
 def learning_rate(
     rate: float, *, warmup: int = 0, falls_until: int | None = None
 ) -> optax.Schedule:
-    """The rate as a function of the step: constant (the paper), with a rise, a fall or both.
+    """The rate as a function of the step: constant (the paper), or with a rise, a fall or both.
 
     Args:
-        rate: Adam's, constant or at its highest.
-        warmup: number of first steps in which it rises along a line.
+        rate: Adam's rate, constant or at its highest.
+        warmup: number of first steps in which it rises linearly.
         falls_until: the step at which it reaches 0 along a cosine; None if it does not fall.
     """
     if falls_until is None:
@@ -81,7 +81,7 @@ def learning_rate(
 def make_optimizer(
     schedule: optax.Schedule, *, clip: float | None = None
 ) -> optax.GradientTransformation:
-    """Adam, with gradients shortened to norm ``clip`` if that is given."""
+    """Adam, with gradients scaled down to norm ``clip`` if that is set."""
     adam = optax.adam(schedule)
     return adam if clip is None else optax.chain(optax.clip_by_global_norm(clip), adam)
 
@@ -106,12 +106,9 @@ def stage1_loss(fnet: FNet, ifnet: IFNet) -> Loss:
 def stage2_loss(
     fnet: FNet, *, without: tuple[str, ...] = (), teacher: Teacher | None = None
 ) -> Loss:
-    """Eq. 26 of FNet as a function of parameters and a batch.
+    """Eq. 26 of FNet without some terms, as a function of parameters and a batch.
 
-    Args:
-        fnet: the network.
-        without: terms that are left out.
-        teacher: whose distance is added.
+    The distance to a ``teacher`` is added.
     """
 
     def loss(
@@ -128,7 +125,7 @@ def stage2_loss(
 
 
 def _output(network: Unrolled, params: Any, *images: jax.Array) -> tuple[Any, Intermediates]:
-    """What a network returns: ``apply`` may return more, if it is asked to."""
+    """The output of a network; ``apply`` may return more."""
     return cast(tuple[Any, Intermediates], network.apply(params, *images))
 
 
@@ -163,13 +160,13 @@ def make_step(
     """One step of training, as a pure function.
 
     Args:
-        loss: of a stage.
+        loss: loss of a stage.
         optimizer: turns gradients into updates.
         ema_decay: decay d of the moving average; at step t it is min(d, (1 + t) / (10 + t)).
-        axis_name: mapped axis over which the batch is spread; None if it is not.
+        axis_name: mapped axis over which the batch is split; None if there is none.
 
     Returns:
-        ``step(state, I1, I2)``, which gives the next state and the metrics of the batch.
+        ``step(state, I1, I2)``, which returns the next state and the metrics of the batch.
     """
 
     def step(state: State, I1: jax.Array, I2: jax.Array) -> tuple[State, Metrics]:

@@ -6,28 +6,24 @@ from typing import Any
 
 
 class Stopping:
-    """Notes signals that ask the process to stop, for a run that is to save first.
+    """Notes signals that ask the process to stop, so that a run can save first.
 
-    Until it is called for the first time there is nothing to save: Ctrl-C does what it did before,
-    and SIGTERM raises KeyboardInterrupt. From then on both are noted, and the run finds them at its
-    next step. A second Ctrl-C again does what it did before.
+    Until the first call there is nothing to save: Ctrl-C has its usual effect, and SIGTERM raises
+    KeyboardInterrupt. From then on both are noted, and the run sees them at its next step. A second
+    Ctrl-C has its usual effect again.
 
     Attributes:
         by: name of the signal, such as ``"SIGTERM"``; None if there was none.
     """
 
     def __init__(self, *, noted: bool = False) -> None:
-        """Nothing has asked yet.
-
-        Args:
-            noted: note signals from the start, so that several processes stop at the same step.
-        """
+        """``noted``: note signals from the start, so that all processes stop at the same step."""
         self.by: str | None = None
         self._noted = noted
         self._before: dict[int, Any] = {}
 
     def __call__(self) -> str | None:
-        """The name of the signal, if there was one; from now on signals are noted."""
+        """The name of the signal, or None; signals are noted from now on."""
         self._noted = True
         self._take(signal.SIGINT)
         return self.by

@@ -1,4 +1,4 @@
-"""Distillation: a network learns what another one makes of the same pairs, beside its own loss."""
+"""Distillation: a network imitates another one on the same pairs, in addition to its own loss."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ from fnet_jax.sparse_coding.unrolled import Intermediates
 from fnet_jax.weights import checkpoints
 from fnet_jax.weights.integrity import checksums
 
-PARTS = ("If_u1", "If_u2", "If_c")  # whose sum is the fused image
+PARTS = ("If_u1", "If_u2", "If_c")  # they sum to the fused image
 
 
-@dataclass(frozen=True, eq=False)  # equal only to itself, as functions of it are kept
+@dataclass(frozen=True, eq=False)  # compared by identity, because functions of it are cached
 class Teacher:
-    """A trained FNet that another one learns from.
+    """A trained FNet that another one imitates.
 
     Attributes:
-        network: with its settings.
+        network: the network.
         params: its parameters, ``{"params": …}``.
-        weight: of the mean distance to its fused image.
-        parts_weight: of the mean distance to each of its three reconstructions.
+        weight: weight of the mean distance to its fused image.
+        parts_weight: weight of the mean distance to each of its three reconstructions.
     """
 
     network: FNet
@@ -38,16 +38,16 @@ class Teacher:
     parts_weight: float
 
     def terms(self, found: Intermediates, I1: jax.Array, I2: jax.Array) -> Terms:
-        """How far a network is from it on some pairs.
+        """The distance of a network to the teacher on a batch.
 
         Args:
-            found: what the network returned beside the fused images, which it has in it.
-            I1: what it fused, shape (N, H, W, 1), values in [0, 1].
+            found: the network's intermediates, which contain the fused images.
+            I1: the batch, shape (N, H, W, 1), values in [0, 1].
             I2: likewise.
 
         Returns:
-            ``teacher`` = weight · mean |If − If of the teacher| and ``teacher_parts``, the same of
-            the three reconstructions, summed; those whose weight is not 0.
+            ``teacher`` = weight · mean |If − If of the teacher| and ``teacher_parts``, the sum of
+            the same over the three reconstructions; only those with a weight other than 0.
         """
         _, taught = self.network.apply(self.params, I1, I2)
         taught = lax.stop_gradient({name: taught[name] for name in ("If", *PARTS)})
@@ -71,9 +71,9 @@ def find(named: str | None, *, weight: float, parts_weight: float) -> Teacher | 
     """The teacher that a flag names.
 
     Args:
-        named: a size of the shipped weights, or the folder of a checkpoint; None for none.
-        weight: as of :class:`Teacher`.
-        parts_weight: likewise.
+        named: a size of the shipped weights, or the folder of a checkpoint; None for no teacher.
+        weight: as in :class:`Teacher`.
+        parts_weight: as in :class:`Teacher`.
 
     Raises:
         InputError: there is no such checkpoint, or it cannot be used.
@@ -84,13 +84,11 @@ def find(named: str | None, *, weight: float, parts_weight: float) -> Teacher | 
     try:
         there = path.is_dir()
     except OSError as error:
-        raise InputError(
-            f"--teacher {named}: {reason(error)}; use a folder you can read"
-        ) from error
+        raise InputError(f"--teacher {named}: {reason(error)}; use a readable folder") from error
     if not there:
         raise InputError(
-            f"--teacher {named}: neither a size ({', '.join(SIZES)}) nor the folder of a "
-            f"checkpoint; use one of those"
+            f"--teacher {named} is neither a size ({', '.join(SIZES)}) nor the folder of a "
+            f"checkpoint; use one of these"
         )
     network, params, _ = checkpoints.load(path, FNet)
     return Teacher(network, params, weight, parts_weight)

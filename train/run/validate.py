@@ -16,8 +16,8 @@ from train.run.command import report
 
 DESCRIPTION = """\
 Measure the validation loss of stage II (eq. 26) of one or more checkpoints of
-FNet on the same pairs: those that a training with these --data, --split and
---validation keeps out, each cut to --crop pixels a side around its middle.
+FNet on the same pairs: those that a training run with the same --data, --split
+and --validation keeps out, each cropped to --crop pixels a side at its center.
 """
 
 EXAMPLES = """\
@@ -31,14 +31,14 @@ option is wrong, 130 after Ctrl-C
 
 @dataclass(frozen=True)
 class ValidateConfig:
-    """What the command does; each field is a flag."""
+    """Configuration of the command; each field is a flag."""
 
     # The name of a prepared set or its folder; synthetic; or a folder of image pairs, which is
     # prepared inside --workdir.
     data: Annotated[str, SET_OR_FOLDER]
-    # Checkpoint of FNet to measure. Without any, the shipped weights are measured.
+    # Checkpoint of FNet to measure; may be repeated. The default is the shipped weights.
     ckpt: UseAppendAction[tuple[Annotated[Path, FOLDER], ...]] = ()
-    # Size of shipped weights to measure; may be given several times.
+    # Size of the shipped weights to measure; may be repeated.
     size: UseAppendAction[tuple[Annotated[str, choice(SIZES, "SIZE")], ...]] = ()
     # Split of the set.
     split: Annotated[str | None, WORD, unset("all splits")] = None
@@ -46,9 +46,9 @@ class ValidateConfig:
     data_dir: Annotated[Path | None, FOLDER, DATA_DIR] = None
     # Folder in which a folder of images is prepared.
     workdir: Annotated[Path, FOLDER] = Path("runs")
-    # Pairs to measure on; at most a tenth of the set is taken.
+    # Pairs to measure on; at most a tenth of the set is used.
     validation: Annotated[int, whole(1, metavar="PAIRS")] = 20
-    # Side of the part of an image that is measured, in pixels.
+    # Side of the measured part of an image, in pixels.
     crop: Annotated[int, CROP] = 128
 
 
@@ -84,7 +84,7 @@ def run(config: ValidateConfig) -> int:
         progress=Bar().over,
     )
 
-    @functools.cache  # weights of equal networks share a program
+    @functools.cache  # equal networks share a program
     def measure(network: FNet) -> Callable[..., Any]:
         loss = STAGES["stage2"].loss(network)
         return validator(loss, network, data.validation, crop=config.crop)

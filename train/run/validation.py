@@ -18,7 +18,7 @@ GAP = 4  # white pixels between panels
 
 
 def center(pair: dict[str, Any], side: int) -> tuple[np.ndarray, np.ndarray]:
-    """The middle ``side``×``side`` pixels of I1 and I2 as a batch of one in [0, 1]."""
+    """The central ``side``×``side`` pixels of I1 and I2 as a batch of one, in [0, 1]."""
     height, width = pair["I1"].shape
     y, x = (height - side) // 2, (width - side) // 2
     one, two = (unit(pair[name][y : y + side, x : x + side])[None] for name in ("I1", "I2"))
@@ -28,18 +28,18 @@ def center(pair: dict[str, Any], side: int) -> tuple[np.ndarray, np.ndarray]:
 def validator(
     loss: Loss, fnet: Unrolled, pairs: Sequence[dict[str, Any]], *, crop: int
 ) -> Callable[..., tuple[Metrics, np.ndarray | None]]:
-    """A function that measures parameters on the middle of each validation pair.
+    """A function that measures parameters on the center of each validation pair.
 
     Args:
-        loss: of the stage.
-        fnet: the network that is shown.
+        loss: loss of the stage.
+        fnet: the network to show.
         pairs: the validation pairs.
-        crop: side of the middle that is measured, in pixels.
+        crop: side of the center that is measured, in pixels.
 
     Returns:
-        ``validate(params, picture=False)``, which gives the mean over the pairs of the loss and of
-        its terms, by names that start with ``validation_``, and a picture of the first pairs:
-        a row each of I1, I2, If and the energies of u1, u2, c.
+        ``validate(params, picture=False)``, which returns the mean over the pairs of the loss and
+        its terms, by names that start with ``validation_``, and a picture of the first pairs with a
+        row each of I1, I2, If and the energies of u1, u2, c.
     """
     measure, look = _measure(loss), _look(fnet)
 
@@ -81,7 +81,7 @@ def _look(fnet: Unrolled) -> Callable[..., dict[str, jax.Array]]:
 
 
 def _grid(rows: list[dict[str, np.ndarray]]) -> np.ndarray:
-    """A picture, uint8, with a row of six panels for each pair; u1, u2 and c share one scale."""
+    """A picture, uint8, with a row of six panels for each pair; u1, u2 and c share a scale."""
     lines = []
     for found in rows:
         energies = ("u1", "u2", "c")

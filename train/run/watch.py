@@ -1,4 +1,4 @@
-"""Checks that every step and every checkpoint of a run is sound, and reports it."""
+"""Checks and reports every step and every checkpoint of a run."""
 
 import math
 from typing import Any
@@ -17,14 +17,14 @@ from train.run.validation import validator
 
 
 class Diverged(InputError):
-    """The loss, the gradient or the weights are no longer numbers."""
+    """The loss, the gradient or the weights are no longer finite."""
 
 
 class Watch:
     """Checks and reports a run.
 
     Attributes:
-        course: the validation loss by the step.
+        course: the validation losses, by step.
     """
 
     def __init__(
@@ -40,10 +40,10 @@ class Watch:
 
         Args:
             run: the run.
-            saver: of its checkpoints.
-            course: the validation loss by the step, as far as it was measured before.
-            curves: where points and pictures go; None in all processes but the first.
-            display: sees each step and checkpoint.
+            saver: saver of its checkpoints.
+            course: the validation losses measured before, by step.
+            curves: gets points and pictures; None in all processes but the first.
+            display: gets each step and checkpoint.
         """
         self._run, self._saver, self._curves, self._display = run, saver, curves, display
         self._validate = validator(
@@ -52,15 +52,15 @@ class Watch:
         self.course = course
 
     def step(self, done: int, index: np.ndarray, metrics: Any) -> None:
-        """Waits for a step, checks that it is sound, and reports it.
+        """Waits for a step, checks it, and reports it.
 
         Args:
-            done: number of steps done with it.
-            index: which pairs it learned from.
-            metrics: on all devices.
+            done: number of steps done, including this one.
+            index: indices of the pairs of its batch.
+            metrics: metrics on all devices.
 
         Raises:
-            Diverged: it is not sound.
+            Diverged: a value is not finite.
         """
         loss, norm = (float(first(metrics[name])) for name in ("loss", "gradient_norm"))
         if not (math.isfinite(loss) and math.isfinite(norm)):
@@ -74,17 +74,17 @@ class Watch:
                 self._curves.point(done, first(metrics) | {"learning_rate": rate})
 
     def validation(self, now: State, *, picture: bool = False) -> float:
-        """Measures the average of the weights on the validation pairs, and reports it.
+        """Measures and reports the average of the weights on the validation pairs.
 
         Args:
             now: the state, as NumPy arrays.
-            picture: whether to keep a picture too.
+            picture: whether to save a picture too.
 
         Returns:
             The validation loss.
 
         Raises:
-            Diverged: it or the weights are not finite.
+            Diverged: the loss or the weights are not finite.
         """
         done = int(now.step)
         values, grid = self._validate(now.ema, picture=picture)
@@ -105,13 +105,13 @@ class Watch:
         return loss
 
     def _stop(self, what: str) -> None:
-        """Raises Diverged, naming the last checkpoint; all checkpoints are sound."""
+        """Raises Diverged, naming the last checkpoint; all checkpoints are intact."""
         good = self._saver.newest
         if good is None:
             where = "there is no checkpoint yet"
         else:
             where = f"the last good checkpoint is {self._run.checkpoints / str(good)}"
         raise Diverged(
-            f"{self._run.folder}: {what}; {where}; try a smaller --lr, or --clip, in another "
-            f"--workdir"
+            f"{self._run.folder} diverged: {what}; {where}; try a smaller --lr, or --clip, in "
+            f"another --workdir"
         )
