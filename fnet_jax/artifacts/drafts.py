@@ -37,12 +37,7 @@ _beginning = threading.RLock()  # held while a draft is made, and while the proc
 def draft(folder: Path, make: Callable[[Path], object]) -> Iterator[Path]:
     """Gives a fresh path on the file system of ``folder``, and removes it at the end.
 
-    Args:
-        folder: the folder of the target.
-        make: makes the file or folder, such as ``Path.mkdir``.
-
-    Raises:
-        OSError: it cannot be made.
+    ``make`` makes the file or folder, such as ``Path.mkdir``; raises OSError if that fails.
     """
     remove_left(folder)
     path, lock = folder / WRITING / uuid.uuid4().hex, None
@@ -63,11 +58,7 @@ def draft(folder: Path, make: Callable[[Path], object]) -> Iterator[Path]:
 
 @contextmanager
 def scratch(folder: Path | None = None, *, prefix: str = "fnet-jax-") -> Iterator[Path]:
-    """Gives an empty folder that is removed at the end.
-
-    Args:
-        folder: its parent; None for the system's temporary folder.
-        prefix: of its name.
+    """Gives an empty folder, by default a temporary one, that is removed at the end.
 
     Raises:
         OSError: it cannot be made.
@@ -99,16 +90,11 @@ def remove_own() -> None:
 
 
 def put_folder(new: Path, target: Path, old: Path) -> None:
-    """Renames a folder to ``target``, in place of the folder that is there.
+    """Renames folder ``new`` of a draft to ``target``; the old one moves to ``old`` in the draft.
 
     At any time, ``target`` is the old or the new folder. Where the system cannot exchange two
     folders, it is missing for a moment; if the process is killed then, the next write beside it
     restores the old folder.
-
-    Args:
-        new: a folder in a draft.
-        target: the folder to replace.
-        old: ``OLD`` in the draft.
 
     Raises:
         OSError: the folder cannot be renamed; nothing has changed.

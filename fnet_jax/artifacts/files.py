@@ -18,11 +18,7 @@ from fnet_jax.errors import InputError, first_line, reason
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of a regular file.
-
-    Raises:
-        OSError: it cannot be read, or is not a regular file: a pipe or a device may never end.
-    """
+    """The bytes of a regular file; raises OSError for others: a pipe or a device may never end."""
 
     def opened(name: str, flags: int) -> int:
         return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))  # else a pipe blocks
@@ -34,34 +30,20 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """The text of a regular file in UTF-8.
-
-    Raises:
-        OSError: as :func:`read_bytes`.
-        UnicodeDecodeError: it is not UTF-8.
-    """
+    """The UTF-8 text of a regular file; raises OSError or UnicodeDecodeError."""
     return read_bytes(path).decode("utf-8")
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Writes a UTF-8 text file, whole or not at all.
+    """Writes a UTF-8 text file, whole or not at all; raises OSError.
 
     Bytes of file names that are not UTF-8 become question marks.
-
-    Raises:
-        OSError: the file cannot be written and is unchanged.
     """
     replace_texts({path: text})
 
 
 def replace_texts(texts: Mapping[Path, str]) -> None:
-    """As :func:`replace_text`, for several files that belong together.
-
-    No file is replaced before all are on the disk.
-
-    Raises:
-        OSError: a file cannot be written.
-    """
+    """As :func:`replace_text`, for several files; none is replaced before all are on the disk."""
     with ExitStack() as stack:
         for path, text in texts.items():
             file = stack.enter_context(replace_file(path))
@@ -74,9 +56,7 @@ def replace_texts(texts: Mapping[Path, str]) -> None:
 def replace_file(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
     """Gives an empty file that becomes ``path`` at the end, unless the block raises.
 
-    Args:
-        path: the file, in an existing folder. A link is followed.
-        overwrite: replace an existing file.
+    The folder must exist. A link is followed.
 
     Raises:
         FileExistsError: ``path`` exists, and ``overwrite`` is not set.
@@ -98,9 +78,7 @@ def replace_file(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
 def replace_folder(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     """Gives an empty folder that becomes ``path`` at the end, unless the block raises.
 
-    Args:
-        path: the folder, in an existing one. A link is followed; an empty folder counts as missing.
-        overwrite: replace an existing folder with all its contents.
+    The parent must exist. A link is followed; an empty folder counts as missing.
 
     Raises:
         FileExistsError: ``path`` exists, and ``overwrite`` is not set.

@@ -13,15 +13,10 @@ def render(
     filters: dict[str, Callable[..., Any]] | None = None,
     **values: Any,
 ) -> str:
-    """Renders a template.
+    """Renders a template in a package's folder.
 
-    Text is escaped, and a name without a value is an error.
-
-    Args:
-        package: the package whose folder holds the template.
-        template: its file name.
-        filters: functions that the template may use, by name.
-        values: of the template.
+    Text is escaped, and a name without a value is an error. ``filters`` are functions that the
+    template may use, by name.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined  # slow to import
 

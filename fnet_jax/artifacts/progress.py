@@ -13,13 +13,7 @@ class Progress(Protocol):
     """Wraps an iterable to show progress; ``tqdm`` is one."""
 
     def __call__(self, items: Iterable[Item], /, *, total: int, desc: str) -> Iterable[Item]:
-        """Yields the items.
-
-        Args:
-            items: to be processed, or results as they arrive.
-            total: number of items.
-            desc: a label for the work.
-        """
+        """Yields the items, of which there are ``total``; ``desc`` labels the work."""
 
 
 def silent(items: Iterable[Item], /, *, total: int, desc: str) -> Iterable[Item]:

@@ -108,9 +108,6 @@ def check(
         max_pixels: refuse larger images.
         report: gets a line about each side whose range was chosen.
         progress: shows how many pairs have been checked.
-
-    Returns:
-        The findings on each pair, in the same order.
     """
     found: list[Checked] = []
     ones: dict[int, likeness.Print] = {}

@@ -58,12 +58,7 @@ class Alike(NamedTuple):
 
 
 def alike(ones: list[Print], twos: list[Print]) -> list[Alike]:
-    """Pairs whose two images both equal, or correlate by more than 0.95 with, an earlier pair's.
-
-    Args:
-        ones: prints of I1.
-        twos: prints of I2, in the same order.
-    """
+    """Pairs whose two images both equal, or correlate by more than 0.95 with, an earlier pair's."""
     small = [np.stack([each.small for each in side]) for side in (ones, twos)] if ones else []
     found = []
     first_of: dict[tuple[bytes, bytes], int] = {}
@@ -84,13 +79,9 @@ def alike(ones: list[Print], twos: list[Print]) -> list[Alike]:
 
 
 def jumps(prints: list[Print]) -> list[tuple[int, str]]:
-    """Frames whose levels jump although they are similar to the previous frame.
+    """Frames of one side of a folder whose levels jump although they resemble the previous frame.
 
-    Args:
-        prints: of one side of a folder, in the order of names.
-
-    Returns:
-        Positions of the later frames, and descriptions.
+    Returns positions of the later frames, and descriptions.
     """
     found = []
     for at in range(1, len(prints)):

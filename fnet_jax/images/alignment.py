@@ -26,9 +26,8 @@ class Alignment:
 
     Attributes:
         real2ir: width of the visible image over the width that the thermal image covers in it.
-        offset_x: pixels of the visible image from its center to that of the thermal image, to the
-            right.
-        offset_y: likewise, downwards.
+        offset_x, offset_y: pixels of the visible image from its center to that of the thermal
+            image, to the right and downwards.
         pip: x1, x2, y1, y2, in pixels of the thermal image: where the camera's display shows it
             inside the visible image. It is unrelated to the alignment.
     """
@@ -105,7 +104,7 @@ def common(visible_size: tuple[int, int], box: Box) -> float:
 def on_one_grid(
     visible: np.ndarray, thermal: np.ndarray, alignment: Alignment | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Crops both images to the part that both show, on one pixel grid.
+    """Crops both images to the part that both show, on one pixel grid; dtypes do not change.
 
     The grid is the finer one, so that neither image loses detail. It is usually that of the visible
     image, which is then cropped and not resampled. The other image is resampled bicubically and
@@ -115,9 +114,6 @@ def on_one_grid(
         visible: uint8 array (H, W) or (H, W, 3).
         thermal: array (h, w), uint8, uint16 or float32.
         alignment: the camera's tags; None: center on center.
-
-    Returns:
-        Both images, of equal height and width and of the dtypes given.
 
     Raises:
         InputError: according to the tags, the images do not overlap.

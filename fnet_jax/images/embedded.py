@@ -22,13 +22,11 @@ ALIKE = 0.5  # correlation of gradients: red and blue with green > 0.7, chroma w
 
 
 def raw_counts(path: Path, record: Record) -> np.ndarray:
-    """Reads the sensor's counts: uint16 array (H, W).
-
-    They are stored uncompressed, as PNG, or as JPEG-LS, which requires ``imagecodecs``.
+    """Reads the sensor's counts, uint16 (H, W): uncompressed, PNG, or JPEG-LS.
 
     Raises:
         InputError: the image is damaged, larger than its bytes or 25 million pixels, of another
-            format, or needs a decoder that is not installed.
+            format, or JPEG-LS without ``imagecodecs``.
     """
     body = record.data[PIXELS_AT:]
     if body.startswith(png.SIGNATURE):

@@ -46,9 +46,7 @@ class Record:
 def records(path: Path, data: bytes) -> dict[int, Record]:
     """The first record of each supported kind.
 
-    Args:
-        path: the file, for messages.
-        data: bytes from the record's ``FFF`` on; more may follow, such as further frames.
+    ``data`` begins at the record's ``FFF``; more may follow, such as further frames.
 
     Raises:
         InputError: the header or the directory is damaged, or a record lies outside the data.

@@ -65,10 +65,7 @@ def size(
 ) -> tuple[int, int]:
     """Height and width in pixels of an image file, as :func:`open` returns it, from its headers.
 
-    Args:
-        path: the file.
-        part: as for :func:`open`, except the visible part, whose size is known only after decoding.
-        max_pixels: as for :func:`open`.
+    Arguments are as for :func:`open`, but the size of a visible part is known only after decoding.
 
     Raises:
         InputError: as :func:`open`, except for damage after the header.
@@ -196,13 +193,7 @@ def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def as_array(path: Path, frame: Frame, *, grey: bool = False, rule: Rule = TYPE) -> np.ndarray:
-    """Converts the frame of a file to the array that :func:`read` returns.
-
-    Args:
-        path: the file, for messages.
-        frame: its contents.
-        grey: as for :func:`read`.
-        rule: as for :func:`read`.
+    """Converts the frame of a file to an array; arguments are as for :func:`read`.
 
     Raises:
         InputError: values are not finite, or lie outside their range.

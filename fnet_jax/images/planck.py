@@ -32,23 +32,14 @@ class Constants:
     """What a camera file states about the sensor, the object and what lies between them.
 
     Attributes:
-        r1: Planck constant R1.
-        r2: Planck constant R2.
-        b: Planck constant B, kelvin.
-        f: Planck constant F.
-        o: Planck constant O, counts.
+        r1, b, f, o, r2: Planck constants R1, B (kelvin), F, O (counts) and R2.
         emissivity: ε of the object, 0…1.
         distance: to the object, meters.
-        reflected: apparent temperature that the object reflects, kelvin.
-        atmosphere: temperature of the air, kelvin.
-        window: temperature of the window, kelvin.
+        reflected, atmosphere, window: temperatures of what the object reflects (apparent), of the
+            air and of the window, kelvin.
         window_transmission: of the window, 0…1.
         humidity: relative humidity of the air, 0…1.
-        alpha1: α1 of the air.
-        alpha2: α2 of the air.
-        beta1: β1 of the air.
-        beta2: β2 of the air.
-        x: X of the air.
+        alpha1, alpha2, beta1, beta2, x: α1, α2, β1, β2 and X of the air.
     """
 
     r1: float
@@ -71,14 +62,10 @@ class Constants:
 
 
 def temperatures(raw: np.ndarray, constants: Constants) -> tuple[np.ndarray | None, list[str]]:
-    """Converts an image of counts to temperatures.
+    """Converts an image of counts, uint16 (H, W), to temperatures.
 
     Impossible constants are replaced by :func:`believed`. Counts too small for any temperature get
     the lowest temperature of the image.
-
-    Args:
-        raw: uint16 array (H, W), counts.
-        constants: as stated by the file.
 
     Returns:
         float32 array (H, W) in °C, or None if the constants give no temperatures; and a line for

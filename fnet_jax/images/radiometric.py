@@ -64,14 +64,9 @@ def is_radiometric(head: bytes) -> bool:
 
 
 def read(path: Path, content: bytes) -> Radiometric | None:
-    """Reads a file of a thermal camera.
+    """Reads a thermal camera's file from its bytes; of a sequence, the first frame is enough.
 
-    Args:
-        path: the file's name, for messages.
-        content: its bytes; the first frame of a sequence is enough.
-
-    Returns:
-        Its contents; None for a JPEG without radiometric data.
+    Returns None for a JPEG without radiometric data.
 
     Raises:
         InputError: the data is damaged, incomplete, too large, or its raw image needs a decoder

@@ -21,10 +21,9 @@ def is_deep(frame: Frame) -> bool:
 
 
 def within(frame: Frame, black_and_white: Range) -> np.ndarray:
-    """The pixels clipped to a range and scaled, so that its ends are black and white.
+    """The pixels clipped to a range whose ends become black and white.
 
-    Returns:
-        Array of the shape of the pixels: uint16 for integers, float32 in [0, 1] for floats.
+    Integers become uint16, floats become float32 in [0, 1].
 
     Raises:
         ValueError: values are not finite.
@@ -75,13 +74,8 @@ def range_of_job(
 ) -> Rule:
     """The rule for the deep images of one side of a job, with ``folder`` resolved to a range.
 
-    Args:
-        frames: the deep images with their files, each read once.
-        rule: the requested rule; None for the default.
-        report: gets a line about each unit for which the default is not ``type``.
-
-    Returns:
-        ``"type"``, ``"image"``, a range, or one of these for each unit.
+    ``rule`` None is the default; ``report`` gets a line about each unit for which that is not
+    ``type``. The result is ``"type"``, ``"image"``, a range, or one of these for each unit.
     """
     if rule is not None and rule not in (FOLDER, TYPE):
         return rule if any(True for _ in frames) else TYPE
@@ -138,10 +132,9 @@ def _chosen(
 
 
 def ranged(frame: Frame, rule: Rule) -> np.ndarray:
-    """The pixels by a rule; for a single image, ``folder`` is the same as ``image``.
+    """The pixels by a rule: uint8, uint16, or floats in [0, 1].
 
-    Returns:
-        Array (H, W) or (H, W, 3): uint8, uint16, or floats in [0, 1].
+    For a single image, ``folder`` is the same as ``image``.
 
     Raises:
         ValueError: as :func:`within` and :func:`fnet_jax.images.frame.full_range`.

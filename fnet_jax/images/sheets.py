@@ -21,12 +21,7 @@ LOOKED_AT = 1024  # bytes at the start that are searched for the mark
 
 
 def write_sheet(path: Path, sheet: "np.ndarray", *, overwrite: bool = False) -> None:
-    """Writes a contact sheet, whole or not at all.
-
-    Args:
-        path: image file, in an existing folder.
-        sheet: uint8 (H, W, 3).
-        overwrite: replace an existing file.
+    """Writes a contact sheet, uint8 (H, W, 3), to an image file, whole or not at all.
 
     Raises:
         InputError: the file exists and ``overwrite`` is not set, or it cannot be written.

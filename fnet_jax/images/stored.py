@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Stored:
-    """An image as its file stores it.
+    """An image as its file stores it; other attributes are as in ``images.frame.Frame``.
 
     Attributes:
         pixels: array (H, W) or (H, W, 3), as stored: not rotated, alpha not applied.
@@ -18,8 +18,6 @@ class Stored:
         orientation: of TIFF and Exif, 1…8.
         icc: color profile, if any.
         channels: of the picture in the file, if the pixels have fewer; else None.
-        metadata: as in :class:`~fnet_jax.images.frame.Frame`.
-        notes: as in :class:`~fnet_jax.images.frame.Frame`.
     """
 
     pixels: np.ndarray

@@ -59,12 +59,7 @@ def write(
 
 
 def write_values(path: Path, values: np.ndarray, *, overwrite: bool = False) -> None:
-    """Writes measured values, such as °C, unchanged into a float32 TIFF file.
-
-    Args:
-        path: the file, in an existing folder.
-        values: array (H, W).
-        overwrite: replace an existing file.
+    """Writes measured values (H, W), such as °C, unchanged into a float32 TIFF file.
 
     Raises:
         InputError: the file exists and ``overwrite`` is not set, or it cannot be written.

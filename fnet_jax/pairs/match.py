@@ -153,11 +153,7 @@ def sound(pairs: Iterable[Pair], *, places: Iterable[str] = ()) -> tuple[list[Pa
     """Splits pairs into valid and invalid ones; each valid pair has a unique name.
 
     This checks what can be known without opening files; missing or damaged files are reported when
-    they are read.
-
-    Args:
-        pairs: the pairs.
-        places: for each of them, a prefix for its line.
+    they are read. ``places`` are prefixes for the lines of the pairs.
 
     Returns:
         The valid pairs, and a line for each other one: a loop of links, a pipe or a device, the
@@ -200,10 +196,7 @@ def _problem(pair: Pair) -> str | None:
 
 
 def of_photos(photos: Iterable[Path]) -> list[Pair]:
-    """Pairs from files that hold both images, such as photos of thermal cameras.
-
-    Args:
-        photos: files, or folders of them.
+    """Pairs from files, or folders of files, that hold both images, such as thermal photos.
 
     Raises:
         InputError: a folder cannot be read or has no images.
@@ -225,12 +218,8 @@ def partners(
 ) -> tuple[dict[Key, Pair], list[str]]:
     """Pairs the files of two modalities that have equal keys.
 
-    Case is ignored, unless each key has a partner of its own.
-
-    Args:
-        first: files of I1 by key.
-        second: files of I2 by key.
-        expected: path of the file of I1 (0) or I2 (1) with a key, with ``*`` for what is free.
+    Case is ignored, unless each key has a partner of its own. ``expected`` gives the path of the
+    file of I1 (0) or I2 (1) with a key, with ``*`` for what is free.
 
     Returns:
         The pairs by the key of I1, sorted, and a line for each file without exactly one partner.

@@ -201,12 +201,8 @@ def guess(source: Path) -> str:
 def find(source: Path, image_set: ImageSet, *, patterns: Patterns | None = None) -> Found:
     """The pairs of a set in a folder, by the first layout that fits.
 
-    A layout fits if it finds images of both kinds in some split.
-
-    Args:
-        source: the folder.
-        image_set: which set.
-        patterns: how the file names of I1 and I2 differ; both may then lie in one folder.
+    A layout fits if it finds images of both kinds in some split. With ``patterns`` of file names,
+    both may lie in one folder.
 
     Raises:
         InputError: no layout fits (the message lists them), or the folder cannot be read.

@@ -39,13 +39,9 @@ class Level:
     def __init__(
         self, i1: np.ndarray, factor: float, *, block: int, sigmas: Sequence[float]
     ) -> None:
-        """Cuts an image into blocks.
+        """Cuts a float32 image (H, W), resized by ``factor``, into blocks of ``block`` pixels.
 
-        Args:
-            i1: float32 (H, W).
-            factor: by which it is resized.
-            block: side of a block, in pixels after resizing.
-            sigmas: scales of the gradients in pixels; several give several features.
+        ``sigmas`` are scales of the gradients in pixels; several give several features.
         """
         self.factor, self.block, self.sigmas = factor, block, tuple(sigmas)
         self.image, self.matrix = resized(i1, factor)
@@ -76,15 +72,10 @@ class Level:
         return np.concatenate([directions(image, inner, sigma=each) for each in self.sigmas])
 
     def agreement(self, i2: np.ndarray, matrix: np.ndarray, radius: int) -> "Agreement | None":
-        """Distributions of the blocks' positions on I2, around those given by a transform.
+        """Distributions of the blocks' positions on ``i2``, around those given by a transform.
 
-        Args:
-            i2: float32 (h, w).
-            matrix: from pixels of I1 to pixels of I2, not resized.
-            radius: largest shift, in pixels of this level.
-
-        Returns:
-            The distributions; None if too few blocks lie on I2.
+        ``matrix`` maps pixels of I1 to pixels of I2, not resized; ``radius`` is the largest shift,
+        in pixels of this level. Returns None if too few blocks lie on I2.
         """
         block, around = self.block, self.block + 2 * radius
         finer = scale_of(matrix @ np.linalg.inv(self.matrix), self.size)
@@ -221,14 +212,11 @@ class _Surfaces:
         steep: np.ndarray,
         outside: np.ndarray | float,
     ) -> None:
-        """Stores the splines.
+        """Stores the splines' coefficients (n, shifts, shifts).
 
-        Args:
-            coefficients: (n, shifts, shifts). Using values as coefficients gives a slightly blurred
-                surface without the kinks of linear interpolation.
-            radius: of the shifts.
-            steep: (n,), approximate curvature of each surface at its peak.
-            outside: values of the surfaces beyond the radius, (n,) or one.
+        Using values as coefficients gives a slightly blurred surface without the kinks of linear
+        interpolation. ``steep`` (n,) is the approximate curvature of each surface at its peak;
+        ``outside``, (n,) or one, are the values beyond the radius.
         """
         self.radius, self.steep, self.outside = radius, steep, outside
         edges = np.broadcast_to(np.reshape(outside, (-1, 1, 1)), (len(coefficients), 1, 1))

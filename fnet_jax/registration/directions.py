@@ -16,15 +16,10 @@ FLOOR = 0.05  # of the image's mean squared gradient; weaker edges are noise
 
 
 def directions(image: np.ndarray, valid: np.ndarray, *, sigma: float = 1.0) -> np.ndarray:
-    """The directions of edges, without the direction that prevails around them.
+    """The directions of edges, complex64 (2, H, W), without the prevailing direction around them.
 
-    Args:
-        image: float32 (H, W).
-        valid: bool (H, W), whether a pixel belongs to the image.
-        sigma: scale of the gradients in pixels.
-
-    Returns:
-        complex64 (2, H, W).
+    ``image`` is float32 (H, W), ``valid`` is true where pixels belong to the image, and ``sigma``
+    is the scale of the gradients in pixels.
     """
     inner = valid.astype(np.float32)
     found = raw_directions(image, inner, sigma=sigma)

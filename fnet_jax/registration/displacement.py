@@ -40,12 +40,8 @@ class Displacement(NamedTuple):
 def displacement(i1: ArrayLike, i2: ArrayLike) -> Displacement | None:
     """Tests shifts of up to 3 % of the longer side, with small rotations and scales.
 
-    Args:
-        i1: array (H, W) or (H, W, 3), of any type and range.
-        i2: likewise, of the same height and width.
-
-    Returns:
-        The displacement; None if the images are too small or have too little structure.
+    Images are arrays (H, W) or (H, W, 3) of any type and range, of equal height and width. Returns
+    None if they are too small or have too little structure.
     """
     if min(np.shape(i1)[:2]) < LEAST_SIDE:
         return None

@@ -193,14 +193,9 @@ def climbed(
     model: str,
     step: Step,
 ) -> Found:
-    """A transform, improved by what blocks show around it, of one pair or of many.
+    """Refines a transform at one size by the agreement of its blocks, of one pair or several.
 
-    Args:
-        level: the size.
-        agreement_at: what the blocks show around a transform, up to a radius.
-        matrix: the transform.
-        model: of the improvement.
-        step: how.
+    ``agreement_at`` gives the agreement around a transform, up to a radius.
     """
     found = Found(matrix, -math.inf, model)
     for turn in range(step.times):
@@ -217,7 +212,7 @@ def climbed(
 
 
 def displaced(level: Level, matrix: np.ndarray, model: str, parameters: np.ndarray) -> np.ndarray:
-    """A transform after a displacement in pixels of a level."""
+    """Composes a transform with a displacement in pixels of a level."""
     change = displacement(model, parameters, level.size)
     return normal(matrix @ np.linalg.inv(level.matrix) @ change @ level.matrix)
 

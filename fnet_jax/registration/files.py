@@ -66,12 +66,10 @@ class Transforms:
 
 
 def as_text(rig: Registration | None, pairs: Iterable[Mapping[str, Any]]) -> str:
-    """The text of a transform file.
+    """The text of a transform file; ``rig`` is None if each pair has its own transform.
 
-    Args:
-        rig: the transform of the rig; None if each pair has its own.
-        pairs: JSON values about each pair: ``name``, ``i1``, ``i2`` and others; may include a
-            :class:`~fnet_jax.registration.Registration`.
+    ``pairs`` are JSON values about each pair: ``name``, ``i1``, ``i2`` and others; they may include
+    a :class:`~fnet_jax.registration.Registration`.
     """
     content = {
         "format": FORMAT,
@@ -118,10 +116,10 @@ def read(path: Path) -> Transforms:
         raise InputError(f"{path}: {reason(error)}; use a file of fnet register") from error
     except (ValueError, RecursionError) as error:
         raise InputError(
-            f"{path} is not JSON ({first_line(error)}); use a file of fnet register"
+            f"{path}: not JSON ({first_line(error)}); use a file of fnet register"
         ) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise InputError(f"{path} is not a transform file; use a file of fnet register")
+        raise InputError(f"{path}: not a transform file; use a file of fnet register")
     try:
         rig = content["rig"]
         if rig is not None:

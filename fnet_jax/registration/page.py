@@ -18,16 +18,9 @@ QUALITY = 85  # of JPEG
 
 
 class Shown(NamedTuple):
-    """A pair on the page.
+    """A pair on the page: its result as text, images (H, W) or (H, W, 3), and matrices.
 
-    Attributes:
-        name: of the pair.
-        lines: the result as text.
-        fits: whether the pair agrees with the transform.
-        i1: array (H, W) or (H, W, 3).
-        i2: likewise.
-        before: initial matrix.
-        after: resulting matrix.
+    ``fits`` says whether the pair agrees with the transform.
     """
 
     name: str

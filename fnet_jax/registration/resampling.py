@@ -47,13 +47,7 @@ def apply(i2: ArrayLike, matrix: ArrayLike, size: Size) -> np.ndarray:
 
 
 def covered(matrix: ArrayLike, size1: Size, size2: Size) -> np.ndarray:
-    """The pixels of I1 that I2 covers, bool (H, W).
-
-    Args:
-        matrix: as for :func:`apply`.
-        size1: height and width of I1.
-        size2: height and width of I2.
-    """
+    """The pixels of I1 that I2 covers, bool (H, W); sizes are height and width."""
     whole, (height, width) = as_matrix(matrix), size1
     x = np.arange(width, dtype=np.float64)
     rows = []

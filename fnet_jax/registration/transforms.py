@@ -114,12 +114,9 @@ def _cross(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def fields(model: str, points: np.ndarray, size: Size) -> np.ndarray:
-    """The displacement fields that span a model, at points of an image.
+    """The displacement fields that span a model, at points (n, 2) of (x, y) of an image.
 
-    Args:
-        model: one of MODELS.
-        points: (n, 2) of (x, y) in pixels.
-        size: of the image, whose center is mapped to 0 and half its longer side to 1.
+    The image's center is mapped to 0 and half its longer side to 1.
 
     Returns:
         Pixels of displacement per parameter, (n, 2, parameters).

@@ -49,7 +49,7 @@ def test_single_pairs_are_found_by_name_and_refused_ones_are_not_used(tmp_path):
         found.of("é", (240, 320), (120, 160))
     with pytest.raises(InputError, match=r"contains no transform of c; register that pair"):
         found.of("c", (240, 320), (120, 160))
-    with pytest.raises(InputError, match="is of I2 with 160×120 pixels, and that of a has 161×120"):
+    with pytest.raises(InputError, match="is for I2 of 160×120 pixels, but that of a has 161×120"):
         found.of("a", (240, 320), (120, 161))
 
 
