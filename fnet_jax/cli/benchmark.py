@@ -1,4 +1,4 @@
-"""``fnet benchmark``: the paper's Table I with a checkpoint, or the verification of a report."""
+"""``fnet benchmark``: computes the paper's Table I with a checkpoint, or verifies a report."""
 
 import json
 import time
@@ -41,17 +41,17 @@ Compute Table I of the FNet paper with a checkpoint: find the data sets, fuse
 each by the paper's protocol, score, and print the results beside those of the
 paper's 13 methods.
 
---data is a folder that holds some of the sets, each in a folder of its name:
-TNO, RoadScene, CATS, KAIST, NIR (or nirscene1), MRI_CT, MRI_PET, MRI_SPECT.
-python -m train.prepare --help shows where their images may be inside.
+--data is a folder with some of the sets, each in a subfolder of its name: TNO,
+RoadScene, CATS, KAIST, NIR (or nirscene1), MRI_CT, MRI_PET, MRI_SPECT.
+python -m train.prepare --help shows the supported layouts inside.
 
---out gets report.md (the tables), report.json (everything, with the values of
-each image), the fused images, and state.json. A second run computes only what
-is missing or what depends on an image, weights or a version that has changed,
-so the same command also continues an interrupted run.
+--out receives report.md (the tables), report.json (everything, including the
+values of each image), the fused images, and state.json. A second run computes
+only what is missing or depends on images, weights or versions that have
+changed, so the same command also continues an interrupted run.
 
 --verify fuses and scores everything in a report.json again, in a temporary
-folder, and prints whether the report holds.
+folder, and prints whether the report can be reproduced.
 """
 
 EXAMPLES = """\
@@ -67,11 +67,11 @@ exit status: 0 if everything was computed (with --verify: if the report holds),
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkConfig:
-    """What the command does; each field is a flag."""
+    """Configuration of the command; each field is a flag."""
 
-    # Folder that holds the data sets.
+    # Folder of the data sets.
     data: Annotated[Path, FOLDER]
-    # Checkpoint of FNet, or the workdir of a training.
+    # Checkpoint of FNet, or the workdir of a training run.
     ckpt: Annotated[Path | None, FOLDER, SHIPPED] = None
     size: Annotated[str | None, *SIZE] = None
     # Folder for the reports and the fused images.
@@ -81,16 +81,16 @@ class BenchmarkConfig:
     # Sets to compute, separated by commas: tno, roadscene, cats, kaist, rgb_nir_scene, harvard_ct,
     # harvard_pet, harvard_spect.
     sets: Annotated[
-        tuple[str, ...], reads(partial(names, known=SETS), "NAMES"), unset("all that --data holds")
+        tuple[str, ...], reads(partial(names, known=SETS), "NAMES"), unset("all in --data")
     ] = SETS
-    # Which values of deep images are black and white, for each set; see fnet fuse --help. Rules:
-    # type, LOW,HIGH, folder, image.
+    # Which values of deep images are black and white, for each set: type, LOW,HIGH, folder or
+    # image; see fnet fuse --help.
     range: Annotated[Rule | None, RANGE, RANGE_UNSET] = None
-    # Processes that score.
+    # Number of scoring processes.
     workers: Annotated[int | None, whole(1, MOST_PROCESSES), unset("one per core")] = None
 
     def __post_init__(self) -> None:
-        """Raises InputError unless there is one thing to do."""
+        """Raises InputError unless exactly one of --out and --verify is given."""
         check_weights(self.ckpt, self.size)
         if (self.out is None) == (self.verify is None):
             raise InputError("use either --out or --verify")
@@ -102,12 +102,12 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "fnet benchmark") -> 
     if config.verify:
         return finish(lambda: verify(config), stopped="nothing was verified")
     return finish(
-        lambda: run(config), stopped="what was fused is kept; run the same command to continue"
+        lambda: run(config), stopped="finished work is kept; run the same command to continue"
     )
 
 
 def run(config: BenchmarkConfig) -> int:
-    """Computes the table and writes the reports.
+    """Computes the table, writes the reports, and returns the exit status.
 
     Raises:
         InputError: nothing can be computed at all; failures of single files are printed instead.
@@ -135,7 +135,7 @@ def run(config: BenchmarkConfig) -> int:
 
 
 def verify(config: BenchmarkConfig) -> int:
-    """Computes a report again and prints whether it holds.
+    """Recomputes a report, prints whether it holds, and returns the exit status.
 
     Raises:
         InputError: it cannot be read, or nothing can be computed at all.
@@ -159,13 +159,9 @@ def verify(config: BenchmarkConfig) -> int:
 def computed(
     config: BenchmarkConfig, out: Path, names: tuple[str, ...], *, measure: bool = True
 ) -> "tuple[Run, dict[str, Located], dict[str, Any], int]":
-    """The run with everything in it, the sets, where the weights come from, and failures.
+    """Returns the completed run, the sets, the origin of the weights, and the number of failures.
 
-    Args:
-        config: of the command.
-        out: where what is fused and scored is kept.
-        names: of the sets.
-        measure: whether time and memory are measured as well.
+    ``out`` is the folder for fused images and scores; ``measure`` adds time and memory.
 
     Raises:
         InputError: nothing can be computed at all.

@@ -1,4 +1,4 @@
-"""``fnet check``: what is wrong with pairs of images, before they are fused or trained on."""
+"""``fnet check``: finds problems in pairs of images before they are fused or trained on."""
 
 import time
 from collections.abc import Sequence
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 SHOWN = 20  # findings that are printed
 
 DESCRIPTION = f"""\
-Look for what is wrong with pairs of images: displaced images, pairs that are
-there twice or nearly, also in two splits, images that are empty or saturated,
-pictures in a frame, swapped modalities, infrared in the colors of a palette, and
-levels that jump within a folder. Nothing is changed.
+Find problems in pairs of images: misaligned images, duplicates and
+near-duplicates, also across splits, empty or saturated images, pictures in a
+frame, swapped modalities, infrared in the colors of a palette, and sudden
+changes of level within a folder. No file is changed.
 
-FOLDER is that of a set in one of the layouts that train.prepare knows, with its
-splits; or images are named as for fnet fuse.
+FOLDER is a data set in one of the layouts that train.prepare supports, with its
+splits; alternatively, images are given as for fnet fuse.
 
 {WAYS}"""
 
@@ -37,39 +37,41 @@ examples:
   {prog} MSRS/ --out check.json --page check.html
   {prog} --i1 visible/ --i2 infrared/
 
-exit status: 0 if every file has a partner and could be read, whatever was found,
-1 if not, 2 if an option is wrong, 130 after Ctrl-C
+exit status: 0 if every file has a partner and could be read, whatever else was
+found, 1 if not, 2 if an option is wrong, 130 after Ctrl-C
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckConfig(Images):
-    """What the command does; each field is a flag."""
+    """Configuration of the command; each field is a flag."""
 
-    # Folder of a set. In the place of --i1 and --i2.
+    # Folder of a data set, instead of --i1 and --i2.
     folder: Annotated[tyro.conf.Positional[Path | None], FOLDER, unset()] = None
-    # File for all that was found, in JSON.
+    # JSON file for all findings.
     out: Annotated[Path | None, FILE, unset()] = None
-    # File for a page for any browser, with pictures.
+    # HTML file for the findings, with pictures.
     page: Annotated[Path | None, FILE, unset()] = None
-    # Which values of deep images are black and white; see fnet fuse --help. Rules: type, LOW,HIGH,
-    # folder, image.
+    # Which values of deep images are black and white: type, LOW,HIGH, folder or image; see fnet
+    # fuse --help.
     range: Annotated[Rule | None, RANGE, RANGE_UNSET] = None
     # Replace files that already exist.
     overwrite: bool = False
-    # Refuse images with more pixels.
+    # Refuse images with more pixels than this.
     max_pixels: Annotated[int, whole(1, 2**40)] = 100_000_000
 
     def __post_init__(self) -> None:
-        """Raises InputError unless the flags name one source of images."""
+        """Raises InputError unless the flags name exactly one source of images."""
         if self.folder is not None:
             if any((self.i1, self.i2, self.pairs)):
-                raise InputError("use either the folder of a set, or --i1 and --i2, or --pairs")
+                raise InputError(
+                    "use either the folder of a data set, or --i1 and --i2, or --pairs"
+                )
         elif not self.complete:
-            raise InputError("use the folder of a set, or both --i1 and --i2, or --pairs")
+            raise InputError("use the folder of a data set, or both --i1 and --i2, or --pairs")
 
     def pairs_by_split(self) -> "tuple[list[tuple[str, Pair]], list[str]]":
-        """Splits and pairs, and a line for each file without a partner; raises InputError."""
+        """Finds pairs with their splits; also returns a line for each file without a partner."""
         if self.folder is None:
             pairs, problems = self.find()
             return [("", pair) for pair in pairs], problems
@@ -92,7 +94,7 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "fnet check") -> int:
 
 
 def run(config: CheckConfig) -> int:
-    """Checks what the configuration names and prints what was found; returns the exit status.
+    """Checks the pairs, prints the findings, and returns the exit status.
 
     Raises:
         InputError: there are no pairs, or a report cannot be written.
@@ -121,7 +123,7 @@ def run(config: CheckConfig) -> int:
     for each, finding in listed[:SHOWN]:
         say(f"{one_line(each.name)}: {one_line(finding.text)}")
     if len(listed) > SHOWN:
-        say(f"… and {len(listed) - SHOWN:,} more; --out and --page have all")
+        say(f"… and {len(listed) - SHOWN:,} more; use --out or --page to get all")
     for line in lines:
         say(line)
     texts = {}

@@ -1,4 +1,4 @@
-"""How a command speaks and ends, whatever becomes of it and of its output."""
+"""Output and exit of commands, whatever happens to them and to their streams."""
 
 import io
 import logging
@@ -14,20 +14,20 @@ from fnet_jax.errors import InputError
 
 
 def finish(work: Callable[[], int], *, stopped: str) -> int:
-    """Runs a command's work and returns its exit status.
+    """Runs a command and returns its exit status.
 
-    Input that cannot be used gives one line and 1; an interruption gives one line, which ends with
-    ``stopped``, and 130.
+    Unusable input prints one line and gives 1; an interruption prints one line that ends with
+    ``stopped`` and gives 130.
     """
     if sys.stderr is None:  # started without one, by a service for example
         sys.stderr = _nowhere()
     for stream in (sys.stdout, sys.stderr):
-        # A terminal or pipe that has no × or ↑ gets a question mark rather than nothing at all.
+        # Print question marks if the encoding lacks × or ↑, rather than fail.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    if logging.lastResort:  # the handler of a command that sets none
+    if logging.lastResort:  # used by commands without a handler
         logging.lastResort.setFormatter(InOneLine())
-    # What Pillow warns of, such as damaged tags, is no reason to refuse a picture.
+    # Pillow warns about damaged tags and the like, which do not affect pictures.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     line = f"stopped; {stopped}"
     program.when_interrupted(line)
@@ -36,7 +36,7 @@ def finish(work: Callable[[], int], *, stopped: str) -> int:
     except InputError as error:
         print(f"error: {one_line(str(error))}", file=sys.stderr)
         return 1
-    except OSError as error:  # of a file or folder that nothing else has looked at before
+    except OSError as error:  # from a file or folder that was not checked before
         if error.filename is None or error.strerror is None:
             raise
         cause = f"{error.filename}: {error.strerror.lower()}"
@@ -48,27 +48,27 @@ def finish(work: Callable[[], int], *, stopped: str) -> int:
 
 
 class InOneLine(logging.Formatter):
-    """Messages of the log, each in one line."""
+    """Formats each log message as one line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The message of a record, without a line break."""
+        """The message of a record, without line breaks."""
         return one_line(super().format(record))
 
 
 def complain(line: str, *, kind: str = "error") -> None:
-    """Prints a line about a file on standard error, above a progress bar if there is one."""
+    """Prints a line to standard error, above any progress bar."""
     from tqdm import tqdm  # slow to import: after --help
 
     tqdm.write(f"{kind}: {one_line(line)}", file=sys.stderr)
 
 
 def warn(line: str) -> None:
-    """Prints a line about something that may be meant, and stops nothing."""
+    """Prints a warning about something that may be intended."""
     complain(line, kind="warning")
 
 
 def say(line: str) -> None:
-    """Prints a line; if nobody can read it, the work is done all the same."""
+    """Prints a line; a closed stream does not stop the work."""
     try:
         print(line, flush=True)
     except OSError:
@@ -76,7 +76,7 @@ def say(line: str) -> None:
 
 
 def show(text: str) -> int:
-    """Prints a help text, whatever the encoding of stdout; returns the exit status 0."""
+    """Prints a help text in any encoding of stdout; returns the exit status 0."""
 
     def work() -> int:
         say(text)
@@ -86,5 +86,5 @@ def show(text: str) -> int:
 
 
 def _nowhere() -> io.TextIOWrapper:
-    """A stream that takes everything, for the rest of the run."""
+    """A stream that discards everything."""
     return Path(os.devnull).open("w", encoding="utf-8")

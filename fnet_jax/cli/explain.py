@@ -1,4 +1,4 @@
-"""``fnet explain``: figures and numbers of how pairs are fused, and what an edit would change."""
+"""``fnet explain``: figures and numbers on how pairs are fused, and the effect of edits."""
 
 import re
 import time
@@ -39,18 +39,18 @@ if TYPE_CHECKING:
     from fnet_jax.pairs.match import Pair
 
 DESCRIPTION = f"""\
-Show what FNet finds in pairs of images on the way to the fused image: the
-features u1 (of I1), u2 (of I2) and c (of what these leave of both) as maps; the
-three reconstructions whose sum is the fused image; how much each contributes to
-each pixel; what the thresholds do; how the estimate changes from iteration to
+Show how FNet arrives at the fused image of a pair: maps of the features u1 (of
+I1), u2 (of I2) and c (common, from what these leave of both images); the three
+reconstructions whose sum is the fused image; how much each contributes to each
+pixel; the effect of the thresholds; how the estimate changes from iteration to
 iteration; and the dictionaries, sorted by use.
 
 Images are read and paired as by fnet fuse.
 
 {WAYS}
-Each pair gets a folder with
-report.html (for any browser, complete in one file), figures/ (PNG and SVG),
-numbers.json, arrays.npz, fused.png, and edited.png if an edit is given:
+Each pair gets a folder with report.html (self-contained, for any browser),
+figures/ (PNG and SVG), numbers.json, arrays.npz, fused.png, and edited.png if
+an edit is given:
 
   --u1, --u2, --c, --feature   scale features in the decoding only. The features
                                are found as before, so the image changes
@@ -58,8 +58,8 @@ numbers.json, arrays.npz, fused.png, and edited.png if an edit is given:
   --theta-scale                scales all thresholds. All features are found
                                again.
 
-All iterates of the network are held in memory at once, about 10 kB per pixel:
-5 GB for 500,000 pixels.
+All iterates of the network are kept in memory, about 10 kB per pixel: 5 GB for
+500,000 pixels.
 """
 
 EXAMPLES = """\
@@ -76,7 +76,7 @@ is wrong, 130 after Ctrl-C
 
 
 def feature(text: str) -> tuple[str, int, float]:
-    """``u1:7=0`` as a code, the number of a feature and its scale; raises ValueError."""
+    """Parses ``u1:7=0`` into code, feature number and scale; raises ValueError."""
     found = re.fullmatch(r"(u1|u2|c):([0-9]{1,4})=(.+)", text)
     if not found:
         raise ValueError(f"{quoted(text)} is not CODE:K=SCALE, such as u1:7=0")
@@ -88,18 +88,18 @@ FEATURE = reads(feature, "CODE:K=SCALE")
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainConfig(Sources):
-    """What the command does; each field is a flag."""
+    """Configuration of the command; each field is a flag."""
 
-    # Folder for the reports, in which each pair gets a folder.
+    # Folder for the reports; each pair gets a subfolder.
     out: Annotated[Path, FOLDER]
-    # Checkpoint of FNet, or the workdir of a training.
+    # Checkpoint of FNet, or the workdir of a training run.
     ckpt: Annotated[Path | None, FOLDER, SHIPPED] = None
     size: Annotated[str | None, *SIZE] = None
-    # What to do with the color of I1; see fnet fuse --help. Modes: auto, full, grey, limited.
+    # What to do with the color of I1: auto, full, grey or limited; see fnet fuse --help.
     color: Annotated[str, choice(COLORS, "MODE")] = "auto"
-    # Feature maps to show of each code.
+    # Number of feature maps to show for each code.
     strongest: Annotated[int, whole(1)] = 5
-    # A value counts as null if its magnitude is below this.
+    # Magnitude below which a value counts as null.
     epsilon: Annotated[
         float | None, above_zero(), unset("a thousandth of the largest magnitude of the code")
     ] = None
@@ -109,21 +109,21 @@ class ExplainConfig(Sources):
     u2: Annotated[float, FINITE] = 1.0
     # Scale of c in the decoding.
     c: Annotated[float, FINITE] = 1.0
-    # Scale one feature in the decoding: u1:7=0 removes feature 7 of u1. The numbers begin at 0, as
-    # in the figures.
+    # Scale one feature in the decoding: u1:7=0 removes feature 7 of u1. Features are numbered from
+    # 0, as in the figures.
     feature: UseAppendAction[tuple[Annotated[tuple[str, int, float], FEATURE], ...]] = ()
-    # Multiply all thresholds of the three blocks by this, and find all features again.
+    # Factor of all thresholds of the three blocks; all features are found again.
     theta_scale: Annotated[float, real("a number of at least 0", lambda x: x >= 0)] = 1.0
-    # Which values of deep images are black and white; see fnet fuse --help. Rules: type, LOW,HIGH,
-    # folder, image.
+    # Which values of deep images are black and white: type, LOW,HIGH, folder or image; see fnet
+    # fuse --help.
     range: Annotated[Rule | None, RANGE, RANGE_UNSET] = None
-    # Refuse images with more pixels.
+    # Refuse images with more pixels than this.
     max_pixels: Annotated[int, whole(1, 2**40)] = 500_000
     # Replace reports that already exist.
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        """Raises InputError where flags do not go together."""
+        """Raises InputError if flags are incompatible."""
         super().__post_init__()
         check_weights(self.ckpt, self.size)
 
@@ -135,7 +135,7 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "fnet explain") -> in
 
 
 def run(config: ExplainConfig) -> int:
-    """Explains what the configuration names and prints how it went; returns the exit status.
+    """Explains the pairs, prints a summary, and returns the exit status.
 
     Raises:
         InputError: nothing can be explained at all; failures of single pairs are printed instead.
@@ -156,7 +156,7 @@ def run(config: ExplainConfig) -> int:
     pairs, problems = config.find()
     sources = {resolved(path.parent) for pair in pairs for path in (pair.i1, pair.i2)}
     if resolved(config.out) in sources:
-        raise InputError(f"{config.out}: this folder holds source images; use another --out")
+        raise InputError(f"{config.out} contains source images; use another --out")
     features = tuple(Feature(*given) for given in config.feature)
     edit = Edit(config.u1, config.u2, config.c, config.theta_scale, features)
     keep_programs()
@@ -205,7 +205,7 @@ def _explain(
     edit: "Edit",
     advance: Callable[[], object],
 ) -> bool:
-    """Writes the report of one pair; returns whether it looks swapped; raises InputError."""
+    """Writes the report of one pair; returns whether the pair looks swapped."""
     from fnet_jax.explain import report
     from fnet_jax.explain.explanation import explain
     from fnet_jax.pairs.match import named

@@ -1,6 +1,6 @@
 """Command-line flags from the fields of a frozen dataclass, by tyro.
 
-A field is a flag: the comment above it is its help, its annotation says how it is read, and
+Each field is a flag: the comment above it is its help, its annotation defines how it is parsed, and
 ``--help`` adds the default::
 
     @dataclass(frozen=True)
@@ -12,7 +12,8 @@ A field is a flag: the comment above it is its help, its annotation says how it 
         # Checkpoint of FNet.
         ckpt: Annotated[Path | None, FOLDER, unset("the shipped weights")] = None
 
-Conditions between fields belong into ``__post_init__``, as :class:`~fnet_jax.errors.InputError`.
+Constraints between fields belong in ``__post_init__``, which raises
+:class:`~fnet_jax.errors.InputError`.
 """
 
 import io
@@ -35,12 +36,12 @@ from fnet_jax.networks import sizes
 
 Config = TypeVar("Config")
 
-LARGEST_INTEGER = 2**31 - 1  # of the int32 that steps and sizes are counted with
+LARGEST_INTEGER = 2**31 - 1  # of int32, the type of steps and sizes
 MOST_PROCESSES = 1024
 LARGEST_FLOAT = 3.4e38  # of float32
-LONGEST_NAME, LONGEST_PATH = 255, 4095  # bytes that Linux and most others allow
+LONGEST_NAME, LONGEST_PATH = 255, 4095  # bytes, on Linux and most other systems
 UNKNOWN = "Unrecognized options"  # of tyro
-SHOWN = 60  # characters of a wrong value that an error repeats
+SHOWN = 60  # characters of a wrong value that are shown in an error
 
 
 def parse(
@@ -51,14 +52,14 @@ def parse(
     description: str = "",
     examples: str = "",
 ) -> Config:
-    """Reads a configuration from the command line.
+    """Parses a configuration from the command line.
 
     Args:
-        config: a frozen dataclass, as the module describes.
+        config: a frozen dataclass, as described above.
         argv: the arguments; None for those of the process.
         prog: name of the command, which replaces ``{prog}`` in ``examples``.
-        description: what the command does, shown by ``--help`` before the flags.
-        examples: text that ``--help`` shows after the flags.
+        description: shown by ``--help`` before the flags.
+        examples: shown by ``--help`` after the flags.
 
     Raises:
         SystemExit: with 0 after ``--help``; with 2 and one line on stderr if an argument is wrong.
@@ -88,9 +89,9 @@ def parse(
 
 
 def _sentence(shown: str, config: type) -> str:
-    """What is wrong, from what tyro shows: a title, and paragraphs between rules or in a box.
+    """The error in one line, from tyro's output: a title, and paragraphs between rules or in a box.
 
-    The last paragraph says where help is, and that which repeats the help of the flag is left out.
+    The last paragraph, a hint at ``--help``, and the one that repeats the flag's help are dropped.
     """
     lines = "\n".join(line.strip(" │╭╮╰╯") for line in shown.splitlines())
     _, *paragraphs = re.split(r"(?m)^(?:─ .* )?[-─]{3,}$", lines)
@@ -101,13 +102,13 @@ def _sentence(shown: str, config: type) -> str:
     title, _, words = line.partition(": ")
     first, *others = words.split(", ")
     if title == UNKNOWN and others and not any(word.startswith("-") for word in (first, *others)):
-        more = f"{first} and {len(others)} more"  # a shell made them of one name
+        more = f"{first} and {len(others)} more"  # expanded from one name by a shell
         return f"{title}: {more}; put names with * or spaces in quotes"
     return line
 
 
 def _check_given_once(config: type, argv: Sequence[str]) -> None:
-    """Raises InputError if two values are given to a flag that takes one."""
+    """Raises InputError if a flag that takes one value is given twice."""
     given = [word.partition("=")[0].replace("_", "-") for word in argv if word.startswith("--")]
     for name, kind in get_type_hints(config, include_extras=True).items():
         flag = flag_of(name)
@@ -122,19 +123,16 @@ def flag_of(field: str) -> str:
 
 
 def unset(text: str = "") -> Any:
-    """What ``--help`` shows as the default of a field that is None unless it is given."""
+    """The default that ``--help`` shows for a field that is None unless given."""
     return tyro.conf.arg(help_behavior_hint=f"(default: {text})" if text else "")
 
 
 def reads(
     parse: Callable[[str], Any], metavar: str, *, shown: Callable[[Any], str] = str
 ) -> PrimitiveConstructorSpec[Any]:
-    """How the text of a flag becomes the value of a field of any type.
+    """Defines how a flag is parsed, its name in ``--help``, and how a default is shown there.
 
-    Args:
-        parse: from text to value; raises ValueError with a line that says what is wrong.
-        metavar: name of the value in ``--help``.
-        shown: from a default to what ``--help`` shows of it.
+    ``parse`` raises ValueError with one line.
     """
     return PrimitiveConstructorSpec(
         nargs=1,
@@ -146,7 +144,7 @@ def reads(
 
 
 def quoted(text: str) -> str:
-    """A value that an error repeats, cut where it is long."""
+    """A value as shown in an error, truncated if it is long."""
     return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}…")
 
 
@@ -170,13 +168,7 @@ def real(
     fits: Callable[[float], bool] = lambda value: True,
     metavar: str = "X",
 ) -> PrimitiveConstructorSpec[Any]:
-    """A finite decimal number.
-
-    Args:
-        kind: what numbers ``fits`` accepts, such as "a number above 0".
-        fits: whether a number is accepted.
-        metavar: name of the value in ``--help``.
-    """
+    """A finite decimal number that ``fits`` accepts; ``kind`` describes it in errors."""
 
     def parse(text: str) -> float:
         if not fits(finite(text, kind)):
@@ -187,7 +179,7 @@ def real(
 
 
 def finite(text: str, kind: str = "a finite number") -> float:
-    """A number in ASCII digits that float32 can hold; raises ValueError."""
+    """Parses a number in ASCII digits that float32 can represent; raises ValueError."""
     number = re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text)
     if not number or abs(float(text)) > LARGEST_FLOAT:
         raise ValueError(f"{quoted(text)} is not {kind}")
@@ -200,7 +192,7 @@ def above_zero(metavar: str = "X") -> PrimitiveConstructorSpec[Any]:
 
 
 def path(text: str) -> Path:
-    """A path that the system can have, with ``~`` expanded; raises ValueError."""
+    """Parses a path that the system allows and expands ``~``; raises ValueError."""
     word(text)
     try:
         found = Path(text).expanduser()
@@ -215,20 +207,20 @@ def path(text: str) -> Path:
 
 
 def word(text: str) -> str:
-    """A text that is not blank; raises ValueError."""
+    """Parses a text that is not blank; raises ValueError."""
     if not text.strip() or "\0" in text:
         raise ValueError(f"{quoted(text)} is not a name")
     return text
 
 
 def word_or_path(text: str) -> str:
-    """A word that may be a path, whose ``~`` is expanded; raises ValueError."""
+    """Parses a word or a path and expands ``~``; raises ValueError."""
     found = path(text)
     return str(found) if text.startswith("~") else text
 
 
 def names(text: str, known: Iterable[str] = ()) -> tuple[str, ...]:
-    """``a,b`` as a tuple of names, each of them ``known`` if any are; raises ValueError."""
+    """Parses ``a,b``; each name must be in ``known``, unless it is empty; raises ValueError."""
     found = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     known = tuple(known)
     unknown = [name for name in found if known and name not in known]
@@ -239,7 +231,7 @@ def names(text: str, known: Iterable[str] = ()) -> tuple[str, ...]:
 
 
 def address(text: str) -> str:
-    """``HOST:PORT``; raises ValueError."""
+    """Parses ``HOST:PORT``; raises ValueError."""
     found = re.fullmatch(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", text)
     if not found or not 1 <= int(found[2]) <= 65535:
         raise ValueError(f"{quoted(text)} is not HOST:PORT, such as 10.0.0.1:1234")
@@ -269,10 +261,10 @@ SIZE = (
         help_behavior_hint=f"(default: {sizes.BASE})",
     ),
 )
-"""Of a field ``size`` beside a field ``ckpt``, None unless it is given (:func:`check_weights`)."""
+"""Annotations of a field ``size`` beside a field ``ckpt``; see :func:`check_weights`."""
 
 
 def check_weights(ckpt: Path | None, size: str | None) -> None:
-    """Raises InputError where both a checkpoint and a size of the shipped weights are given."""
+    """Raises InputError if both a checkpoint and a size of the shipped weights are given."""
     if ckpt and size:
-        raise InputError("--size is of the shipped weights; leave out --size or --ckpt")
+        raise InputError("--size selects shipped weights; leave out --size or --ckpt")

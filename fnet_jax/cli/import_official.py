@@ -1,4 +1,4 @@
-"""``fnet import-official``: a checkpoint of the weights that the authors of FNet published."""
+"""``fnet import-official``: converts the weights published by the authors of FNet."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ arrays in an .npz file) into a checkpoint folder, which every other command
 accepts as --ckpt.
 
 Reading a .pth file needs PyTorch (pip install torch). Only tensors are loaded,
-never code. The file of another network is refused with the names and shapes
+never code. Weights of any other network are refused, with the names and shapes
 that differ.
 """
 
@@ -30,9 +30,9 @@ wrong, 130 after Ctrl-C
 
 @dataclass(frozen=True, kw_only=True)
 class ImportConfig:
-    """What the command does; each field is a flag."""
+    """Configuration of the command; each field is a flag."""
 
-    # FNet.pth, or its arrays in an .npz file.
+    # FNet.pth, or an .npz file of its arrays.
     weights: Annotated[Path, FILE]
     # Folder for the checkpoint.
     out: Annotated[Path, FOLDER]

@@ -1,17 +1,17 @@
-"""``fnet``: the commands of the package under one name."""
+"""``fnet``: all commands of the package."""
 
 import sys
 
 from fnet_jax.version import __version__
 
-TYPE_CHECKING = False  # that of typing, which is slow to import
+TYPE_CHECKING = False  # as in typing, which is slow to import
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
     "fuse": ("fnet_jax.cli.fuse", "fuse image pairs; start here"),
-    "register": ("fnet_jax.cli.register", "find how two cameras or scans lie over each other"),
-    "check": ("fnet_jax.cli.check", "look for what is wrong with pairs of images"),
+    "register": ("fnet_jax.cli.register", "find the alignment of two cameras or scans"),
+    "check": ("fnet_jax.cli.check", "find problems in pairs of images"),
     "score": ("fnet_jax.cli.score", "measure fused images and compare methods"),
     "explain": ("fnet_jax.cli.explain", "see what the network finds in a pair, and edit it"),
     "benchmark": (
@@ -23,7 +23,7 @@ COMMANDS = {
         "use the weights that the paper's authors published",
     ),
 }
-"""By name, the module whose ``main(argv, prog=…)`` is the command, and when to use it."""
+"""By name: the module whose ``main(argv, prog=…)`` is the command, and a summary."""
 
 HUGE_PAGES = {"fuse", "explain", "benchmark"}  # commands that run the network
 
@@ -68,7 +68,7 @@ def main(argv: "Sequence[str] | None" = None) -> int:
     from difflib import get_close_matches
 
     near = get_close_matches(name, COMMANDS, n=1)
-    wrong = f"{name[:60]!r} is not a command" if name else "no command is given"
+    wrong = f"{name[:60]!r} is not a command" if name else "a command is missing"
     use = f"did you mean {near[0]}?" if near else f"use {', '.join(COMMANDS)}"
     print(f"fnet: error: {wrong}; {use} (see fnet --help)", file=sys.stderr)
     return 2

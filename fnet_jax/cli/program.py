@@ -1,11 +1,10 @@
 """How a command starts and ends as a program of its own.
 
-Ctrl-C gives one line and exit status 130 from the first instruction to the last: while modules are
-imported, while XLA compiles, and while Python shuts down, where a ``KeyboardInterrupt`` would be
-late, swallowed, or a traceback. SIGTERM (``kill``, ``timeout``, a scheduler) does the same with
-143, and SIGHUP (a terminal that is closed) with 129 unless ``nohup`` ignores it: what is half
-written is removed, and programs that were started do not go on alone. This module is small, so that
-it is imported before all others.
+Ctrl-C gives one line and exit status 130 at any time: while modules are imported, while XLA
+compiles, and while Python shuts down, where a ``KeyboardInterrupt`` would be late, swallowed, or a
+traceback. SIGTERM (``kill``, ``timeout``, a scheduler) does the same with status 143, and SIGHUP (a
+closed terminal) with 129 unless ``nohup`` ignores it. Unfinished output is removed, and child
+processes are killed. This module is small so that it can be imported before all others.
 """
 
 import atexit
@@ -17,36 +16,36 @@ import time
 from contextlib import suppress
 from importlib import import_module
 
-TYPE_CHECKING = False  # that of typing, which is slow to import
+TYPE_CHECKING = False  # as in typing, which is slow to import
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import FrameType
     from typing import Any, NoReturn
 
-STATUS = 130  # of a program that was interrupted
+STATUS = 130  # exit status after an interruption
 ASKED = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
 
-children: "set[Any]" = set()  # programs that end with this one; have kill()
+children: "set[Any]" = set()  # processes that end with this one; have kill()
 _line = "stopped; nothing was changed"
-_status: int | None = None  # of a command that has returned
+_status: int | None = None  # exit status, once the command has returned
 _ending = threading.Lock()  # held by the thread that ends the process
-_terminal: int | None = None  # standard error, even while it is redirected
+_terminal: int | None = None  # standard error, even if it is redirected later
 
 
 def run(module: str, *, huge_pages: bool = False, **options: "Any") -> "NoReturn":
-    """Runs the ``main`` of a command's module, and exits with the status that it returns.
+    """Runs the ``main`` of a command's module and exits with the status that it returns.
 
-    To be called first in a program, before anything slow is imported.
+    Must be called first in a program, before anything slow is imported.
 
     Args:
         module: name of the module.
-        huge_pages: start the program again with large arrays in huge pages, where that helps.
+        huge_pages: restart the program with large arrays in huge pages, where that helps.
         options: arguments of its ``main``.
     """
     global _status
     if hasattr(signal, "pthread_sigmask"):  # not on Windows
-        # Until there is a handler, a signal waits, even while the program is started again; also
-        # where it was ignored, as in the background of a shell script.
+        # Signals are held until the handler is installed, even across a restart, and even if they
+        # were ignored, as in the background of a shell script.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     _use_utf8()
@@ -55,9 +54,9 @@ def run(module: str, *, huge_pages: bool = False, **options: "Any") -> "NoReturn
 
         use_huge_pages()
     _listen()
-    # Registered first, so that it is called last.
+    # Registered first, so that it runs last.
     atexit.register(_leave)
-    # Semaphores that an interrupted pool leaves are removed by Python without a word.
+    # Python removes the semaphores of an interrupted pool; suppress its warning.
     quiet = "ignore:resource_tracker"
     os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), quiet]))
     _status = import_module(module).main(**options)
@@ -65,9 +64,9 @@ def run(module: str, *, huge_pages: bool = False, **options: "Any") -> "NoReturn
 
 
 def _use_utf8() -> None:
-    """Starts the program again where the locale has no name for every file.
+    """Restarts the program in UTF-8 mode if the locale cannot represent every file name.
 
-    Libraries in C++ take names as UTF-8, and fail for those that Python cannot decode.
+    C++ libraries expect names in UTF-8, and fail for those that Python cannot decode.
     """
     if sys.getfilesystemencoding() == "utf-8" or os.environ.get("PYTHONUTF8") == "1":
         return
@@ -77,21 +76,21 @@ def _use_utf8() -> None:
 
 
 def when_interrupted(line: str) -> None:
-    """Sets the line that an interruption prints from now on."""
+    """Sets the line that an interruption prints."""
     global _line
     _line = line
 
 
 def _listen() -> None:
-    """Handles the signals that ask to end, unless another handler takes the place of this one."""
+    """Installs a handler for the signals that end a process."""
     global _terminal
     with suppress(OSError):  # standard error is closed
         _terminal = os.dup(2)
     for number in ASKED:
         if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _handle)
-    # Python calls the handler between two of its instructions in the main thread, which may be
-    # compiling for many seconds; the thread acts at once.
+    # Python runs handlers between instructions of the main thread, which may be compiling for many
+    # seconds; the watching thread acts at once.
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -112,7 +111,7 @@ def _handle(number: int, frame: "FrameType | None") -> None:
 
 
 def _stop(number: int) -> None:
-    """Ends the process and those that it started, with one line."""
+    """Ends the process and its children, with one line."""
     if not _ending.acquire(blocking=False):
         return
     for child in _children():
@@ -126,7 +125,7 @@ def _stop(number: int) -> None:
 
 
 def _clean_up() -> None:
-    """Removes what is half written; other threads still run, but are no longer heard."""
+    """Removes unfinished output; other threads still run, but their output is discarded."""
     drafts = sys.modules.get("fnet_jax.artifacts.drafts")
     if remove := getattr(drafts, "remove_own", None):
         with suppress(OSError):
@@ -142,12 +141,12 @@ def _children() -> "Iterable[Any]":
 
 
 def _leave() -> None:
-    """Ends a process whose work is done, before Python takes its modules and threads apart."""
-    if _status is None:  # an error is on its way
+    """Ends a finished process before Python tears down modules and threads."""
+    if _status is None:  # an error is being raised
         return
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):  # nobody listens
+        with suppress(OSError, ValueError, AttributeError):  # the reader has gone
             stream.flush()
     if not _ending.acquire(blocking=False):
-        time.sleep(60)  # the other thread is about to end the process
+        time.sleep(60)  # another thread is about to end the process
     os._exit(_status)

@@ -1,4 +1,4 @@
-"""``fnet register``: finds the transform between two cameras, or between images of a pair."""
+"""``fnet register``: finds the transform between two cameras, or between the images of pairs."""
 
 import math
 import time
@@ -28,23 +28,23 @@ PHOTO = reads(path, "PHOTO")
 ON_PAGE = 40  # pairs, the worst first
 
 DESCRIPTION = f"""\
-Find how two cameras, or two scans, lie over each other: the transform from the
-pixels of I1 to those of I2, which may differ in size, field of view and
-modality. fnet fuse --register FILE uses it.
+Find the alignment of two cameras or two scans: the transform from the pixels of
+I1 to those of I2, which may differ in size, field of view and modality.
+fnet fuse --register FILE applies it.
 
-Without --each, the pairs are of one rig of two cameras: one transform is fitted
-to all of them, each pair's agreement with it is shown, and pairs that do not
-fit are marked. With --each, every pair gets its own.
+Without --each, all pairs are taken to come from one rig of two cameras: one
+transform is fitted to all of them, its agreement with each pair is shown, and
+pairs that do not fit are marked. With --each, every pair gets its own.
 
 A transform is refused if the images agree hardly better than by chance, or if
-it is uncertain: a wrong one is worse than none. The expected error is that of
-the transform at the corners of the part of I1 that lies on I2, in pixels of I2.
-One transform for a whole image cannot mend the parallax of near objects, nor
-lens distortion.
+it is uncertain: a wrong one is worse than none. The expected error is given in
+pixels of I2, at the corners of the part of I1 that lies on I2. One transform
+for a whole image cannot correct the parallax of near objects or lens
+distortion.
 
 {WAYS}
-Photos of thermal cameras that hold both images are given alone; what their tags
-say is where the search begins.
+Photos of thermal cameras that contain both images are given alone; the search
+starts from their alignment tags.
 """
 
 EXAMPLES = """\
@@ -61,36 +61,36 @@ was refused or anything failed, 2 if an option is wrong, 130 after Ctrl-C
 
 @dataclass(frozen=True, kw_only=True)
 class RegisterConfig(Images):
-    """What the command does; each field is a flag."""
+    """Configuration of the command; each field is a flag."""
 
-    # Files of thermal cameras, each with a thermal and a visible image; or a folder of them. In the
-    # place of --i1 and --i2.
-    photos: tyro.conf.Positional[tuple[Annotated[Path, PHOTO], ...]] = ()
+    # Files of thermal cameras, each with a thermal and a visible image; or a folder of them. They
+    # replace --i1 and --i2.
+    photos: Annotated[tyro.conf.Positional[tuple[Annotated[Path, PHOTO], ...]], unset()] = ()
     # File for the transform, such as rig.json.
     out: Annotated[Path, FILE]
-    # A transform for each pair, instead of one for all.
+    # Find a transform for each pair, instead of one for all.
     each: bool = False
-    # What the transform may be.
+    # Type of the transform.
     model: Annotated[
         str | None,
         choice(MODELS, "MODEL"),
-        unset("the stiffest that explains the images, at least a similarity"),
+        unset("the simplest that explains the images, at least a similarity"),
     ] = None
-    # Transform file of a rig to begin at.
+    # Transform file of a rig from which the search starts.
     start: Annotated[
-        Path | None, FILE, unset("the tags of thermal cameras, else center on center")
+        Path | None, FILE, unset("the tags of thermal cameras, else aligned centers")
     ] = None
-    # Search around the start only: shifts up to about 5 % of I1's longer side.
+    # Search near the start only: shifts up to about 5 % of I1's longer side.
     near: bool = False
-    # Also draw a page for any browser: checkerboards, edges and blinking, before and after.
+    # Also write an HTML page: checkerboards, edges and blinking images, before and after.
     page: Annotated[Path | None, PATH, unset()] = None
     # Replace files that already exist.
     overwrite: bool = False
-    # Refuse images with more pixels.
+    # Refuse images with more pixels than this.
     max_pixels: Annotated[int, whole(1, 2**40)] = 100_000_000
 
     def __post_init__(self) -> None:
-        """Raises InputError unless the flags name one source of images."""
+        """Raises InputError unless the flags name exactly one source of images."""
         if self.photos:
             if any((self.i1, self.i2, self.pairs, self.pattern)):
                 raise InputError("use either files of thermal cameras, or --i1 and --i2")
@@ -98,17 +98,17 @@ class RegisterConfig(Images):
             raise InputError("use both --i1 and --i2, or --pairs, or files of thermal cameras")
 
     def find(self) -> "tuple[list[Pair], list[str]]":
-        """The pairs, and a line for each file without a partner; raises InputError."""
+        """Finds the pairs; also returns a line for each file without a partner."""
         if not self.photos:
             return super().find()
         from fnet_jax.pairs.match import of_photos  # slow to import: after --help
 
-        pairs: dict[str, Pair] = {}
+        named: dict[str, Pair] = {}
         problems = []
         for pair in of_photos(self.photos):
-            if (other := pairs.setdefault(pair.name, pair)) is not pair:
-                problems.append(f"{pair.i1}: has the name of {other.i1}; rename one")
-        return list(pairs.values()), problems
+            if (other := named.setdefault(pair.name, pair)) is not pair:
+                problems.append(f"{pair.i1} has the same name as {other.i1}; rename one")
+        return list(named.values()), problems
 
 
 def main(argv: Sequence[str] | None = None, *, prog: str = "fnet register") -> int:
@@ -118,7 +118,7 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "fnet register") -> i
 
 
 def run(config: RegisterConfig) -> int:
-    """Registers what the configuration names and prints how it went; returns the exit status.
+    """Registers the pairs, prints a summary, and returns the exit status.
 
     Raises:
         InputError: nothing can be registered at all; failures of single pairs are printed instead.
@@ -135,7 +135,7 @@ def run(config: RegisterConfig) -> int:
     check_all_new(targets, overwrite=config.overwrite)
     start = files.read(config.start).rig if config.start else None
     if config.start and not start:
-        raise InputError(f"{config.start}: is of single pairs; start at the file of a rig")
+        raise InputError(f"{config.start} is a file of single pairs; use the file of a rig")
     for problem in problems:
         complain(problem)
     job = _Job(config, start)
@@ -166,17 +166,10 @@ def run(config: RegisterConfig) -> int:
 
 @dataclass(frozen=True)
 class _Result:
-    """What was found.
+    """Results of a job, with or without a ``rig``, for its readable pairs.
 
-    Attributes:
-        rig: the one transform, if there is one.
-        pairs: that could be read.
-        transforms: that of the rig, or those of the pairs.
-        said: JSON values about each pair.
-        fits: whether each pair is in order.
-        lines: about each pair, for the page.
-        table: for the terminal.
-        refusals: a line for each transform that is refused.
+    ``transforms`` has one for the rig, or one per pair; ``said`` has JSON values and ``lines`` the
+    text about each pair for the page; ``fits`` says whether each agrees with its transform.
     """
 
     rig: "Registration | None"
@@ -190,7 +183,7 @@ class _Result:
 
 
 class _Job:
-    """The work, on pairs that are read when they are needed."""
+    """A job whose pairs are read on demand."""
 
     def __init__(self, config: RegisterConfig, start: "Registration | None") -> None:
         self.config, self.start = config, start
@@ -201,7 +194,7 @@ class _Job:
         return sources.load(pair, max_pixels=self.config.max_pixels)
 
     def before(self, source: "Source") -> Any:
-        """The transform to begin at."""
+        """The transform from which the search starts."""
         from fnet_jax.registration.transforms import centered, resized
 
         if self.start is not None:
@@ -215,9 +208,9 @@ class _Job:
         return centered(source.i1.shape[:2], source.i2.shape[:2])
 
     def readable(self, pairs: "list[Pair]", progress: "Progress") -> "list[Pair]":
-        """The pairs that can be registered, and of a rig those of the sizes that most have.
+        """The pairs that can be registered; of a rig, only those of the most common sizes.
 
-        The others are reported.
+        All others are reported.
         """
         from fnet_jax.pairs.match import named
         from fnet_jax.registration.estimation import prepared
@@ -233,7 +226,7 @@ class _Job:
             except InputError as error:
                 complain(str(error))
         if not sizes:
-            raise InputError("no pair can be registered; see the lines above")
+            raise InputError("no pair can be registered; see the errors above")
         if self.config.each:
             return list(sizes)
         common = max(sizes.values(), key=list(sizes.values()).count)
@@ -242,13 +235,13 @@ class _Job:
                 which = 0 if size[0] != common[0] else 1
                 path, (height, width) = (pair.i1, pair.i2)[which], size[which]
                 complain(
-                    f"{path}: has {width}×{height} pixels, and others of the rig have "
+                    f"{path} has {width}×{height} pixels, but others of the rig have "
                     f"{common[which][1]}×{common[which][0]}; register it with --each"
                 )
         return [pair for pair, size in sizes.items() if size == common]
 
     def rig(self, pairs: "list[Pair]", progress: "Progress") -> _Result:
-        """One transform."""
+        """Fits one transform to all pairs."""
         from fnet_jax.registration import fit
 
         def images(pair: "Pair") -> tuple:
@@ -291,8 +284,8 @@ class _Job:
             ],
             [member.fits for member in rig.members],
             [
-                f"evidence {row[1]} before, {row[2]} after; alone it would lie {row[3]} pixels "
-                f"of I2 away"
+                f"evidence {row[1]} before, {row[2]} after; its own transform differs by {row[3]} "
+                f"pixels of I2"
                 for row in rows
             ],
             _table(heads, rows) + "\n" + _summary(registration),
@@ -300,7 +293,7 @@ class _Job:
         )
 
     def each(self, pairs: "list[Pair]", progress: "Progress") -> _Result:
-        """A transform for each pair."""
+        """Finds a transform for each pair."""
         from fnet_jax.registration import estimate
 
         found: list[Registration] = []
@@ -349,7 +342,7 @@ class _Job:
 
 def _summary(registration: "Registration") -> str:
     verdict = "accepted" if registration.accepted else "refused"
-    model = "as it was" if registration.model == "start" else registration.model
+    model = "unchanged" if registration.model == "start" else registration.model
     return (
         f"{verdict} ({model}): expected error at the corners {registration.expected_error:.2f} "
         f"pixels of I2, evidence {registration.evidence:.0f}"
@@ -357,7 +350,7 @@ def _summary(registration: "Registration") -> str:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns for a terminal."""
+    """Aligned columns for a terminal."""
     cells = [[one_line(cell) for cell in row] for row in (heads, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [
@@ -371,7 +364,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _page(found: _Result, job: _Job) -> str:
-    """The page, the pairs that do not fit first."""
+    """The HTML page, with pairs that do not fit first."""
     from fnet_jax.registration import page
     from fnet_jax.registration.words import described
 

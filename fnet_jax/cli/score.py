@@ -1,4 +1,4 @@
-"""``fnet score``: metrics of fused image files, of one method or several side by side."""
+"""``fnet score``: metrics of fused images, of one method or several side by side."""
 
 import time
 from collections.abc import Sequence
@@ -32,21 +32,21 @@ DESCRIPTION = f"""\
 Score fused images with the metrics of the field: MI, CE, VIF, Qabf, Qcb, SSIM,
 EN, SD, SF, AG, SCD, CC, PSNR and MSE.
 
---i1, --i2 and each method are folders of images, which belong together if their
-names differ only in the suffix, or single files. Several methods are compared
-side by side: the best one is marked, each mean has a 95 % interval, and a
-paired Wilcoxon test shows which methods do not differ.
+--i1, --i2 and each method are single files, or folders of images, which are
+matched by name without suffix. Several methods are compared side by side: the
+best one is marked, each mean has a 95 % interval, and a paired Wilcoxon test
+shows which methods do not differ.
 
 {WAYS}
-A fused image has the name of the scene that * and {{}} stand for or that the
-table gives, or that of I1's file.
+A fused image is named after the scene (what * and {{}} stand for, or the name in
+the table), or after I1's file.
 
 Papers compute these metrics in different ways. A profile fixes all of them:
 
   paper     the numbers of the FNet paper, and of the programs that most papers
             share
   vifb      the numbers of the VIFB toolbox in MATLAB (all of its metrics were
-            compared with what it printed)
+            compared with its output)
   textbook  the definitions
 
 --explain shows what each metric is, what the profiles compute, and why they
@@ -60,7 +60,7 @@ examples:
   {prog} --i1 MRI_CT/CT --i2 MRI_CT/MRI --fused fused/CT --profile textbook
   {prog} --explain --metrics MI
 
---out gets scores.csv (a row per image and method), means.csv, scores.json,
+--out receives scores.csv (a row per image and method), means.csv, scores.json,
 scores.md, scores.tex and scores.html (tables, distributions, best and worst
 pairs; for any browser).
 
@@ -70,7 +70,7 @@ wrong, 130 after Ctrl-C
 
 
 def method(text: str) -> tuple[str, Path]:
-    """``NAME=DIR`` as a name and a folder; raises ValueError."""
+    """Parses ``NAME=DIR``; raises ValueError."""
     name, _, folder = text.partition("=")
     if not name.strip() or not folder:
         raise ValueError(f"{quoted(text)} is not NAME=DIR, such as FNet=fused/TNO")
@@ -82,13 +82,13 @@ METHOD = reads(method, "NAME=DIR")
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreConfig(Images):
-    """What the command does; each field is a flag."""
+    """Configuration of the command; each field is a flag."""
 
-    # Fused images: a file if I1 is one, else a folder. The method is named after the folder.
+    # Fused images: a file if I1 is a file, else a folder. The method is named after the folder.
     fused: Annotated[Path | None, PATH, unset()] = None
-    # Fused images of a method under a name of your choice.
+    # Fused images of a method, with a name of your choice.
     method: UseAppendAction[tuple[Annotated[tuple[str, Path], METHOD], ...]] = ()
-    # Which variants of the metrics: paper, vifb or textbook.
+    # Variants of the metrics: paper, vifb or textbook.
     profile: Annotated[str, choice(("paper", "vifb", "textbook"), "PROFILE")] = "paper"
     # Metrics to compute, separated by commas.
     metrics: Annotated[
@@ -98,12 +98,12 @@ class ScoreConfig(Images):
     out: Annotated[Path | None, FOLDER, unset()] = None
     # Replace reports that already exist.
     overwrite: bool = False
-    # Which values of deep sources are black and white; see fnet fuse --help. Rules: type, LOW,HIGH,
-    # folder, image.
+    # Which values of deep sources are black and white: type, LOW,HIGH, folder or image; see fnet
+    # fuse --help.
     range: Annotated[Rule | None, RANGE, RANGE_UNSET] = None
-    # Processes that score.
+    # Number of scoring processes.
     workers: Annotated[int | None, whole(1, MOST_PROCESSES), unset("one per core")] = None
-    # Explain the metrics and profiles, and stop.
+    # Explain the metrics and profiles, and exit.
     explain: bool = False
 
     def __post_init__(self) -> None:
@@ -114,7 +114,7 @@ class ScoreConfig(Images):
             )
 
     def methods(self) -> dict[str, Path]:
-        """Fused images by the name of their method; raises InputError if two have one name."""
+        """Fused images by method; raises InputError if two methods share a name."""
         given = [*self.method]
         if self.fused:
             name = self.fused.absolute().name if self.fused.is_dir() else "fused"
@@ -122,7 +122,9 @@ class ScoreConfig(Images):
         methods: dict[str, Path] = {}
         for name, folder in given:
             if name in methods:
-                raise InputError(f"{folder}: {name} is already the name of another method")
+                raise InputError(
+                    f"{folder}: another method is already named {name}; use --method NAME=DIR"
+                )
             methods[name] = folder
         return methods
 
@@ -136,7 +138,7 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "fnet score") -> int:
 
 
 def explain(config: ScoreConfig) -> int:
-    """Prints what the metrics are."""
+    """Prints explanations of the metrics."""
     from fnet_jax import metrics  # SciPy and scikit-image take half a second
 
     say(metrics.explain(config.metrics))
@@ -144,7 +146,7 @@ def explain(config: ScoreConfig) -> int:
 
 
 def run(config: ScoreConfig) -> int:
-    """Scores what the configuration names, prints the table and writes reports.
+    """Scores the images, prints the table, writes reports, and returns the exit status.
 
     Raises:
         InputError: nothing can be scored at all; failures of single files are printed instead.

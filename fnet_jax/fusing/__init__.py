@@ -1,1 +1,1 @@
-"""From weights and images to fused images: one pair, whole folders, edits, contact sheets."""
+"""Fusing images: single pairs, whole folders, edits, contact sheets."""

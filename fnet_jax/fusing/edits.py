@@ -1,11 +1,11 @@
-"""What the fused image would be with weaker, stronger or missing features or other thresholds.
+"""The fused image with weaker, stronger or missing features, or with other thresholds.
 
-There are two kinds of change, and they mean different things:
+There are two kinds of edits:
 
-- Scaling u1, u2, c or one feature of them changes the *decoding* alone (eq. 23): the features that
-  were found stay as they are, in particular c, although it was found in what u1 and u2 leave of the
-  sources. The fused image is linear in these scales.
-- Scaling the thresholds changes what is *found*: the network is run again.
+- Scaling u1, u2, c or one of their features changes only the *decoding* (eq. 23). The features stay
+  as they were found, including c, although it depends on u1 and u2. The fused image is linear in
+  these scales.
+- Scaling the thresholds changes the features: the network is run again.
 """
 
 import functools
@@ -24,16 +24,16 @@ from fnet_jax.sparse_coding.correlation import correlate
 from fnet_jax.sparse_coding.unrolled import Intermediates
 
 CODES = tuple(FNet.CODES)
-LARGEST = 1e6  # scale, with which float32 still holds the products of several
+LARGEST = 1e6  # scale; float32 can represent products of several
 
 
 class Feature(NamedTuple):
-    """One feature map, scaled.
+    """A scaled feature map.
 
     Attributes:
         code: ``"u1"``, ``"u2"`` or ``"c"``.
-        number: which of its maps, from 0.
-        scale: its factor, which multiplies that of the whole code.
+        number: index of the map, from 0.
+        scale: factor, in addition to that of the whole code.
     """
 
     code: str
@@ -43,14 +43,14 @@ class Feature(NamedTuple):
 
 @dataclass(frozen=True)
 class Edit:
-    """What is changed; without arguments, nothing.
+    """An edit; by default, it changes nothing.
 
     Attributes:
         u1: scale of all features of u1 in the decoding.
         u2: the same for u2.
         c: the same for c.
-        theta_scale: multiplies every θᵏ of the three blocks, ≥ 0; the features are found again.
-        features: single features that are scaled; if one is named twice, its scales multiply.
+        theta_scale: factor of every θᵏ of the three blocks, ≥ 0; the features are found again.
+        features: scaled single features; the scales of repeated features multiply.
     """
 
     u1: float = 1.0
@@ -60,7 +60,7 @@ class Edit:
     features: tuple[Feature, ...] = ()
 
     def check(self, features: int) -> None:
-        """Raises InputError unless it fits a network with that number of features."""
+        """Raises InputError unless the edit is valid for a network of this many features."""
         scales = {name: getattr(self, name) for name in (*CODES, "theta_scale")}
         for code, number, scale in self.features:
             name = f"{code}:{number}"
@@ -88,15 +88,15 @@ def decode(found: Intermediates, params: Any, edit: Edit) -> np.ndarray:
     over the features, If = Σ_x s_x (G_x x + Σ_j (s_j − 1) G_x x_j).
 
     Args:
-        found: what :meth:`fnet_jax.fusing.fuser.Fuser.decompose` returned.
+        found: the result of :meth:`fnet_jax.fusing.fuser.Fuser.decompose`.
         params: of the network, ``{"params": …}``.
-        edit: the scales; its ``theta_scale`` is not used.
+        edit: the scales; its ``theta_scale`` is ignored.
 
     Returns:
         The fused luma, float32 (H, W, 1), not clipped: exactly ``found["If"]`` if all scales are 1.
 
     Raises:
-        InputError: ``edit`` does not fit.
+        InputError: ``edit`` is invalid for this network.
     """
     edit.check(found["c"].shape[2])
     fused = found["If"]
@@ -111,7 +111,7 @@ def decode(found: Intermediates, params: Any, edit: Edit) -> np.ndarray:
 
 
 def _change(code: np.ndarray, G: np.ndarray, features: Iterable[Feature]) -> np.ndarray:
-    """What scaling single features adds to the reconstruction of their code, (H, W, 1)."""
+    """The contribution of scaled single features to the reconstruction, (H, W, 1)."""
     scales: dict[int, float] = {}
     for _, number, scale in features:
         scales[number] = scales.get(number, 1.0) * scale
@@ -122,11 +122,7 @@ def _change(code: np.ndarray, G: np.ndarray, features: Iterable[Feature]) -> np.
 
 
 def reconstruct(features: np.ndarray, filters: np.ndarray) -> np.ndarray:
-    """Draws features with their filters, such as G_u1 u1 (eq. 23).
-
-    Args:
-        features: feature maps, shape (H, W, K).
-        filters: shape (size, size, K, C).
+    """Decodes feature maps (H, W, K) with filters (size, size, K, C), such as G_u1 u1 (eq. 23).
 
     Returns:
         Images, float32 (H, W, C).
@@ -135,7 +131,7 @@ def reconstruct(features: np.ndarray, filters: np.ndarray) -> np.ndarray:
     return np.asarray(_correlation(maps.shape, kernel.shape)(maps, kernel))[0]
 
 
-@functools.lru_cache(maxsize=8)  # there is no limit to the number of image sizes
+@functools.lru_cache(maxsize=8)  # the number of image sizes is unlimited
 def _correlation(features: tuple[int, ...], filters: tuple[int, ...]) -> jax.stages.Compiled:
     arguments = (jax.ShapeDtypeStruct(shape, np.float32) for shape in (features, filters))
     return jax.jit(lambda x, kernel: correlate(x, kernel)).lower(*arguments).compile()
@@ -144,25 +140,15 @@ def _correlation(features: tuple[int, ...], filters: tuple[int, ...]) -> jax.sta
 def fuse(
     fuser: Fuser, i1: np.ndarray, i2: np.ndarray, edit: Edit, *, color: str = "auto"
 ) -> np.ndarray:
-    """The fused image of two images after an edit.
+    """Fuses two images with an edit.
 
-    Without a change, that is what :meth:`fnet_jax.fusing.fuser.Fuser.fuse` returns, up to rounding.
-    To try many scales on one pair, call :meth:`~fnet_jax.fusing.fuser.Fuser.decompose` once and
-    then :func:`decode`.
-
-    Args:
-        fuser: the network.
-        i1: as for :meth:`fnet_jax.fusing.fuser.Fuser.fuse`.
-        i2: as for :meth:`fnet_jax.fusing.fuser.Fuser.fuse`.
-        edit: what is changed.
-        color: as for :meth:`fnet_jax.fusing.fuser.Fuser.fuse`.
-
-    Returns:
-        The image in the type of ``i1``, as from :meth:`fnet_jax.fusing.fuser.Fuser.fuse`.
+    Images, ``color`` and the result are as for :meth:`fnet_jax.fusing.fuser.Fuser.fuse`, which
+    returns the same for the default edit, up to rounding. To try many scales on one pair, call
+    :meth:`~fnet_jax.fusing.fuser.Fuser.decompose` once and then :func:`decode`.
 
     Raises:
-        InputError: ``edit`` does not fit, or as for :meth:`fnet_jax.fusing.fuser.Fuser.fuse`.
-        MemoryError: as for :meth:`fnet_jax.fusing.fuser.Fuser.decompose`.
+        InputError: ``edit`` is invalid for this network, or as for ``fuse``.
+        MemoryError: as for ``decompose``.
     """
     edit.check(fuser.network.features)
     pair = inputs.separate(i1, i2, color=color)

@@ -1,4 +1,4 @@
-"""Two images as the network takes them: checked, their color separated; and the way back."""
+"""Preparation of two images for the network: checks, color separation, and its inverse."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from fnet_jax.errors import InputError
 from fnet_jax.fusing.shapes import Size
 from fnet_jax.images import color as colors
 
-ROUNDING = 1e-6  # by which floats may leave [0, 1]
+ROUNDING = 1e-6  # tolerance of floats outside [0, 1]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Inputs:
         I1: luma of the visible, CT, PET or SPECT image, float32 (H, W), values in [0, 1].
         I2: infrared, near-infrared or MRI image, float32 (H, W), values in [0, 1].
         recombine: from a fused luma (H, W) to the fused image in [0, 1], with the color of I1.
-        dtype: type of the fused image, which is that of the first image.
+        dtype: of the first image and the fused image.
     """
 
     I1: np.ndarray
@@ -36,10 +36,7 @@ class Inputs:
         return height, width
 
     def image(self, If: np.ndarray) -> np.ndarray:
-        """The fused image of a fused luma.
-
-        Args:
-            If: the luma, shape (H, W), any values.
+        """The fused image for a fused luma (H, W) of any values.
 
         Returns:
             The image in ``dtype``, clipped to its range and, for integers, rounded; shape (H, W),
@@ -52,15 +49,13 @@ def separate(i1: ArrayLike, i2: ArrayLike, *, color: str = "auto") -> Inputs:
     """Checks two images and separates the color of the first.
 
     Args:
-        i1: visible, CT, PET or SPECT image, shape (H, W), (H, W, 1) or (H, W, 3); uint8, uint16, or
-            any floating type, bfloat16 included, with values in [0, 1].
-        i2: infrared, near-infrared or MRI image of the same height and width; its type may differ,
-            and a color image is turned into grey.
+        i1: as for :meth:`fnet_jax.fusing.fuser.Fuser.fuse`.
+        i2: as for :meth:`fnet_jax.fusing.fuser.Fuser.fuse`.
         color: as for :func:`fnet_jax.images.color.separate`.
 
     Raises:
         InputError: an image has a wrong shape, type or value, or the sizes differ.
-        ValueError: ``color`` is not a mode.
+        ValueError: the mode ``color`` is unknown.
     """
     one, dtype = _checked("i1", i1)
     two, _ = _checked("i2", i2)
@@ -74,9 +69,9 @@ def separate(i1: ArrayLike, i2: ArrayLike, *, color: str = "auto") -> Inputs:
 
 
 def _checked(name: str, given: ArrayLike) -> tuple[np.ndarray, np.dtype]:
-    """The image as (H, W) or (H, W, 3), and the type it had; raises InputError if it is no image.
+    """The image as (H, W) or (H, W, 3) of a NumPy type, and its original type.
 
-    The image is uint8, uint16, or of one of NumPy's own floating types.
+    Raises InputError if it is not an image.
     """
     if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
         raise InputError(f"{name} has masked pixels; fill them, such as with {name}.filled(0)")
@@ -86,10 +81,10 @@ def _checked(name: str, given: ArrayLike) -> tuple[np.ndarray, np.dtype]:
         raise InputError(f"{name} is not an array; use an image (H, W) or (H, W, 3)") from error
     dtype = image.dtype
     image = image.astype(dtype.newbyteorder("="), copy=False)
-    floating = jax.dtypes.issubdtype(dtype, np.floating)  # knows bfloat16 and float8 as well
+    floating = jax.dtypes.issubdtype(dtype, np.floating)  # includes bfloat16 and float8
     if not floating and image.dtype not in (np.uint8, np.uint16):
         raise InputError(
-            f"{name} is of type {dtype}; convert it to uint8, uint16, or floats in [0, 1]"
+            f"{name} has type {dtype}; convert it to uint8, uint16, or floats in [0, 1]"
         )
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[..., 0]
@@ -103,9 +98,9 @@ def _checked(name: str, given: ArrayLike) -> tuple[np.ndarray, np.dtype]:
         image = image.astype(np.float32)
     low, high = float(image.min()), float(image.max())
     if not np.isfinite([low, high]).all():
-        raise InputError(f"{name} holds NaN or infinity; replace those values")
+        raise InputError(f"{name} contains NaN or infinity; replace those values")
     if low < -ROUNDING or high > 1 + ROUNDING:
         raise InputError(
-            f"{name} holds values from {low:g} to {high:g}; scale them to [0, 1], or use uint8"
+            f"{name} contains values from {low:g} to {high:g}; scale them to [0, 1], or use uint8"
         )
     return image, dtype

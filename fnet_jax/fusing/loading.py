@@ -1,4 +1,4 @@
-"""The two images of a pair as arrays: of two files, or of one file of a thermal camera."""
+"""Loading the two images of a pair, from two files or from one file of a thermal camera."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -34,11 +34,11 @@ class Loaded:
     Attributes:
         i1: array (H, W) or (H, W, 3): uint8, uint16, or floats in [0, 1].
         i2: array (H, W), likewise.
-        metadata: what the fused image keeps of I1's file.
-        celsius: temperatures of I2, float32 (H, W), where its file gives them.
+        metadata: what the fused image keeps from I1's file.
+        celsius: temperatures of I2, float32 (H, W), if its file gives them.
         swapped: whether I2 shows color although I1 does not.
-        weight: of registered images, float32 (H, W): 1 where both are, 0 where one is alone.
-        displaced: pixels by which I2 seems to lie beside I1; 0 of registered images.
+        weight: for registered images, float32 (H, W): 1 where they overlap, 0 elsewhere.
+        displaced: apparent displacement of I2 in pixels; 0 for registered images.
     """
 
     i1: np.ndarray
@@ -58,7 +58,7 @@ class Loader:
         color: mode of :func:`fnet_jax.images.color.separate`.
         max_pixels: largest number of pixels to accept; None for any.
         rules: which values of deep images of I1 and of I2 are black and white.
-        registering: how images that do not lie on each other are brought to; None where they do.
+        registering: how images are registered first; None if they are registered already.
     """
 
     color: str = "auto"
@@ -74,13 +74,10 @@ class Loader:
         report: Report,
         progress: Progress = silent,
     ) -> "Loader":
-        """The loader of a job, whose ranges hold for all of its images.
+        """A loader for a job, with the same ranges for all of its images.
 
-        Args:
-            pairs: of the job.
-            rule: as for :func:`fnet_jax.images.jobs.rules_of`.
-            report: gets a line about each side whose range was chosen.
-            progress: shows how many files have been looked at.
+        ``rule`` is as for :func:`fnet_jax.images.jobs.rules_of`; ``report`` gets a line about each
+        side whose range was chosen.
         """
         pairs = list(pairs)
         ones = [pair.i1 for pair in pairs if pair.i1 != pair.i2]
@@ -107,10 +104,10 @@ class Loader:
         return height, width
 
     def load(self, pair: Pair, *, quiet: bool = False) -> Loaded:
-        """Reads a pair; what was decided in reading goes to the log, unless it is to be quiet.
+        """Reads a pair; logs decisions made while reading, unless ``quiet``.
 
         Raises:
-            InputError: a file cannot be read, or has no such image, or cannot be registered.
+            InputError: a file cannot be read, lacks an image, or cannot be registered.
         """
         loaded, camera = self._loaded(pair, quiet=quiet)
         if self.registering is None:
@@ -123,7 +120,7 @@ class Loader:
             return self._laid(loaded, transform, camera)
 
     def _laid(self, loaded: Loaded, transform: Registration, camera: Radiometric | None) -> Loaded:
-        """Both images, and temperatures, on one grid; those of one file upright."""
+        """Both images, and temperatures, on one grid; those from one file are turned upright."""
         assert self.registering is not None
         laid, on_i1 = self.registering.lay(transform, loaded.i1, loaded.i2), self.on_i1
         celsius, metadata = loaded.celsius, loaded.metadata
@@ -131,7 +128,7 @@ class Loader:
             size = laid.i1.shape[:2]
             there = covered(transform.matrix, size, celsius.shape)
             celsius = np.where(there, apply(celsius, transform.matrix, size), np.float32(np.nan))
-        if not on_i1:  # the pixels are others than those that I1's file speaks of
+        if not on_i1:  # I1's metadata describes other pixels
             metadata = {key: value for key, value in metadata.items() if key == "exif"}
         turned = partial(files.upright, orientation=camera.orientation if camera else 1)
         return dataclasses.replace(
@@ -145,13 +142,13 @@ class Loader:
 
     @property
     def on_i1(self) -> bool:
-        """Whether fused images have the pixels of I1, rather than those of I2."""
+        """Whether fused images are on the pixel grid of I1 rather than that of I2."""
         return self.registering is None or self.registering.grid == "i1"
 
     def _loaded(self, pair: Pair, *, quiet: bool) -> tuple[Loaded, Radiometric | None]:
-        """The images of a pair, and what a file holds that stands for both.
+        """The images of a pair, and the contents of a thermal camera's file, if it is one.
 
-        They need not lie on each other if they are to be registered.
+        Images that are to be registered need not be aligned.
         """
         if pair.i1 == pair.i2:
             visible, thermal, camera = self._of_one_file(pair.i1)
@@ -159,7 +156,7 @@ class Loader:
             frame = camera.thermal.replace(pixels=thermal)
             i2 = files.as_array(pair.i2, frame, grey=True, rule=self.rules[1])
             metadata: Mapping[str, Any] = {}
-            with suppress(InputError):  # a bare record shows no picture
+            with suppress(InputError):  # a bare record has no picture
                 picture = files.open(pair.i1, part="picture", max_pixels=self.max_pixels)
                 metadata = picture.metadata
             return Loaded(visible, i2, metadata=metadata, celsius=_celsius(frame)), camera
@@ -178,8 +175,8 @@ class Loader:
         return loaded, None
 
     def _swapped(self, pair: Pair, two: Frame) -> bool:
-        """Whether I2 shows color and I1, where the reading as grey has hidden it, does not."""
-        if two.pixels.ndim == 2 and two.channels == 3:  # a JPEG file gave its luma
+        """Whether I2 shows color and I1 does not, even if both were read as grey."""
+        if two.pixels.ndim == 2 and two.channels == 3:  # only the luma of a JPEG file was read
             two = files.open(pair.i2, max_pixels=self.max_pixels)
         if not is_color(two.pixels):
             return False
@@ -188,9 +185,9 @@ class Loader:
         return not is_color(files.open(pair.i1, part="picture", max_pixels=self.max_pixels).pixels)
 
     def _of_one_file(self, path: Path) -> tuple[np.ndarray, np.ndarray, Radiometric]:
-        """The visible and the thermal image of one file, laid over each other by its tags.
+        """The visible and the thermal image of one file, aligned by its tags.
 
-        Those that are to be registered are as stored.
+        Images that are to be registered are returned as stored.
         """
         visible, camera = sources.both_images(path, max_pixels=self.max_pixels)
         if self.registering:

@@ -1,4 +1,4 @@
-"""How an image is computed: whole, or in tiles where memory or the user asks for them."""
+"""Decides whether an image is computed whole or in tiles, by memory and the user's settings."""
 
 import math
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from fnet_jax.networks.fnet import FNet
 from fnet_jax.runtime import memory
 from fnet_jax.runtime.engines import XLA
 
-BUDGET = 1.6e9  # bytes; on a CPU, an image that needs more is fused in tiles that need no more
-SHARE = 0.8  # of the free memory, which an image may take before it is cut
+BUDGET = 1.6e9  # bytes; on a CPU, larger images are fused in tiles that need at most this
+SHARE = 0.8  # of the free memory that an image may need before it is tiled
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Plan:
     """How an image is computed.
 
     Attributes:
-        shape: (height, width) of the arrays that it, or each of its tiles, is computed in.
-        tile: (height, width) of its tiles, or None where it is computed whole.
-        bytes: about what the computation needs.
+        shape: (height, width) of the array for the image, or for each of its tiles.
+        tile: (height, width) of its tiles, or None if it is computed whole.
+        bytes: approximate memory of the computation.
     """
 
     shape: Size
@@ -34,11 +34,9 @@ class Plan:
 
 
 class Limits(NamedTuple):
-    """What the memory of a device allows, in bytes; infinite where that is unknown.
+    """Memory limits of a device in bytes; infinite if unknown.
 
-    Attributes:
-        free: what can be allocated.
-        whole: what an image may need before it is cut into tiles.
+    ``free`` can be allocated; an image that needs more than ``whole`` is tiled.
     """
 
     free: float
@@ -46,7 +44,7 @@ class Limits(NamedTuple):
 
 
 def limits(device: jax.Device) -> Limits:
-    """Asks a device, or for a CPU the system, for its memory."""
+    """Queries the memory of a device, or of the system for a CPU."""
     available = memory.available(device)
     free = math.inf if available is None else available
     return Limits(free, min(SHARE * free, BUDGET if device.platform == "cpu" else math.inf))
@@ -55,15 +53,10 @@ def limits(device: jax.Device) -> Limits:
 def cut(
     size: Size, network: FNet, limits: Limits, *, side: int | None = None, engine: str = XLA
 ) -> Size | None:
-    """The (height, width) of the tiles that an image is fused in; None where it is fused whole.
+    """The (height, width) of the tiles of an image of ``size``; None to fuse it whole.
 
-    Args:
-        size: (height, width) of the image.
-        network: the FNet.
-        limits: of the device.
-        side: largest height and width of what is fused whole, and of tiles; None where memory
-            decides.
-        engine: what computes it.
+    ``side`` is the largest height and width of tiles and of images fused whole; None to decide by
+    memory.
     """
     if side:
         return tiles.cut(size, network, side=side) if max(size) > side else None
@@ -74,13 +67,7 @@ def cut(
 
 
 def whole_pixels(network: FNet, limits: Limits, engine: str) -> float:
-    """How many pixels an array may have that is fused whole.
-
-    Args:
-        network: the FNet.
-        limits: of the device.
-        engine: what computes it.
-    """
+    """The largest number of pixels of an array that is fused whole."""
     costs = COSTS[engine]
     return limits.whole / _bytes(network, costs.whole, costs)
 
@@ -94,18 +81,12 @@ def to_fuse(
     choose: Callable[[Size], Size] = round_up,
     engine: str = XLA,
 ) -> Plan:
-    """Plans how to fuse an image.
+    """Plans how to fuse an image; arguments are as for :func:`cut`.
 
-    Args:
-        size: (height, width) of the image.
-        network: the FNet.
-        limits: of the device.
-        side: as for :func:`cut`.
-        choose: gives the shape of the arrays for an image that is fused whole.
-        engine: what computes it.
+    ``choose`` gives the array shape for an image that is fused whole.
 
     Raises:
-        MemoryError: more memory is needed than is free.
+        MemoryError: there is not enough free memory.
     """
     tile, costs = cut(size, network, limits, side=side, engine=engine), COSTS[engine]
     shape = tiles.shape_of(tile, size, network) if tile else choose(size)
@@ -114,15 +95,10 @@ def to_fuse(
 
 
 def to_decompose(size: Size, network: FNet, limits: Limits) -> Plan:
-    """Plans how to compute an image whole with XLA, and return every iterate of the three blocks.
-
-    Args:
-        size: (height, width) of the image.
-        network: the FNet.
-        limits: of the device.
+    """Plans how to compute an image of (height, width) ``size`` whole by XLA, with every iterate.
 
     Raises:
-        MemoryError: more memory is needed than is free.
+        MemoryError: there is not enough free memory.
     """
     shape, returned = round_up(size), 3 * 2 * (network.iterations + 1)
     each = _bytes(network, COSTS[XLA].whole + returned, COSTS[XLA])
@@ -130,15 +106,15 @@ def to_decompose(size: Size, network: FNet, limits: Limits) -> Plan:
 
 
 def _bytes(network: FNet, maps: float, costs: Costs) -> float:
-    """Bytes for each pixel."""
+    """Bytes per pixel."""
     return 4 * (maps * network.features + costs.images) + costs.beside
 
 
 def _checked(plan: Plan, size: Size, limits: Limits) -> Plan:
-    """The plan; raises MemoryError where the system would otherwise kill the process."""
+    """The plan; raises MemoryError where the system would kill the process."""
     if plan.bytes > limits.free:
         raise MemoryError(
-            f"{size[1]}×{size[0]} pixels need about {plan.bytes / 1e9:.1f} GB of memory and "
-            f"{limits.free / 1e9:.1f} GB are free"
+            f"{size[1]}×{size[0]} pixels need about {plan.bytes / 1e9:.1f} GB of memory, but "
+            f"only {limits.free / 1e9:.1f} GB are free"
         )
     return plan

@@ -1,7 +1,7 @@
-"""What made the fused images of a folder, so that a job that was stopped goes on.
+"""A record of how the fused images of a folder were made, for resuming stopped jobs.
 
-A line is added before each image is written. As images are written whole or not at all, an image
-that is there and has a line is finished.
+A line is added before each image is written. As images are written whole or not at all, an existing
+image with a line is finished.
 """
 
 import hashlib
@@ -20,11 +20,9 @@ class Record:
     """The record of a folder, for one job."""
 
     def __init__(self, folder: Path, made_by: Mapping[str, Any]) -> None:
-        """Reads what is there; lines that are damaged count as none.
+        """Reads an existing record; damaged lines are ignored.
 
-        Args:
-            folder: of the fused images.
-            made_by: JSON values that decide what the images look like: weights and options.
+        ``made_by`` are JSON values that determine the images: weights and options.
         """
         self._path = folder / NAME
         self._made_by = hashlib.sha256(json.dumps(made_by, sort_keys=True).encode()).hexdigest()
@@ -37,11 +35,11 @@ class Record:
                         self._known[str(content.get("name"))] = content
 
     def has(self, target: Path, pair: Pair) -> bool:
-        """Whether an image is there that such a job made of these very files."""
+        """Whether the image exists and was made from these files by such a job."""
         return target.is_file() and self._known.get(_name(target)) == self._line(target, pair)
 
     def add(self, target: Path, pair: Pair) -> None:
-        """Notes that an image is about to be written; without the note it is only made again."""
+        """Records that an image is about to be written; if this fails, it is only made again."""
         with suppress(OSError), self._path.open("ab") as file:
             file.write(json.dumps(self._line(target, pair)).encode() + b"\n")
 

@@ -1,4 +1,4 @@
-"""Laying the two images of a pair over each other before they are fused."""
+"""Registration of the two images of a pair before they are fused."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -21,10 +21,10 @@ from fnet_jax.registration.transforms import Size
 from fnet_jax.registration.words import described
 
 GRIDS = ("i1", "i2")
-SEAM = 0.02  # of the longer side: how soft the edge of the overlap is
-AGREE = 0.8  # of the pairs that a rig of them has to fit
+SEAM = 0.02  # of the longer side: width of the soft edge of the overlap
+AGREE = 0.8  # fraction of the pairs that a rig must fit
 FEWEST = 3  # pairs of a rig
-AUTO = Path("--register auto")  # what messages call a transform that is in no file
+AUTO = Path("--register auto")  # names the transform in messages if it has no file
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Laid:
     Attributes:
         i1: array (H, W) or (H, W, 3).
         i2: array (H, W).
-        weight: float32 (H, W): 1 where both images are, 0 where one is alone, soft between.
+        weight: float32 (H, W): 1 where the images overlap, 0 elsewhere, soft in between.
     """
 
     i1: np.ndarray
@@ -47,8 +47,8 @@ class Registering:
     """How the pairs of a job are registered.
 
     Attributes:
-        transforms: what was found before; None to estimate each pair.
-        grid: ``"i1"`` or ``"i2"``, whose pixels the fused images have.
+        transforms: known transforms; None to estimate each pair.
+        grid: ``"i1"`` or ``"i2"``, the image whose pixel grid the fused images have.
     """
 
     transforms: Transforms | None = None
@@ -56,7 +56,7 @@ class Registering:
     _found: dict[Pair, Registration] = field(default_factory=dict, repr=False)
 
     def size(self, size1: Size, size2: Size) -> Size:
-        """Height and width of the fused image of images of these sizes."""
+        """Height and width of the fused image for images of these sizes."""
         return size1 if self.grid == "i1" else size2
 
     def of(
@@ -64,17 +64,14 @@ class Registering:
     ) -> Registration:
         """The transform of a pair.
 
-        Args:
-            pair: the files, for messages.
-            i1: array (H, W) or (H, W, 3).
-            i2: array (h, w).
-            by_tags: what a thermal camera says.
+        ``i1`` is an array (H, W) or (H, W, 3), ``i2`` an array (h, w), and ``by_tags`` the
+        transform by a thermal camera's tags.
 
         Raises:
             InputError: there is none, or it was refused.
         """
         if self.transforms is not None:
-            known = pair.name in self.transforms.pairs  # else the result has another name
+            known = pair.name in self.transforms.pairs  # otherwise the result has another name
             name = pair.name if known else pair.i1.stem
             return self.transforms.of(name, i1.shape[:2], i2.shape[:2])
         if pair not in self._found:
@@ -84,20 +81,17 @@ class Registering:
         if not found.accepted:
             raise InputError(
                 f"{pair.i1} and {pair.i2} cannot be registered: {found.reason}; use --register "
-                f"with a transform file, or images that lie on each other"
+                f"with a transform file, or images that are aligned"
             )
         return found
 
     def lay(self, found: Registration, i1: np.ndarray, i2: np.ndarray) -> Laid:
-        """Both images on the grid; where one of them is alone, it stands for the other one too.
+        """Both images on the grid; where they do not overlap, one replaces the other.
 
-        Args:
-            found: the transform.
-            i1: array (H, W) or (H, W, 3), uint8, uint16 or floats in [0, 1].
-            i2: array (h, w), likewise.
+        Images are uint8, uint16 or floats in [0, 1].
 
         Raises:
-            InputError: the images do not meet.
+            InputError: the images do not overlap.
         """
         one, two = i1.shape[:2], i2.shape[:2]
         if self.grid == "i1":
@@ -109,7 +103,7 @@ class Registering:
         return Laid(blended(apply(i1, back, two), i2, weight), i2, weight)
 
     def record(self) -> list:
-        """JSON values that decide how the fused images look."""
+        """JSON values that determine the fused images."""
         if self.transforms is None:
             return ["each", self.grid]
         found = self.transforms.rig
@@ -118,7 +112,7 @@ class Registering:
 
 
 def soft(there: np.ndarray) -> np.ndarray:
-    """From a mask (H, W) to weights that fall to 0 at its edge, but not at that of the image."""
+    """Converts a mask (H, W) to weights that fall to 0 at its edge, but not at the image's edge."""
     if there.all():
         return np.ones(there.shape, np.float32)
     width = max(2.0, SEAM * max(there.shape))
@@ -130,17 +124,14 @@ def soft(there: np.ndarray) -> np.ndarray:
 def _meeting(weight: np.ndarray) -> np.ndarray:
     """The weight; raises InputError if it is 0 everywhere."""
     if not weight.any():
-        raise InputError("by the transform, I2 lies nowhere on I1; register the images again")
+        raise InputError("the transform puts no part of I2 onto I1; register the images again")
     return weight
 
 
 def blended(image: np.ndarray, other: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """The image where the weight is 1, and the other one, in its type and colors, where it is 0.
+    """Blends ``other`` into ``image``, (H, W) or (H, W, 3), where the weight (H, W) is below 1.
 
-    Args:
-        image: array (H, W) or (H, W, 3).
-        other: likewise.
-        weight: (H, W).
+    The result has the type and colors of ``image``.
     """
     if (weight == 1).all():
         return image
@@ -165,12 +156,7 @@ def automatic(
 ) -> Registering:
     """One transform for all pairs of a job if they agree on one, else one for each.
 
-    Args:
-        pairs: of the job; those that cannot be read are left to what reads them next.
-        grid: as of :class:`Registering`.
-        max_pixels: largest number of pixels to accept; None for any.
-        report: gets a line about what was chosen.
-        progress: shows how many pairs have been looked at.
+    Unreadable pairs are skipped here and reported later. ``report`` gets a line about the choice.
     """
     each, sizes, readable, tags = Registering(None, grid), set(), [], []
     for pair in pairs:
@@ -192,12 +178,10 @@ def automatic(
     rig = fit([partial(images, pair) for pair in readable], start=tags[0], progress=progress)
     fitting = sum(member.fits for member in rig.members)
     if not rig.registration.accepted or fitting < AGREE * len(readable):
-        report(
-            f"{fitting} of {len(readable)} pairs agree on one transform: each is registered alone"
-        )
+        report(f"{fitting} of {len(readable)} pairs agree on one transform; each gets its own")
         return each
     report(
-        f"one transform, on which {fitting} of {len(readable)} pairs agree: "
+        f"{fitting} of {len(readable)} pairs agree on one transform: "
         f"{described(rig.registration)}; expected error "
         f"{rig.registration.expected_error:.1f} pixels of I2"
     )

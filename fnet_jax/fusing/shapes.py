@@ -1,8 +1,8 @@
-"""Which array sizes to compile for when images come in many sizes.
+"""Array shapes to compile for when images come in many sizes.
 
 Compiling FNet for one size takes as long as fusing a few hundred thousand pixels. An image may be
-fused inside any larger array whose outside is kept at zero, with the same result. Sizes can thus
-share a compilation, at the price of wasted pixels. Sizes and shapes are (height, width).
+fused inside any larger array that is kept at zero outside of it, with the same result. Sizes can
+thus share a compilation, at the cost of wasted pixels. Sizes and shapes are (height, width).
 """
 
 import math
@@ -21,7 +21,7 @@ MOST_PLANNED = 300  # sizes that shared() compares pair by pair
 
 
 def round_up(size: Size, *, step: int = STEP) -> Size:
-    """The smallest (height, width) of multiples of ``step`` that holds ``size``."""
+    """Rounds a size up to multiples of ``step``."""
     height, width = size
     return -(-height // step) * step, -(-width // step) * step
 
@@ -41,12 +41,8 @@ def choose(
 ) -> Size:
     """The array shape for an image: one of ``shapes`` if it wastes little, else a new one.
 
-    Args:
-        size: (height, width) of the image.
-        shapes: what there are programs for.
-        full: a new program would take the place of another; then a shape may also waste as many
-            pixels as are fused in the time of its compilation.
-        costs: of the engine.
+    ``full`` means that a new program would replace another; then a shape may also waste as many
+    pixels as can be fused in the time of a compilation.
     """
     new = round_up(size, step=2 * STEP)
     most = max(costs.spare * area(new), area(new) + costs.compilation if full else 0)
@@ -61,20 +57,17 @@ def shared(
     most: int | None = None,
     largest: float = math.inf,
 ) -> list[Size]:
-    """Shapes for a set of images with which computing and compiling together take little time.
+    """Chooses shapes for a set of images such that computing and compiling together are fast.
 
-    Starts with a shape for each size and joins two at a time, as long as the pixels that a joint
-    shape adds cost less than the compilation that it saves, or as long as there are too many. More
-    sizes than ``MOST_PLANNED`` are first put into groups of similar size.
+    Starts with one shape per size and merges two at a time, as long as the pixels that a merged
+    shape adds cost less than the compilation that it saves, or there are too many shapes. More
+    than ``MOST_PLANNED`` sizes are first grouped by similar size. Every size fits into a shape.
 
     Args:
         sizes: (height, width) of each image.
-        cost: pixels that are fused in the time of one compilation.
+        cost: pixels that can be fused in the time of one compilation.
         most: largest number of shapes, ≥ 1; None for no limit.
-        largest: pixels above which no two sizes are joined, unless there are too many shapes.
-
-    Returns:
-        Shapes, each holding at least one of the sizes; every size fits into one of them.
+        largest: pixels above which shapes are not merged, unless there are too many.
     """
     images = Counter(sizes)
     if not images:
@@ -104,7 +97,7 @@ def shared(
 
 
 def _shrunk(shapes: Iterable[Size], images: Iterable[Size]) -> list[Size]:
-    """Shrinks each shape to what is needed by the images for which it is the smallest that fits."""
+    """Shrinks each shape to the images for which it is the smallest that fits."""
     used: dict[Size, Size] = {}
     for size in images:
         shape = min((s for s in shapes if holds(s, size)), key=area)

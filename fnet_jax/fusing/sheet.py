@@ -17,21 +17,17 @@ from fnet_jax.pairs.match import Pair
 Source = Path | np.ndarray
 
 COLUMNS = ("I1", "I2", "fused")
-PANEL = (320, 256)  # width and height that a panel is shrunk into, in pixels
+PANEL = (320, 256)  # largest width and height of a panel, in pixels
 ELSEWHERE = "use another --sheet"
 GAP, LINE = 8, 22  # pixels between panels, and of a line of text
 INK, PAPER = (20, 20, 20), (255, 255, 255)
 
 
 def contact_sheet(pairs: Iterable[tuple[str, Source, Source, Source]]) -> np.ndarray:
-    """Draws a row for each pair, with its name above it.
+    """Draws a row for each pair, with its name above it: uint8 (H, W, 3).
 
-    Args:
-        pairs: names, and I1, I2 and the fused image: files or arrays of 8 or 16 bits or of floats
-            in [0, 1].
-
-    Returns:
-        uint8 (H, W, 3). Large images are shrunk; small ones keep their size.
+    Images are files, or arrays of 8 or 16 bits or of floats in [0, 1]. Large images are shrunk;
+    small ones keep their size.
 
     Raises:
         InputError: a file cannot be read.
@@ -63,13 +59,7 @@ def _panel(source: Source) -> Image.Image:
 
 
 def check_sheet(sheet: Path, pairs: Iterable[Pair], out: Path, *, overwrite: bool = False) -> None:
-    """Makes the folder of a contact sheet, which must not replace anything else.
-
-    Args:
-        sheet: image file for the sheet.
-        pairs: what will be fused.
-        out: folder for the fused images.
-        overwrite: replace a sheet that exists.
+    """Checks that a contact sheet replaces nothing else, and creates its folder.
 
     Raises:
         InputError: the sheet is not an image file, exists, would lie among the sources, would
@@ -77,16 +67,16 @@ def check_sheet(sheet: Path, pairs: Iterable[Pair], out: Path, *, overwrite: boo
     """
     pairs = list(pairs)
     if sheet.suffix.lower() not in images.SUFFIXES:
-        raise InputError(f"--sheet {sheet}: not an image file; use a name such as sheet.png")
+        raise InputError(f"--sheet {sheet} is not an image file; use a name such as sheet.png")
     with writable(sheet, remedy=ELSEWHERE):
         exists = sheet.exists()
     if exists and not overwrite:
         raise InputError(f"{sheet} already exists; use --overwrite to replace it")
     folders = {resolved(path.parent) for pair in pairs for path in (pair.i1, pair.i2)}
     if resolved(sheet.parent) in folders:
-        raise InputError(f"--sheet {sheet}: this folder holds source images; use another folder")
+        raise InputError(f"--sheet {sheet} is among source images; use another folder")
     if resolved(sheet.parent) == resolved(out) and sheet.stem in {pair.name for pair in pairs}:
-        raise InputError(f"--sheet {sheet}: a fused image has this name; use another name")
+        raise InputError(f"--sheet {sheet} is the name of a fused image; use another name")
     with writable(sheet, remedy=ELSEWHERE):
         sheet.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=sheet.parent).close()

@@ -1,10 +1,10 @@
-"""Fusing an image in tiles, with the result of the whole.
+"""Fusing an image in tiles, with the same result as fusing it whole.
 
 A fused pixel depends on the sources within twice (2N + 2) r pixels, r = (kernel_size − 1) / 2.
 Between the blocks that code I1 and I2 and the block that codes what they have in common, however,
-the network holds only four images of one channel (D u and G u of both sources). These are kept
-whole, and only the feature maps are cut: each block sees a tile with a margin of (2N + 2) r pixels,
-40 by default, and its output is exact inside the margin.
+there are only four images of one channel (D u and G u of both sources). These are kept whole, and
+only the feature maps are tiled: each block sees a tile with a margin of (2N + 2) r pixels, 40 by
+default, and its output is exact inside the margin.
 """
 
 import math
@@ -20,15 +20,12 @@ from fnet_jax.networks.fnet import FNet
 
 
 def margin(network: FNet) -> int:
-    """Pixels around a tile on which its features, and what is drawn of them, depend."""
+    """Pixels around a tile on which its features and their reconstruction depend."""
     return (2 * network.iterations + 2) * (network.kernel_size // 2)
 
 
 def shape_of(tile: Size, size: Size, network: FNet) -> Size:
-    """The (height, width) of the arrays that the tiles of an image of ``size`` are computed in.
-
-    A margin lies on the sides where the image continues.
-    """
+    """The (height, width) of the arrays for an image's tiles, with margins inside the image."""
     edge = margin(network)
     height, width = (
         t + edge * min(2, -(-whole // t) - 1) for t, whole in zip(tile, size, strict=True)
@@ -37,17 +34,11 @@ def shape_of(tile: Size, size: Size, network: FNet) -> Size:
 
 
 def cut(size: Size, network: FNet, *, pixels: float = math.inf, side: int | None = None) -> Size:
-    """The (height, width) of the tiles with which the margins of an image are smallest.
+    """The (height, width) of the tiles that minimize the margins of an image.
 
-    Args:
-        size: (height, width) of the image.
-        network: the FNet.
-        pixels: largest number in a tile with its margin; if no tile can be that small, tiles have
-            a side of 16.
-        side: largest height and width of a tile, or None.
-
-    Returns:
-        Height and width of the tiles; those at the lower and right border may be smaller.
+    Tiles at the lower and right border may be smaller. A tile with its margin has at most
+    ``pixels`` pixels, or a side of 16 if that is too few for any tile; ``side`` is the largest
+    height and width of a tile.
     """
     height, width = size
     side = side or max(size)
@@ -60,8 +51,8 @@ def cut(size: Size, network: FNet, *, pixels: float = math.inf, side: int | None
             if area(shape) <= pixels:
                 if rows * columns * area(shape) < least:
                     best, least = tile, rows * columns * area(shape)
-                break  # more columns have more margins
-        if rows * rows * margin(network) > 4 * height:  # and so have more rows
+                break  # more columns only add margins
+        if rows * rows * margin(network) > 4 * height:  # as do more rows
             break
     return best
 
@@ -84,14 +75,10 @@ class Piece:
 
 
 def fuse(programs: Programs, params: Any, I1: np.ndarray, I2: np.ndarray, tile: Size) -> np.ndarray:
-    """Fuses two unit images with two programs, which all tiles of one shape share.
+    """Fuses two unit images with two programs, which all tiles share.
 
-    Args:
-        programs: of the network.
-        params: of the network, on the programs' device, ``{"params": …}``.
-        I1: luma of the visible, CT, PET or SPECT image, float32 (H, W), values in [0, 1].
-        I2: infrared, near-infrared or MRI image, the same shape.
-        tile: (height, width) of the tiles; see :func:`cut`.
+    ``params`` are on the programs' device, ``{"params": …}``; images are as in
+    :class:`~fnet_jax.fusing.inputs.Inputs`; the tiles are those of :func:`cut`.
 
     Returns:
         If, float32 (H, W), not clipped: that of :class:`~fnet_jax.networks.fnet.FNet` up to
@@ -112,12 +99,12 @@ def fuse(programs: Programs, params: Any, I1: np.ndarray, I2: np.ndarray, tile: 
 
 
 def _pieces(images: np.ndarray, tile: Size, network: FNet) -> Iterator[Piece]:
-    """The tiles of (H, W, C) images with their margins."""
+    """Yields the tiles of images (H, W, C) with their margins."""
     edge, (height, width, channels) = margin(network), images.shape
     shape = shape_of(tile, (height, width), network)
     for y in range(0, height, tile[0]):
         for x in range(0, width, tile[1]):
-            # As far inside the image as the array fits, so that nothing is computed outside.
+            # Moved inside the image as far as possible, so that nothing outside is computed.
             top = max(0, min(y - edge, height - shape[0]))
             start = max(0, min(x - edge, width - shape[1]))
             there = images[top : top + shape[0], start : start + shape[1]]

@@ -34,7 +34,7 @@ def test_a_set_is_checked_and_nothing_is_changed(folder):
     done = command.run("eval.check", ".", "--out", "check.json", "--page", "check.html", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "test2: the same as train2 in train" in done.stdout
-    assert "1 × images that show nothing" in done.stdout
+    assert "1 × empty images" in done.stdout
     assert {path: path.read_bytes() for path in folder.rglob("*.png")} == before
     content = json.loads((folder / "check.json").read_text(encoding="utf-8"))
     assert content["format"] == "fnet-check 1"
@@ -50,7 +50,7 @@ def test_bad_files_make_the_status_1(folder, capsys, monkeypatch):
     (folder / "train/ir/train1.png").write_bytes(b"damaged")
     assert main(["--i1", "train/vi", "--i2", "train/ir", "--out", "a.json"]) == 1
     out = capsys.readouterr().out
-    assert "train1: train/ir/train1.png: not an" in out
+    assert "train1: train/ir/train1.png: not in a known image format" in out
     assert main(["--i1", "train/vi", "--i2", "train/ir", "--out", "a.json"]) == 1
     assert "a.json already exists; use --overwrite" in capsys.readouterr().err
 
@@ -58,8 +58,8 @@ def test_bad_files_make_the_status_1(folder, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("flags", "line"),
     [
-        ([], "use the folder of a set, or both --i1 and --i2"),
-        ([".", "--i1", "a", "--i2", "b"], "use either the folder of a set, or"),
+        ([], "use the folder of a data set, or both --i1 and --i2"),
+        ([".", "--i1", "a", "--i2", "b"], "use either the folder of a data set, or"),
     ],
 )
 def test_wrong_flags_are_one_line_and_2(flags, line, capsys):

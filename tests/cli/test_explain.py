@@ -82,7 +82,7 @@ def test_folders_and_bad_pairs(small_checkpoint, folders, tmp_path, capsys, undr
     for name, message in [
         ("vi/cut.png", "damaged or cut short"),
         ("vi/size.png", "the sizes differ: i1 is 20×16, i2 is 3×3; register them"),
-        ("vi/huge.png", "20×20 pixels exceed the limit of 350; shrink the image or raise --max-pixels"),
+        ("vi/huge.png", "20×20 pixels exceed the limit of 350; shrink the image or raise"),
         ("vi/alone.png", "has no partner alone"),
     ]:
         assert sum(bool(re.search(f"{name}.*{message}", line)) for line in errors) == 1, name
@@ -137,7 +137,7 @@ def test_a_feature_that_the_network_lacks(small_checkpoint, folders, tmp_path, c
 
 def test_sources_are_safe(small_checkpoint, folders, capsys):
     assert main(arguments(small_checkpoint, folders, folders[0])) == 1
-    assert "this folder holds source images; use another --out" in capsys.readouterr().err
+    assert "contains source images; use another --out" in capsys.readouterr().err
     assert sorted(os.listdir(folders[0])) == ["0.png", "1.png"]
 
 

@@ -40,11 +40,11 @@ def test_the_version(capsys):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ([], "no command is given; use fuse, register, check, score, "),
+        ([], "a command is missing; use fuse, register, check, score, "),
         (["fus"], "'fus' is not a command; did you mean fuse?"),
         (["--fuse"], "is not a command; did you mean fuse?"),
         (["q" * 5000], f"'{'q' * 60}' is not a command; use fuse"),
-        ([""], "no command is given"),
+        ([""], "a command is missing"),
     ],
 )
 def test_other_words_are_refused(argv, message, capsys):

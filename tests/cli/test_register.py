@@ -42,7 +42,7 @@ def test_a_rig_its_page_and_fusing_with_it(rig, tmp_path, small_checkpoint):
     assert lines[0].split() == ["pair", "evidence", "before", "after", "offset", "(px)"]
     assert [line.endswith("does not fit") for line in lines[1:4]] == [False, False, True]
     assert lines[4].startswith("accepted (")
-    assert re.match(r"scale 0\.(90|89)\d*, turned by [23]\.\d+°, I1's center at", lines[5])
+    assert re.match(r"scale 0\.(90|89)\d*, rotated by [23]\.\d+°, I1's center at", lines[5])
     content = json.loads((tmp_path / "rig.json").read_text(encoding="utf-8"))
     assert error(np.array(content["rig"]["matrix"]), MATRIX, SIZE) < 1.5
     assert [pair["fits"] for pair in content["pairs"]] == [True, True, False]
@@ -80,7 +80,7 @@ def test_files_that_cannot_be_read_stop_no_other(rig, tmp_path, capsys, monkeypa
     assert main([*rig, "--model", "similarity", "--out", "rig.json"]) == 1
     err = capsys.readouterr().err
     assert "ir/2.png" in err
-    assert "vi/3.png: has 320×100 pixels, and others of the rig have 320×240" in err
+    assert "vi/3.png has 320×100 pixels, but others of the rig have 320×240" in err
     assert "vi/4.png: has no partner" in err
     content = json.loads((tmp_path / "rig.json").read_text(encoding="utf-8"))
     assert [pair["name"] for pair in content["pairs"]] == ["1"]
@@ -95,7 +95,8 @@ def test_images_that_cannot_be_registered_are_named_and_left_out(
     images.write(tmp_path / "ir/2.png", scene(2)[1][:40, :40], overwrite=True)
     call = [*rig, "--each", "--model", "similarity", "--near", "--out", "each.json"]
     assert main(call) == 1
-    assert "vi/2.png and ir/2.png: i2 has 40×40 pixels; 48 along each" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "vi/2.png and ir/2.png: i2 has 40×40 pixels; registration needs at least 48" in err
     content = json.loads((tmp_path / "each.json").read_text(encoding="utf-8"))
     assert [pair["name"] for pair in content["pairs"]] == ["1", "3"]
 
@@ -113,7 +114,7 @@ def test_photos_of_one_name_are_refused(tmp_path, capsys, rng, monkeypatch):
         (tmp_path / folder).mkdir()
         photo(tmp_path / folder / "p.jpg", rng)
     assert main(["a/p.jpg", "b/p.jpg", "--each", "--out", "each.json"]) == 1
-    assert "b/p.jpg: has the name of a/p.jpg; rename one" in capsys.readouterr().err
+    assert "b/p.jpg has the same name as a/p.jpg; rename one" in capsys.readouterr().err
 
 
 def test_a_start_is_resized_with_the_images(rig, tmp_path, monkeypatch):

@@ -46,12 +46,12 @@ def test_one_file_gives_both_images_on_one_grid(tmp_path, rng):
 
 def test_a_file_without_a_visible_image_is_named(tmp_path, rng):
     path = photo(tmp_path / "a.jpg", rng, visible=False)
-    with pytest.raises(InputError, match=r"a\.jpg: holds no visible image; use two images"):
+    with pytest.raises(InputError, match=r"a\.jpg contains no visible image; use two images"):
         Loader().load(Pair(path, path))
     Image.new("RGB", (9, 9)).save(tmp_path / "b.jpg")
-    with pytest.raises(InputError, match=r"b\.jpg: holds no image of a thermal camera"):
+    with pytest.raises(InputError, match=r"b\.jpg contains no image of a thermal camera"):
         Loader().size(Pair(tmp_path / "b.jpg", tmp_path / "b.jpg"))
-    with pytest.raises(InputError, match=r"b\.jpg: holds no visible image of a thermal camera"):
+    with pytest.raises(InputError, match=r"b\.jpg: contains no visible image of a thermal camera"):
         images.open(tmp_path / "b.jpg", part="visible")
 
 
@@ -117,7 +117,7 @@ def test_what_was_decided_is_said_unless_quiet(tmp_path, rng, caplog):
         Loader().load(pair, quiet=True)
         assert caplog.text == ""
         Loader().load(pair)
-    assert "vi.png: what is transparent becomes black" in caplog.text
+    assert "vi.png: transparent pixels become black" in caplog.text
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])

@@ -55,7 +55,7 @@ def test_a_cpu_is_not_filled(free):
     free(500_000_000)
     assert limits(cpu) == Limits(5e8, 4e8)
     assert to_fuse((640, 640), network, limits(cpu)).bytes <= 4e8
-    with pytest.raises(MemoryError, match="640×640 pixels need about .* and 0.5 GB are free"):
+    with pytest.raises(MemoryError, match="640×640 pixels need about .* only 0.5 GB are free"):
         to_decompose((640, 640), network, limits(cpu))
 
 
