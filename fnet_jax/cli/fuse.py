@@ -42,8 +42,8 @@ SHEET_ROWS = 20
 PHOTO = reads(path, "PHOTO")
 
 DESCRIPTION = f"""\
-Fuse pairs of images of one scene with FNet. They lie on each other, or
---register lays them so.
+Fuse pairs of images of one scene with FNet. The images of a pair must be
+aligned; --register aligns them first.
 
 I1 is the first modality and may be in color; I2 is the second and is read as
 grey:
@@ -56,13 +56,13 @@ grey:
   SPECT + MRI            SPECT     MRI
 
 Inputs are two image files or two folders. In folders, images whose names differ
-only in the suffix are a pair (vi/01.png with ir/01.jpg); images without a
+only in the suffix are paired (vi/01.png with ir/01.jpg); images without a
 partner are reported.
 
 {WAYS}
-PNG, JPEG, BMP and TIFF files are read, with up to 32 bits per channel or
-floats, and the thermal image of a file of FLIR's (JPEG, .fff, .seq) or DJI's
-cameras. A FLIR photo holds both images: give it alone.
+Supported files are PNG, JPEG, BMP and TIFF, with up to 32 bits per channel or
+floats, and thermal images of FLIR (JPEG, .fff, .seq) and DJI cameras. A FLIR
+photo contains both images: give it alone.
 """
 
 EXAMPLES = """\
@@ -86,57 +86,56 @@ wrong, 130 after Ctrl-C
 
 @dataclass(frozen=True, kw_only=True)
 class FuseConfig(Sources):
-    """What the command does; each field is a flag."""
+    """Configuration of the command; each field is a flag."""
 
-    # Files of thermal cameras, each with a thermal and a visible image, which are laid over each
-    # other by the camera's own tags; or a folder of them. In the place of --i1 and --i2.
-    photos: tyro.conf.Positional[tuple[Annotated[Path, PHOTO], ...]] = ()
-    # Folder for the fused images, which keep the file names of I1. For a single pair it may be an
-    # image file such as fused.png instead.
+    # Files of thermal cameras, each with a thermal and a visible image, which are aligned by the
+    # camera's own tags; or a folder of them. They replace --i1 and --i2.
+    photos: Annotated[tyro.conf.Positional[tuple[Annotated[Path, PHOTO], ...]], unset()] = ()
+    # Folder for the fused images, which keep the file names of I1. For a single pair, an image file
+    # such as fused.png is accepted too.
     out: Annotated[Path, PATH]
-    # Checkpoint of FNet, or the workdir of a training.
+    # Checkpoint of FNet, or the workdir of a training run.
     ckpt: Annotated[Path | None, FOLDER, SHIPPED] = None
     size: Annotated[str | None, *SIZE] = None
-    # Also draw a contact sheet into this image file: I1, I2 and the fused image of the first 20
+    # Also write a contact sheet to this image file: I1, I2 and the fused image of the first 20
     # pairs.
     sheet: Annotated[Path | None, FILE, unset()] = None
-    # What to do with the color of I1. auto: keep it where I1 has any, in full-range Y'CbCr;
-    # full: do so without looking; grey: drop it, the published protocol for visible and
-    # (near-)infrared images; limited: keep it in limited-range Y'CbCr, the published protocol for
-    # medical images.
+    # What to do with the color of I1. auto: full if I1 shows color, else grey; full: keep it, in
+    # full-range Y'CbCr; grey: drop it, the published protocol for visible and (near-)infrared
+    # images; limited: keep it in limited-range Y'CbCr, the published protocol for medical images.
     color: Annotated[str, choice(COLORS, "MODE")] = "auto"
     # Format of the fused images: png, jpg, bmp or tif.
     format: Annotated[
         str | None, choice(("png", "jpg", "bmp", "tif"), "FORMAT"), unset("that of I1")
     ] = None
-    # Which values of images of more than 8 bits or of floats are black and white: type (all of
-    # the stored bits; floats 0 to 1), LOW,HIGH (in the unit of each file: °C of I2's temperatures,
-    # such as 15,40, but the values as stored of I1), folder (one range for all images of a side of
-    # the job, and for each unit), or image (each by itself, which invents hot spots).
+    # Which values are black and white in images of more than 8 bits or floats: type (the range of
+    # the stored bits; floats 0 to 1), LOW,HIGH (in the unit of each file: °C for temperatures in
+    # I2, such as 15,40, but stored values in I1), folder (one range per unit for all I1, and for
+    # all I2), or image (one range per image, which invents hot spots).
     range: Annotated[Rule | None, RANGE, RANGE_UNSET] = None
-    # Also write the temperatures of I2, where its file gives them, as float32 TIFF in °C: NAME
-    # .celsius.tif beside the fused image, pixel on pixel.
+    # Also write the temperatures of I2, if its file gives them, as a float32 TIFF in °C named
+    # NAME.celsius.tif, beside the fused image and aligned with it.
     temperatures: bool = False
-    # Lay the images of each pair over each other first: by a transform file of fnet register, or
-    # auto (one transform for all pairs if they agree on one, else one for each). Images may then
-    # differ in size and field of view; where I2 does not reach, the fused image is I1.
+    # Align the images of each pair first, with a transform file of fnet register, or auto (one
+    # transform for all pairs if they agree on one, else one for each). Images may then differ in
+    # size and field of view; where I2 does not reach, the fused image is I1.
     register: Annotated[str | None, reads(word_or_path, "FILE|auto"), unset()] = None
-    # Whose pixels the fused images of --register have: those of i1 or of i2.
+    # With --register, the image whose pixel grid the fused images have: i1 or i2.
     grid: Annotated[str, choice(("i1", "i2"), "IMAGE")] = "i1"
-    # With --register, also write NAME.mask.png: white where both images are.
+    # With --register, also write NAME.mask.png, which is white where the images overlap.
     mask: bool = False
-    # Do not keep what the files of I1 say beside their pixels: camera, time, resolution, place.
+    # Do not copy the metadata of I1: camera, time, resolution, place.
     strip: bool = False
-    # Go on with a job that was stopped: skip the pairs whose fused image is there, made by the same
-    # weights and options of the same files.
+    # Continue a job that was stopped: skip pairs whose fused image already exists and was made from
+    # the same files with the same weights and options.
     resume: bool = False
     # Replace fused images that already exist.
     overwrite: bool = False
-    # Refuse images with more pixels.
+    # Refuse images with more pixels than this.
     max_pixels: Annotated[int, whole(1, 2**40)] = 100_000_000
-    # Fuse images that are wider or higher than N pixels in tiles of at most that side. The result
-    # is the same up to rounding, and needs less memory.
-    tile: Annotated[int | None, whole(1), unset("by the free memory")] = None
+    # Fuse images that are wider or higher than N pixels in tiles of at most N pixels a side. The
+    # result is the same up to rounding, and needs less memory.
+    tile: Annotated[int | None, whole(1), unset("chosen by the free memory")] = None
     # What computes: native (the compiled engine for CPUs, which takes a third of the time), xla, or
     # auto: native where it was built and is the faster one.
     engine: Annotated[
@@ -149,14 +148,14 @@ class FuseConfig(Sources):
         """Raises InputError unless the flags name one source of images."""
         check_weights(self.ckpt, self.size)
         if not self.register and (self.mask or self.grid != "i1"):
-            raise InputError("--mask and --grid are for --register FILE or --register auto")
+            raise InputError("--mask and --grid need --register FILE or --register auto")
         if not self.photos:
             super().__post_init__()
         elif self.samples or any((self.i1, self.i2, self.pairs, self.pattern)):
             raise InputError("use either files of thermal cameras, or --i1 and --i2, or --samples")
 
     def find(self) -> "tuple[list[Pair], list[str]]":
-        """The pairs, and a line for each file without a partner; raises InputError."""
+        """Finds the pairs; also returns a line for each file without a partner."""
         if not self.photos:
             return super().find()
         from fnet_jax.pairs.match import of_photos  # slow to import: after --help
@@ -176,7 +175,7 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "fnet fuse") -> int:
 
 
 def run(config: FuseConfig) -> int:
-    """Fuses what the configuration names and prints how it went; returns the exit status.
+    """Fuses the pairs, prints a summary, and returns the exit status.
 
     Raises:
         InputError: nothing can be fused at all; failures of single pairs are printed instead.
@@ -197,7 +196,9 @@ def run(config: FuseConfig) -> int:
     out, suffix = config.out, f".{config.format}" if config.format else None
     if len(pairs) == 1 and out.suffix.lower() in images.SUFFIXES and not out.is_dir():
         if suffix not in (None, out.suffix.lower()):
-            raise InputError(f"--format {config.format}: {out} is another format; use one of them")
+            raise InputError(
+                f"--format {config.format}: {out} has another format; omit one of them"
+            )
         pairs = [dataclasses.replace(pairs[0], called=out.stem)]
         out, suffix = out.parent, out.suffix
     if config.sheet:
@@ -232,7 +233,7 @@ def run(config: FuseConfig) -> int:
         progress=partial(tqdm, desc="fusing", unit="pair", disable=None),
     )
     fused = {path.stem: path for path in written}
-    kept = f" ({len(there):,} of them before)" if there else ""
+    kept = f" ({len(there):,} of them earlier)" if there else ""
     fused |= {path.stem: path for path in there}
     total = len(pairs) + len(problems)
     compilations = sum(fuser.compilations for fuser in fusers)
@@ -256,7 +257,7 @@ def run(config: FuseConfig) -> int:
 def _registering(
     config: FuseConfig, pairs: "list[Pair]", progress: "Progress"
 ) -> "Registering | None":
-    """How the pairs of a job are registered; None if they are not."""
+    """The registration of a job's pairs; None without --register."""
     if not config.register:
         return None
     from fnet_jax.fusing.registering import Registering, automatic

@@ -1,4 +1,4 @@
-"""Fusing image files, one pair or two folders of them, so that one bad file stops no other."""
+"""Fusing image files, one pair or whole folders; a bad file does not stop the others."""
 
 import logging
 import tempfile
@@ -31,14 +31,14 @@ from fnet_jax.weights.integrity import checksums
 
 REMEDY = "use --tile 1024, or a smaller number"
 CELSIUS_SUFFIX, MASK_SUFFIX = ".celsius.tif", ".mask.png"
-NOTABLE = 2.0  # pixels that the images of a pair may lie beside each other
+NOTABLE = 2.0  # pixels of displacement above which a pair is reported
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass
 class _Job:
-    """A pair on its way: its two images, then the fused one, or what went wrong."""
+    """A pair in progress: its two images, then the fused one, or an error."""
 
     pair: Pair
     loaded: Loaded | None = None
@@ -68,41 +68,39 @@ def fuse_pairs(
     looking: Progress = silent,
     progress: Callable[[list[Pair]], Iterable[Pair]] = iter,
 ) -> Iterator[Path]:
-    """Fuses pairs of image files and yields the files it wrote, in the order of the pairs.
+    """Fuses pairs of image files and yields the written files, in the order of the pairs.
 
-    Everything that can be known beforehand is checked before the first pair is fused. Compiled
-    programs are shared between sizes as far as that saves time. While a pair is fused, the next one
-    is read and the last one is written: with one Fuser, three pairs are in memory.
+    Everything that can be checked in advance is checked before the first pair is fused. Compiled
+    programs are shared between sizes where that saves time. While a pair is fused, the next one is
+    read and the previous one is written: with one Fuser, three pairs are in memory.
 
     Args:
-        fusers: the network; several, on a device each, share the pairs.
-        pairs: what to fuse.
-        out: folder for the fused images, which have the stems of I1; made if it does not exist.
+        fusers: the network; several Fusers, each on its own device, share the pairs.
+        pairs: the files.
+        out: folder for the fused images, which have the stems of I1; created if missing.
         color: as for :meth:`~fnet_jax.fusing.fuser.Fuser.fuse`.
         suffix: of the fused images, such as ``".png"``; None for that of I1.
         overwrite: replace existing files.
         max_pixels: largest number of pixels to accept; None for any.
-        rule: which values of deep images are black and white, of
-            :mod:`fnet_jax.images.range_rules`; None for the default.
-        strip: do not keep what I1's files say beside their pixels: camera, time, place.
-        temperatures: write the temperatures of I2, where its file gives them, beside the fused
-            image, as float32 TIFF in °C.
+        rule: which values of deep images are black and white
+            (:mod:`fnet_jax.images.range_rules`); None for the default.
+        strip: do not copy the metadata of I1: camera, time, place.
+        temperatures: also write the temperatures of I2, if its file gives them, as float32 TIFF in
+            °C.
         recorded: keep a record in ``out``, so that the job can be resumed.
-        resume: skip the pairs whose fused image is there, made by the same weights and options of
-            the same files, as :mod:`fnet_jax.fusing.record` tells.
-        registering: how pairs are laid over each other first; None for registered ones.
-        masks: write where both images of registered pairs are, as NAME.mask.png.
-        finished: is called with each image that is skipped.
-        report: is called with a line for each pair that failed, in their order.
-        warn: is called with a line about each side whose range was chosen, and at the end with one
-            about the pairs whose I2 shows color and whose I1 does not, and one about those that do
-            not lie on each other, if there are any.
-        looking: shows how many files have been looked at for their range.
-        progress: wraps the list of the pairs that will be fused, to show how many are finished.
+        resume: skip pairs whose fused image already exists and was made from the same files with
+            the same weights and options (:mod:`fnet_jax.fusing.record`).
+        registering: how to register pairs first; None for registered ones.
+        masks: also write NAME.mask.png, white where the images of a registered pair overlap.
+        finished: called with each image that is skipped.
+        report: called with a line for each pair that failed, in order.
+        warn: called with a line about each side whose range was chosen, and at the end with one
+            about pairs that look swapped and one about pairs that look misaligned, if any.
+        looking: shows progress while ranges are determined.
+        progress: wraps the list of pairs to be fused, to show progress.
 
     Raises:
-        InputError: nothing can be written to ``out``, or it is a folder of sources, where fused
-            images would be taken for sources or replace them.
+        InputError: ``out`` cannot be written, or it is a folder of sources.
     """
     fusers = [fusers] if isinstance(fusers, Fuser) else list(fusers)
     pairs = list(pairs)
@@ -116,8 +114,8 @@ def fuse_pairs(
             target = _target(pair, out, suffix, overwrite=overwrite or resume)
             if masks and not (overwrite or resume):
                 check_new(target.with_name(f"{target.stem}{MASK_SUFFIX}"), overwrite=False)
-            if resolved(target) in sources:  # through a link from another folder
-                raise InputError(f"{target}: is a source image; use another --out")
+            if resolved(target) in sources:  # reached through a link from another folder
+                raise InputError(f"{target} is a source image; use another --out")
             sizes.append(unranged.size(pair))
             targets[pair] = target
         except (InputError, OSError) as error:
@@ -141,7 +139,7 @@ def fuse_pairs(
         elif target.exists() and not overwrite:
             del targets[pair]
             report(
-                f"{target}: was made with other weights, options or sources; "
+                f"{target} was made with other weights, options or sources; "
                 f"use --overwrite to replace it"
             )
 
@@ -197,7 +195,7 @@ def _overlapped(
     write: Callable[[_Job], None],
     fusers: list[Fuser],
 ) -> Generator[_Job, None, None]:
-    """The pairs in turn, each read, fused and written while its neighbors are.
+    """Yields finished jobs in order; reading, fusing and writing of neighbors overlap.
 
     A single Fuser works in the calling thread, where Ctrl-C stops it between two tiles.
     """
@@ -229,7 +227,7 @@ def _overlapped(
 
 
 def _unless_failed(work: Callable[[_Job], None]) -> Callable[[_Job], _Job]:
-    """A stage of the work, which notes what fails with a pair and passes on failed ones."""
+    """Wraps a stage so that it records errors and skips jobs that have failed."""
 
     def stage(job: _Job) -> _Job:
         try:
@@ -249,32 +247,34 @@ def _line(error: InputError | OSError) -> str:
 
 
 def _displaced(found: Mapping[Pair, float]) -> str:
-    """The line about pairs whose images do not lie on each other; there is at least one."""
+    """The warning about one or more pairs whose images look misaligned."""
     worst = max(found, key=lambda pair: found[pair])
-    named = f"{worst.i1} and {worst.i2} by about {found[worst]:.0f} pixels"
+    named = f"{worst.i1} and {worst.i2} (about {found[worst]:.0f} pixels)"
     if len(found) > 1:
-        named = f"{len(found):,} pairs, the most {named}"
-    return f"{named}: do not seem to lie on each other; --register auto registers them first"
+        named = f"{len(found):,} pairs, the worst {named}"
+    return f"{named}: the images look misaligned; use --register auto to align them"
 
 
 def _check_folder(pairs: list[Pair], out: Path) -> None:
-    """Raises InputError unless fused images can go to ``out``; makes it."""
-    alone = len(pairs) == 1 and pairs[0].called is not None  # it has a name of its own then
+    """Creates ``out``; raises InputError if it cannot take fused images."""
+    alone = len(pairs) == 1 and pairs[0].called is not None  # then it has a name of its own
     taken = [] if alone else pairs
     folders = {resolved(path.parent) for pair in taken for path in (pair.i1, pair.i2)}
     if resolved(out) in folders:
-        raise InputError(f"{out}: is a folder of source images; use another --out")
+        raise InputError(f"{out} is a folder of source images; use another --out")
     with writable(out, remedy="use another --out"):
         out.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=out).close()
 
 
 def _target(pair: Pair, out: Path, suffix: str | None, *, overwrite: bool) -> Path:
-    """The file that a pair's fused image goes to; raises InputError if it cannot be written."""
+    """The file for a pair's fused image; raises InputError if it cannot be written."""
     suffix = suffix or pair.i1.suffix
     target = out / f"{pair.name}{suffix}"
     if suffix.lower() not in images.SUFFIXES:
-        raise InputError(f"{pair.i1}: this format cannot be written; use --format, such as png")
+        raise InputError(
+            f"{pair.i1}: unsupported output format; use --format, such as --format png"
+        )
     if target.exists() and not overwrite:
-        raise InputError(f"{target}: already exists; use --overwrite to replace it")
+        raise InputError(f"{target} already exists; use --overwrite to replace it")
     return target

@@ -259,7 +259,7 @@ def test_unusable_checkpoints(folders, tmp_path, capsys, what):
         checkpoints.save(path, network, params)
     assert main(arguments(path, folders, tmp_path / "out")) == 1
     error = capsys.readouterr().err
-    assert error.startswith(f"error: {path}: ")
+    assert error.startswith(f"error: {path}")
     assert error.count("\n") == 1
 
 

@@ -170,7 +170,7 @@ def test_an_interruption_leaves_whole_files_and_no_thread(
 def test_too_little_memory_for_one_pair_stops_no_other(fuser, tmp_path, rng, monkeypatch):
     pairs, told, fuse = pairs_of(tmp_path, rng, 3), [], Fuser.fuse
     errors = {
-        10: MemoryError("12×10 pixels need about 9.0 GB of memory and 1.0 GB are free"),
+        10: MemoryError("12×10 pixels need about 9.0 GB of memory, but only 1.0 GB are free"),
         11: RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes."),
     }
 

@@ -71,7 +71,7 @@ def test_what_was_made_otherwise_is_not_taken_for_finished(folder, rng, small_ne
         (folder / "out" / NAME).unlink()
     written, there, failed = run(folder, (network, params), **options)
     assert (written, there) == ([], [])
-    assert [line.partition(": ")[2] for line in failed] == [
+    assert [line.partition(" ")[2] for line in failed] == [
         "was made with other weights, options or sources; use --overwrite to replace it"
     ] * 3
     options["overwrite"] = True
