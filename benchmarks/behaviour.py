@@ -1,4 +1,4 @@
-"""``python -m benchmarks.behaviour``: does FNet behave as the paper says, with any weights?"""
+"""``python -m benchmarks.behaviour``: does FNet behave as the paper states, with any weights?"""
 
 import json
 import sys
@@ -30,46 +30,46 @@ from fnet_jax.weights import checkpoints
 
 OF = ("tno", "harvard_ct")
 ELSEWHERE = "use another --json"
-DETAIL = 2.0  # standard deviation, in pixels, of the Gaussian that takes fine detail away
+DETAIL = 2.0  # standard deviation, in pixels, of the Gaussian that removes fine detail
 OTHERS = ("I1", "I2", "edges of I1", "edges of I2", "energy of u1", "energy of u2")
 
 DESCRIPTION = """\
 Explain pairs of TNO and of the Harvard CT-MRI set, fused as in the paper, and
-print what the claims of the paper's sections III-B and IV-C to IV-E can be
-compared with: the thresholds and the nulls that they add; what u1, u2 and c
-resemble; what each adds to the fused image and to its fine detail; how many
-features are used; and how the estimate changes from iteration to iteration.
+print numbers to compare with the claims of the paper's sections III-B and IV-C
+to IV-E: the thresholds and the nulls that they add; what u1, u2 and c resemble;
+what each adds to the fused image and to its fine detail; how many features are
+used; and how the estimate changes from iteration to iteration.
 
 Each number is the mean over the pairs, with the smallest and the largest in
-brackets; numbers of k = 0…N stand side by side, as means. docs/explain.md
-defines and discusses them.
+brackets; numbers for k = 0…N are means, side by side. docs/explain.md defines
+and discusses them.
 """
 
 Figures = dict[str, dict[str, Any]]
-"""By what they are and by code: a number, one for each k = 0…N, or None where undefined."""
+"""By quantity and code: a number, a list for k = 0…N, or None if undefined."""
 
 
 @dataclass(frozen=True)
 class BehaviourConfig:
-    """What the command does; each field is a flag."""
+    """Configuration of the command; each field is a flag."""
 
-    # Folder that holds TNO or MRI_CT, or both.
+    # Folder with TNO or MRI_CT, or both.
     data: Annotated[Path, FOLDER]
-    # Checkpoint of FNet, or the workdir of a training.
+    # Checkpoint of FNet, or the workdir of a training run.
     ckpt: Annotated[Path | None, FOLDER, SHIPPED] = None
     size: Annotated[str | None, *SIZE] = None
-    # Pairs of each set, evenly spread.
+    # Pairs per set, evenly spread.
     pairs: Annotated[int | None, whole(1), unset("all")] = None
-    # File for the figures of every pair.
+    # File for the numbers of every pair.
     json: Annotated[Path | None, FILE, unset()] = None
 
     def __post_init__(self) -> None:
-        """Raises InputError where flags do not go together."""
+        """Raises InputError if flags contradict each other."""
         check_weights(self.ckpt, self.size)
 
 
 def schedule(explanation: Explanation, fuser: Fuser) -> Figures:
-    """What the thresholds are; the same for every pair."""
+    """The thresholds, which are the same for every pair."""
     theta = {code: block.theta for code, block in explanation.blocks.items()}
     rows: Figures = {"θᵏ": theta, "ρᵏ": {c: b.rho for c, b in explanation.blocks.items()}}
     network = fuser.network
@@ -80,7 +80,7 @@ def schedule(explanation: Explanation, fuser: Fuser) -> Figures:
 
 
 def figures(explanation: Explanation) -> Figures:
-    """What one pair shows."""
+    """The numbers of one pair."""
     numbers = explanation.numbers()
     blocks, alike = numbers["blocks"], numbers["correlation"]
 
@@ -118,9 +118,9 @@ def figures(explanation: Explanation) -> Figures:
 
 
 def detail(found: Mapping[str, np.ndarray]) -> dict[str, float | None]:
-    """Per cent of the fine detail of the fused image that each part adds or takes away.
+    """Percentage of the fine detail of the fused image that each part adds or removes.
 
-    Fine detail is what a Gaussian of σ = 2 pixels takes away; its size is the sum of magnitudes.
+    Fine detail is what a Gaussian of σ = 2 pixels removes; its size is the sum of magnitudes.
     """
     parts = {code: found[f"If_{code}"] for code in CODES}
     sizes = {c: float(np.abs(x - gaussian_filter(x, DETAIL)).sum()) for c, x in parts.items()}
@@ -129,7 +129,7 @@ def detail(found: Mapping[str, np.ndarray]) -> dict[str, float | None]:
 
 
 def explained(fuser: Fuser, pairs: Mapping[str, Pair], color: str) -> Iterator[Explanation]:
-    """Explains pairs, one after the other; raises InputError, which names a file."""
+    """Explains pairs, one after the other; raises InputError, naming the file."""
     for pair in pairs.values():
         i1 = images.read(pair.i1, grey=color == "grey")
         i2 = images.read(pair.i2, grey=True)
@@ -139,7 +139,7 @@ def explained(fuser: Fuser, pairs: Mapping[str, Pair], color: str) -> Iterator[E
 
 
 def table(of_pairs: Sequence[Figures]) -> str:
-    """Figures of pairs as Markdown; what is undefined in a pair is left out."""
+    """Numbers of pairs as Markdown; values that are undefined in a pair are left out."""
     rows = [
         [name, *(_cell([pair[name][code] for pair in of_pairs]) for code in CODES)]
         for name in of_pairs[0]
@@ -171,7 +171,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(config: BehaviourConfig) -> int:
-    """Prints the tables and writes the figures.
+    """Prints the tables and writes the numbers.
 
     Raises:
         InputError: the weights, the data or an image cannot be used.
@@ -184,7 +184,7 @@ def run(config: BehaviourConfig) -> int:
         for name, found in located.items()
     }
     if config.json:
-        with writable(config.json, remedy=ELSEWHERE):  # before the work, not after
+        with writable(config.json, remedy=ELSEWHERE):  # fails before the work, not after
             config.json.parent.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=config.json.parent).close()
     keep_programs()

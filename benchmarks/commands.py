@@ -1,4 +1,4 @@
-"""Whole commands, as a user starts them, with made-up images: start and files included."""
+"""Measures whole commands, as a user starts them, on synthetic images: start and files included."""
 
 import functools
 import os
@@ -34,11 +34,11 @@ import resource, subprocess, sys
 status = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 sys.exit(status)
-"""  # which holds little: what a parent held counts as held by the process that it starts
+"""  # it uses little memory, because that of a parent counts as that of the process it starts
 
 
 def starts(repeat: int) -> Row:
-    """Importing the package after JAX, in processes of their own."""
+    """Importing the package after JAX, in separate processes."""
 
     def imported(names: str) -> float:
         code = f"import time, jax; t = time.perf_counter(); {names}; print(time.perf_counter() - t)"
@@ -70,9 +70,9 @@ def one_pair(repeat: int) -> Row:
 
 
 def many_sizes(repeat: int) -> Row:
-    """``eval.fuse`` on 50 pairs of 48 sizes against forward alone: RoadScene, or sizes like it.
+    """``eval.fuse`` on 50 pairs of 48 sizes against the forward pass alone.
 
-    RoadScene is fused if ``$FNET_DATA`` holds it. Made-up sizes are as far apart.
+    RoadScene is fused if ``$FNET_DATA`` has it, else synthetic images of similar sizes.
     """
     roadscene = Path(os.environ.get("FNET_DATA", "")) / "RoadScene"
     real = (roadscene / "vi").is_dir()
@@ -148,12 +148,12 @@ def sizes(repeat: int) -> Iterator[Row]:
 
 
 def pipeline(repeat: int) -> Row:
-    """Crops per second that training gets, against what its faster step takes."""
+    """Crops per second that training gets, against the number that its faster step needs."""
     step, _, _ = step_program("stage2", batch=BATCH, crop=CROP)
     step_seconds = in_turn({"": step}, min(repeat, 2))[""]
     pairs = LumaPairs(SyntheticPairs(100, 256), range(100))
     iterator = batches(pairs, batch=BATCH, crop=CROP, seed=0)
-    for _ in range(20):  # draws every scene, which is kept
+    for _ in range(20):  # draws every scene, which is cached
         next(iterator)
     begin, count = time.perf_counter(), 200
     for _ in range(count):
@@ -170,7 +170,7 @@ def pipeline(repeat: int) -> Row:
 
 @contextmanager
 def _folder(sizes: list[Size]) -> Iterator[Path]:
-    """A checkpoint and grey pairs of these (height, width), in a folder that is removed after."""
+    """A checkpoint and grey pairs of these (height, width), in a temporary folder."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         resolved = resolve(STAGES["stage2"], TrainConfig(Path(), init="tied"))
@@ -184,7 +184,7 @@ def _folder(sizes: list[Size]) -> Iterator[Path]:
 
 
 def _fuse(folder: Path, weights: str = "--ckpt=ckpt") -> tuple[float, float]:
-    """Seconds and peak bytes of the command on such a folder, which keeps programs inside it."""
+    """Seconds and peak bytes of the command on such a folder, in which it caches programs."""
     call = [sys.executable, "-m", "eval.fuse", weights, "--i1", "vi", "--i2", "ir"]
     paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "PYTHONPATH": paths, "XDG_CACHE_HOME": str(folder / "cache")}

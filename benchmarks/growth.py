@@ -1,4 +1,4 @@
-"""``python -m benchmarks.growth``: time and memory by side, batch, iterations, features."""
+"""``python -m benchmarks.growth``: time and memory by side, batch, iterations and features."""
 
 import json
 import sys
@@ -21,22 +21,22 @@ from train.run.stages import STAGES
 
 DESCRIPTION = """\
 Measure how time and memory grow with image side, batch, iterations and
-features. Images of each side are fused with Fuser, in a process of their own
-whose whole memory counts; large images go through in tiles. The others are
-compiled programs: FNet forward, and for the batch the training step of stage
+features. Images of each side are fused with Fuser in a separate process, whose
+whole memory counts; large images are fused in tiles. The others are compiled
+programs: FNet's forward pass, and for the batch also the training step of stage
 II; their memory is what XLA allocates. Each point is shown with its time and
 memory relative to a straight line through the origin and the marked point.
-About ten minutes on two cores.
+This takes about ten minutes on two cores.
 """
 
 
 @dataclass(frozen=True)
 class GrowthConfig:
-    """What the command does; each field is a flag."""
+    """Configuration of the command; each field is a flag."""
 
     # Folder for growth.png and growth.json.
     out: Annotated[Path, FOLDER]
-    # How often each is measured; the median counts.
+    # Repetitions; the median counts.
     repeat: Annotated[int, whole(1)] = 3
     # Largest side in pixels, a power of two.
     largest: Annotated[int, whole(1, 2**15)] = 4096
@@ -48,7 +48,7 @@ class Point:
 
     Attributes:
         value: the side, the batch, ….
-        work: what time and memory would be proportional to: pixels, pairs, ….
+        work: quantity to which time and memory would be proportional: pixels, pairs, ….
         seconds: median time.
         bytes: memory.
     """
@@ -61,10 +61,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Growth:
-    """A row of points.
+    """A series of points.
 
     Attributes:
-        what: is varied.
+        what: the quantity that varies.
         of: what is measured.
         marked: the value that the straight line goes through.
         points: measurements, by rising value.
@@ -76,7 +76,7 @@ class Growth:
     points: list[Point]
 
     def relative(self, point: Point) -> tuple[float, float]:
-        """Time and memory of a point over those of the straight line."""
+        """Time and memory of a point relative to the straight line."""
         at = next(p for p in self.points if p.value == self.marked)
         scale = point.work / at.work
         return point.seconds / (at.seconds * scale), point.bytes / (at.bytes * scale)
@@ -100,7 +100,7 @@ def programs(
     make: Callable[[int], tuple[Callable[[], object], float, dict[str, float]]],
     repeat: int,
 ) -> list[Point]:
-    """Compiled programs by what is varied; their work is their operations."""
+    """Compiled programs for each value; their work is their operations."""
     points = []
     for value in values:
         work, operations, program = make(value)
@@ -109,7 +109,7 @@ def programs(
 
 
 def growths(config: GrowthConfig) -> Iterator[Growth]:
-    """Measures one row of points after the other."""
+    """Measures one series of points after the other."""
     batches, repeat = (1, 2, 4, 8, 16, 32), config.repeat
     yield Growth(
         "batch of 128×128",

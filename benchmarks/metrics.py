@@ -24,10 +24,10 @@ HEIGHT, WIDTH = 480, 640
 
 DESCRIPTION = """\
 Compare the metrics of profile paper with the plain formulas of
-tests/metrics_oracle.py, on made-up grey images of 640×480 pixels whose fused
+tests/metrics_oracle.py, on synthetic grey images of 640×480 pixels whose fused
 image is the rounded mean of the sources. Times are medians, in one process. The
-last row is a folder of pairs scored by one process per core, with their start
-and the reading of files, against the formulas on the same arrays, one pair
+last row compares scoring a folder of pairs with one process per core, including
+their start and reading the files, with the formulas on the same arrays, one pair
 after the other, measured once.
 """
 
@@ -39,19 +39,19 @@ Formula = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
 
 @dataclass(frozen=True)
 class MetricsConfig:
-    """What the command does; each field is a flag."""
+    """Configuration of the command; each field is a flag."""
 
-    # How often each is measured; the median counts.
+    # Repetitions; the median counts.
     repeat: Annotated[int, whole(1)] = 3
-    # Pairs that are scored on all cores for the last row.
+    # Pairs to score on all cores for the last row.
     pairs: Annotated[int, whole(1)] = 8
-    # File for the figures.
+    # File for the numbers.
     json: Annotated[Path | None, FILE, unset()] = None
 
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison: seconds of either, and the largest relative difference of their values."""
+    """One comparison: seconds of both, and the largest relative difference of their values."""
 
     oracle: float
     ours: float
@@ -60,7 +60,7 @@ class Row:
 
 def formulas() -> Mapping[str, Formula]:
     """The plain formulas by the metric's name."""
-    # They belong to the tests, which are not a package and not installed.
+    # They are part of the tests, which are not a package and not installed.
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
     from metrics_oracle import PAPER
 
@@ -91,7 +91,7 @@ def relative(ours: np.ndarray, expected: np.ndarray) -> float:
 
 def one_metric(name: str, formula: Formula, triple: Triple, repeat: int) -> Row:
     """One metric of one pair."""
-    # The first calls count for nothing: libraries load and prepare parts of theirs in them.
+    # The first calls do not count, because libraries initialize in them.
     expected, found = formula(*triple), evaluate(*triple, metrics=[name])[name]
     return Row(
         seconds(lambda: formula(*triple), repeat),
@@ -118,7 +118,7 @@ def all_cores(plain: Mapping[str, Formula], config: MetricsConfig) -> Row:
     with tempfile.TemporaryDirectory() as name:
         scenes = []
         for number, triple in enumerate(triples):
-            # The scores come sorted by name.
+            # The scores are sorted by name.
             paths = [Path(name) / f"{number:03}-{which}.png" for which in ("I1", "I2", "If")]
             for path, image in zip(paths, triple, strict=True):
                 images.write(path, image)
@@ -129,7 +129,7 @@ def all_cores(plain: Mapping[str, Formula], config: MetricsConfig) -> Row:
 
 
 def main() -> int:
-    """Measures, prints a table and writes the figures."""
+    """Measures, prints a table and writes the numbers."""
     config = parse(MetricsConfig, prog="python -m benchmarks.metrics", description=DESCRIPTION)
     plain, triple = formulas(), made_up(seed=0)
     rows: dict[str, Row] = {}

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.reading``: memory and time that reading large images takes."""
+"""``python -m benchmarks.reading``: memory and time of reading large images."""
 
 import subprocess
 import sys
@@ -16,9 +16,9 @@ from fnet_jax.cli.flags import parse, whole
 from fnet_jax.images.writing import write
 
 DESCRIPTION = """\
-Write one large image of noise in each format, read it in a process of its own,
-and print the peak of that process's memory above what it held before, over the
-size of the array that it gets. Linux only.
+Write one large image of noise in each format, read it in a separate process, and
+print the increase of that process's peak memory relative to the size of the
+resulting array. Linux only.
 """
 ROOT = Path(__file__).parents[1]
 READ = """
@@ -36,7 +36,7 @@ def measured(path, grey):
     return resident("VmHWM") - before, time.perf_counter() - begin, array.nbytes
 
 small, large = map(Path, sys.argv[1:])
-measured(small, True)  # what is imported late
+measured(small, True)  # for late imports
 peak, seconds, size = measured(large, False)
 print(peak / size, measured(large, True)[0] / size, seconds)
 """
@@ -44,7 +44,7 @@ print(peak / size, measured(large, True)[0] / size, seconds)
 
 @dataclass(frozen=True)
 class ReadingConfig:
-    """What the command does; each field is a flag."""
+    """Configuration of the command; each field is a flag."""
 
     # Height and width of the images, in pixels.
     side: Annotated[int, whole(16)] = 4000
@@ -109,7 +109,7 @@ KINDS: dict[str, Callable[[Path, np.ndarray], None]] = {
 
 
 def measured(name: str, side: int) -> tuple[float, float, float]:
-    """Peak memory of reading an image, over the size of its array; the same as grey; seconds."""
+    """Peak memory of reading an image relative to its array, the same for grey, and seconds."""
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{size}-{name}" for size in ("small", "large")]

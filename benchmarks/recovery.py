@@ -1,12 +1,11 @@
-"""How well sparse coders recover codes that are known: classical solvers, and LZSC trained for it.
+"""How well sparse coders recover known codes: classical solvers, and LZSC trained for it.
 
-Images are made of random codes by a random dictionary, plus noise. Figures are the relative error
-of the code ``‖û − u‖/‖u‖``, of the image without noise ``‖D û − D u‖/‖D u‖``, and F1, the harmonic
-mean of precision and recall, of the entries with ``|û| > ε`` against those that are not 0.
+Images are made of random codes by a random dictionary, plus noise. The measures are the relative
+error of the code ``‖û − u‖/‖u‖``, of the image without noise ``‖D û − D u‖/‖D u‖``, and F1, the
+harmonic mean of precision and recall, of the entries with ``|û| > ε`` against the nonzero ones.
 
-What has to be chosen, is chosen on validation images of their own, for each solver and iteration:
-λ for the code, whose image is then looked at, and λ and ε for F1. So every solver is shown at its
-best.
+Parameters are chosen on separate validation images, for each solver and iteration: λ for the code,
+whose image is then measured, and λ and ε for F1. So every solver is shown at its best.
 """
 
 import functools
@@ -34,13 +33,13 @@ SOLVERS: dict[str, tuple[Callable[..., solvers.Coded], int]] = {
 """Name to solver and the power of |u| in its penalty."""
 
 PENALTIES = {0: 0.0025 * 2.0 ** np.arange(7), 1: 0.01 * 2.0 ** np.arange(7)}
-"""λ to choose from, by that power."""
+"""Candidates for λ, by that power."""
 
 EPSILONS = np.array([0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5])
-"""ε to choose from; the entries of codes that are not 0 have 0.5 ≤ |u| ≤ 1.5."""
+"""Candidates for ε; nonzero entries of codes have 0.5 ≤ |u| ≤ 1.5."""
 
 START = {"b_theta": -3.5}
-"""LZSC starts with small thresholds: its first steps, of 1/‖D‖², are small too."""
+"""LZSC starts with small thresholds, because its first steps, of 1/‖D‖², are small."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +50,15 @@ class Problem:
         features: number K of atoms.
         size: side of an atom in pixels, odd.
         side: side of an image in pixels.
-        density: share of the entries of a code that are not 0.
+        density: share of nonzero entries of a code.
         noise: standard deviation of the noise in images; that of the images is about 0.3.
-        iterations: of each solver.
-        modules: iterations N of LZSC, which thresholds N + 1 times.
-        steps: of training LZSC.
-        batch: images in a step of training.
-        rate: learning rate of Adam at first; it falls to 0 with a cosine.
-        validation: images to choose λ and ε with.
-        test: images that figures are of.
+        iterations: iterations of each solver.
+        modules: iterations N of LZSC, which has N + 1 thresholds.
+        steps: training steps of LZSC.
+        batch: images per training step.
+        rate: initial learning rate of Adam; it falls to 0 along a cosine.
+        validation: number of images to choose λ and ε with.
+        test: number of test images.
     """
 
     features: int = 16
@@ -113,7 +112,7 @@ def figures(found: jax.Array, u: jax.Array, D: jax.Array) -> dict[str, jax.Array
 
 
 def seen(iterations: int) -> list[int]:
-    """The iterations after which figures are taken: the first forty, then geometrically."""
+    """The iterations that are measured: the first forty, then geometrically."""
     first = range(1, min(iterations, 40) + 1)
     return sorted({*first, *np.geomspace(len(first), iterations, 8).round().astype(int).tolist()})
 
@@ -124,30 +123,28 @@ class Bench:
     Attributes:
         problem: the setting.
         D: dictionary, shape (size, size, K, 1).
-        u: codes of the validation images and, after them, of the test images.
+        u: codes of the validation images, followed by those of the test images.
         e: their images.
     """
 
     def __init__(self, problem: Problem, seed: int) -> None:
-        """Draws what ``seed`` decides."""
+        """Draws a random problem from ``seed``."""
         self.problem = problem
         self._dictionary, self._images, self._train = jax.random.split(jax.random.key(seed), 3)
         self.D = atoms(problem, self._dictionary)
         self.u, self.e = draw(problem, self._images, self.D, problem.validation + problem.test)
 
     def score(self, found: jax.Array) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Figures of the validation and of the test images."""
+        """Measures of the validation and of the test images."""
         n = self.problem.validation
         halves = ((found[:n], self.u[:n]), (found[n:], self.u[n:]))
         validation, test = (figures(*half, self.D) for half in halves)
         return validation, test
 
     def solve(self, name: str, *, progress: Callable[[], object]) -> dict[str, Any]:
-        """Figures of a solver after some of its iterations.
+        """Measures of a solver of ``SOLVERS`` after some of its iterations.
 
-        Args:
-            name: one of ``SOLVERS``.
-            progress: called after each λ.
+        ``progress`` is called after each λ.
 
         Returns:
             ``code``, ``image`` (of the same codes) and ``f1``, each a list for :func:`seen`
@@ -163,7 +160,7 @@ class Bench:
             runs.append(self._objective(run, penalty, power))
             progress()
         stacked = jax.tree.map(lambda *x: np.stack(x), *(_transposed(curve) for curve in curves))
-        validation, test = stacked  # each figure: (λ, iteration), F1 (λ, iteration, ε)
+        validation, test = stacked  # each measure: (λ, iteration); F1: (λ, iteration, ε)
         best = validation["code"].argmin(axis=0)
         k = np.arange(len(best))
         counts = validation["f1"].transpose(1, 0, 2).reshape(len(k), -1).argmax(axis=1)
@@ -187,16 +184,16 @@ class Bench:
     def lzsc(
         self, *, penalty: float, progress: Callable[[], object]
     ) -> dict[str, dict[str, list[float]]]:
-        """Figures of LZSC before and after it is trained.
+        """Measures of LZSC before and after training.
 
         Args:
             penalty: λ of eq. 4 in the objective that is reported.
-            progress: called after each step of training.
+            progress: called after each training step.
 
         Returns:
             ``untrained`` and ``trained``, each with ``code``, ``image``, ``f1`` and ``objective``,
-            lists of a number for each of u⁰…uᴺ. The objective is of the entries above the ε that
-            is chosen for F1, relative to that of the true code.
+            lists for u⁰…uᴺ. The objective is that of the entries above the ε chosen for F1,
+            relative to that of the true code.
         """
         optimizer, codes, step = learner(self.problem)
         params = start(self.problem, self.D)
@@ -208,11 +205,11 @@ class Bench:
         return {"untrained": before, "trained": self.chosen(codes(params, self.e), penalty)}
 
     def chosen(self, found: Sequence[jax.Array], penalty: float) -> dict[str, list[float]]:
-        """Errors of LZSC's estimates, by name and iteration, on the test images.
+        """Measures of LZSC's estimates, by name and iteration, on the test images.
 
         Args:
             found: u⁰…uᴺ of all images; entries up to ε count as 0 in ``f1`` and ``objective``, with
-                the ε that gives the best F1 on the validation images.
+                the ε of the best F1 on the validation images.
             penalty: λ of the objective, which is relative to that of the true codes.
         """
         rows: dict[str, list[float]] = {name: [] for name in ("code", "image", "f1", "objective")}
@@ -254,8 +251,8 @@ def learner(
 ]:
     """``(optimizer, codes, step)``, compiled once for a problem, whatever the dictionary.
 
-    ``codes(params, e)`` are LZSC's u⁰…uᴺ. ``step(params, state, D, key)`` is a step of Adam on the
-    squared error of the codes of new images, relative to the codes' squares.
+    ``codes(params, e)`` returns LZSC's u⁰…uᴺ. ``step(params, state, D, key)`` is a step of Adam on
+    the squared error of the codes of new images, relative to the codes' squares.
     """
     network = network_of(problem)
     optimizer = optax.adam(optax.cosine_decay_schedule(problem.rate, problem.steps))

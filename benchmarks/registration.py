@@ -19,16 +19,16 @@ from fnet_jax.registration.transforms import Size, corners, moved, normal, shift
 
 DESCRIPTION = """\
 Register pairs under known transforms, and pairs of different scenes, and print
-how far the results are off.
+the errors.
 
-Warps: I2 is turned by up to 6°, scaled by 0.85 to 1.15 and shifted by up to 40
+Warps: I2 is rotated by up to 6°, scaled by 0.85 to 1.15 and shifted by up to 40
 pixels along each axis, or its corners are moved by up to 15 pixels and all of
-it by up to 20. The published pairs are not registered to a pixel themselves, so
-two errors are shown: against the warp alone, and against the warp after what
-is found of the pair without it (how far the result follows the warp).
+it by up to 20. The published pairs are not exactly registered, so two errors are
+shown: the error against the warp alone, and the error against the warp combined
+with the transform found without it (how well the result follows the warp).
 
---data needs the sets in MSRS/, TNO/, NIR/, MRI_CT/ and MRI_PET/, and, where
-there is one, misaligned/ with visnir_affine and roadscene_fov.
+--data must have the sets in MSRS/, TNO/, NIR/, MRI_CT/ and MRI_PET/; misaligned/
+with visnir_affine and roadscene_fov is optional.
 """
 SETS = {
     "MSRS": ("MSRS/test/vi", "MSRS/test/ir", 60),
@@ -37,18 +37,18 @@ SETS = {
     "CT–MRI": ("MRI_CT/CT", "MRI_CT/MRI", 15),
     "PET–MRI": ("MRI_PET/PET", "MRI_PET/MRI", 15),
 }
-"""By name, folders of I1 and I2, and how many pairs are taken."""
+"""Folders of I1 and I2, and number of pairs, by name."""
 
 
 @dataclass(frozen=True)
 class RegistrationBenchmarkConfig:
-    """What the command does; each field is a flag."""
+    """Configuration of the command; each field is a flag."""
 
     # Folder of the sets.
     data: Annotated[Path, FOLDER]
-    # Share of the pairs, in percent.
+    # Percentage of the pairs to use.
     percent: Annotated[int, whole(1, 100)] = 100
-    # Pairs of different scenes.
+    # Number of pairs of different scenes.
     foreign: Annotated[int, whole(0)] = 100
 
 
@@ -56,13 +56,13 @@ class Measured(NamedTuple):
     """One pair."""
 
     error: float  # against the given transform, mean over I1's corners, in pixels of I2
-    follows: float  # against it and what is found without a warp
+    follows: float  # against the warp combined with the transform found without it
     found: Registration
     seconds: float
 
 
 def main() -> None:
-    """Measures what the flags ask for, and prints tables."""
+    """Measures what the flags select, and prints tables."""
     config = parse(
         RegistrationBenchmarkConfig, prog="python -m benchmarks.registration",
         description=DESCRIPTION,

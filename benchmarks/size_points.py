@@ -1,4 +1,4 @@
-"""What FNet reached at different sizes, as a table and as a figure."""
+"""Results of FNet at different sizes, as a table and a figure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,25 +17,25 @@ Setting = tuple[int, int, int]
 
 
 def settings(setting: Setting) -> dict[str, Any]:
-    """By the names that :class:`fnet_jax.FNet` has for them."""
+    """A setting by the names of :class:`fnet_jax.FNet`."""
     return dict(zip(("features", "kernel_size", "iterations"), setting, strict=True))
 
 
 def shown(setting: Setting) -> str:
-    """As tables have it."""
+    """A setting as tables show it."""
     return f"K {setting[0]}, {setting[1]}×{setting[1]}, N {setting[2]}"
 
 
 @dataclass(frozen=True)
 class Point:
-    """What a size reached with a seed.
+    """The result of a size with a seed.
 
     Attributes:
         setting: features, side of the kernels and iterations.
-        seed: of the training.
-        parameters: their number.
-        share: products per pixel, over those of the paper's network.
-        validation_loss: the least of the training's checkpoints; None if the training diverged.
+        seed: seed of the training.
+        parameters: number of parameters.
+        share: multiplications per pixel relative to the paper's network.
+        validation_loss: the smallest of the run's checkpoints; None if it diverged.
         cells: ratios by set and metric; empty if nothing was scored.
     """
 
@@ -53,7 +53,7 @@ class Point:
 
     @property
     def mean(self) -> float:
-        """The mean of all cells; NaN without any."""
+        """The mean of all cells; NaN if there are none."""
         every = [value for row in self.cells.values() for value in row.values()]
         return float(np.mean(every)) if every else np.nan
 
@@ -85,8 +85,8 @@ def draw(path: Path, points: Iterable[Point]) -> None:
     """Operations against the validation loss, and against the cells if there are any.
 
     Args:
-        path: of a PNG file, which is written whole or not at all.
-        points: those that diverged are left out; nothing is drawn where none is left.
+        path: PNG file, written whole or not at all.
+        points: diverged ones are left out; nothing is drawn if none is left.
     """
     import matplotlib
 
@@ -111,7 +111,7 @@ def draw(path: Path, points: Iterable[Point]) -> None:
                 panel.annotate(
                     f"{K}, {side}", (x, y), (3, 3), textcoords="offset points", fontsize=7
                 )
-        if kind == CELLS:  # as good as the weights that they are ratios to
+        if kind == CELLS:  # 1: as good as the weights that they are compared with
             panel.axhline(1, color="0.7", linewidth=1, zorder=0)
         panel.set_xscale("log")
         panel.invert_xaxis()

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.sizes``: how good FNet is at each size, and what that costs."""
+"""``python -m benchmarks.sizes``: quality and cost of FNet at each size."""
 
 import json
 import math
@@ -46,29 +46,29 @@ from train.run.result import Result
 from train.run.watch import Diverged
 
 DESCRIPTION = """\
-Train FNet at many sizes from nothing, each by one stage II under one budget,
-and compare what they cost with what they keep: products of a weight and a pixel
-that each pixel needs, against the validation loss (eq. 26) and against the cells
-of the paper's Table I, as ratios to the same means of --against.
+Train FNet at many sizes from scratch, each by one stage II with the same budget,
+and compare cost and quality: multiplications per pixel, against the validation
+loss (eq. 26) and against the cells of the paper's Table I, as ratios to the
+means of --against.
 
---out gets a folder for each size and seed, sizes.md (the table), sizes.json and
-sizes.png. What was trained and scored is not computed again: the same command
-continues after any stop, and --only adds sizes to the table. Another budget
-needs another --out.
+The command writes a folder for each size and seed, sizes.md (the table),
+sizes.json and sizes.png to --out. The same command continues an interrupted one;
+finished work is kept, and --only adds sizes to the table. Another budget needs
+another --out.
 """
 
 EXAMPLES = """\
 examples:
   {prog} --data MSRS/ --split train --test data/ --out sizes/
   {prog} --data MSRS/ --split train --test data/ --out sizes/ --only 16,5,2 --only 8,5,1
-  {prog} --data MSRS/ --split train --out sizes/ --steps 500       (losses alone)
+  {prog} --data MSRS/ --split train --out sizes/ --steps 500       (only losses)
 
 exit status: 0 if the table was written, 1 if anything failed or the command was
 stopped, 2 if an option is wrong, 130 after Ctrl-C
 """
 
 JSON = "sizes.json"
-HOW = SMALL["stage2"]  # each size is trained
+HOW = SMALL["stage2"]  # how each size is trained
 
 SETTINGS: tuple[Setting, ...] = (
     *((2, 3, 2), (5, 3, 1), (12, 3, 0)),  # about 1/400 of the paper's operations and less
@@ -89,25 +89,25 @@ def _setting(text: str) -> Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class SizesConfig:
-    """What the command does; each field is a flag."""
+    """Configuration of the command; each field is a flag."""
 
     # Training data: the name of a prepared set or its folder, or a folder of image pairs.
     data: Annotated[str, SET_OR_FOLDER]
-    # Folder for the trainings, the scores and the tables.
+    # Folder for the training runs, the scores and the tables.
     out: Annotated[Path, FOLDER]
-    # Folder that holds the test sets of Table I.
+    # Folder with the test sets of Table I.
     test: Annotated[Path | None, FOLDER, unset("nothing is scored")] = None
-    # A size: features K, side of the kernels in pixels, iterations N. May be given several times.
+    # A size: features K, side of the kernels in pixels, iterations N. May be repeated.
     only: UseAppendAction[tuple[Annotated[Setting, reads(_setting, "K,SIDE,N")], ...]] = ()
-    # Weights whose means are 1 in the cells.
+    # Weights to compare with, whose means are 1 in the cells.
     against: Annotated[Path | None, FOLDER, SHIPPED] = None
     # Split of the set to train on.
     split: Annotated[str | None, WORD, unset("all splits")] = None
     # Folder of the prepared sets.
     data_dir: Annotated[Path | None, FOLDER, DATA_DIR] = None
-    # Steps of each training.
+    # Steps per training run.
     steps: Annotated[int, whole(1)] = 6000
-    # Trainings of each size.
+    # Training runs per size.
     seeds: Annotated[int, whole(1)] = 1
     # Pairs per step.
     batch: Annotated[int, PAIRS] = HOW["batch"]
@@ -115,11 +115,11 @@ class SizesConfig:
     crop: Annotated[int, CROP] = HOW["crop"]
     # Share of the training images whose contrast is raised; see python -m train.stage2 --help.
     contrast: Annotated[float, SHARE] = HOW["contrast"]
-    # Share of the training pairs that are made more alike; likewise.
+    # Share of the training pairs that are made more alike; see python -m train.stage2 --help.
     alike: Annotated[float, SHARE] = HOW["alike"]
     # Learning rate. It rises over 300 steps, at most a quarter, then falls along a cosine.
     lr: Annotated[float, above_zero("RATE")] = HOW["lr"]
-    # A teacher; see python -m train.stage2 --help.
+    # Teacher; see python -m train.stage2 --help.
     teacher: Annotated[str | None, reads(word_or_path, "SIZE|CKPT"), unset()] = None
     # Weights of its fused image and of its three reconstructions.
     teacher_weight: Annotated[float, WEIGHT] = TrainConfig.teacher_weight
@@ -128,12 +128,12 @@ class SizesConfig:
     workers: Annotated[int | None, whole(1, MOST_PROCESSES), unset("one per core")] = None
 
     def __post_init__(self) -> None:
-        """Raises InputError where flags say something about scores that are not wanted."""
+        """Raises InputError if flags for scores are used without ``--test``."""
         if self.test is None and (self.against or self.workers):
-            raise InputError("--against and --workers are of scores; use --test, or leave them out")
+            raise InputError("--against and --workers need scores; use --test, or omit them")
 
     def training(self, setting: Setting, seed: int) -> TrainConfig:
-        """The training of a size."""
+        """The training configuration of a size."""
         how: dict[str, Any] = {
             **HOW,
             **settings(setting),
@@ -160,7 +160,7 @@ class SizesConfig:
         )
 
     def folder(self, setting: Setting, seed: int) -> Path:
-        """Where a size is trained with a seed."""
+        """The folder of a size with a seed."""
         return self.out / "runs" / "K{}-side{}-N{}".format(*setting) / f"seed{seed}"
 
 
@@ -168,14 +168,14 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "python -m benchmarks
     """Runs the command; returns its exit status."""
     config = parse(SizesConfig, argv, prog=prog, description=DESCRIPTION, examples=EXAMPLES)
     logs_shown()
-    return finish(lambda: run(config), stopped=f"what is done is kept; {AGAIN}")
+    return finish(lambda: run(config), stopped=f"finished work is kept; {AGAIN}")
 
 
 def run(config: SizesConfig) -> int:
-    """Trains and scores what has not been; returns the exit status.
+    """Trains and scores what is missing; returns the exit status.
 
     Raises:
-        InputError: a training cannot run, or nothing can be scored.
+        InputError: a training run fails, or nothing can be scored.
     """
     ready = sources.prepared_once(
         config.data, config.data_dir, config.out, report=report, progress=Bar().over
@@ -193,7 +193,7 @@ def run(config: SizesConfig) -> int:
     for number, (setting, seed) in enumerate(jobs, 1):
         print(f"{number} of {len(jobs)}: {shown(setting)}, seed {seed}", file=sys.stderr)
         before = points.get((setting, seed))
-        loss, cells = None, before.cells if before else {}  # which need not be asked for again
+        loss, cells = None, before.cells if before else {}  # kept even without --test
         try:
             result = run_stage("stage2", config.training(setting, seed))
             if not result.finished:
@@ -216,21 +216,21 @@ def run(config: SizesConfig) -> int:
             cells,
         )
         _write(config, list(points.values()), against)
-        jax.clear_caches()  # no size has another's programs
+        jax.clear_caches()  # sizes share no programs
     say(table(list(points.values())))
     say(f"{config.out / 'sizes.md'}")
     return failed
 
 
 class NoRatioError(Exception):
-    """A mean of a metric that the other weights' cannot be divided by, or the other way round."""
+    """A mean cannot be divided by that of the other weights, or the reverse."""
 
 
 def _best(result: Result) -> tuple[float, Path]:
-    """The least validation loss of a run, and the checkpoint that has it; raises InputError."""
+    """The smallest validation loss of a run, and its checkpoint; raises InputError."""
     best = result.best_checkpoint
     if best is None:
-        raise InputError(f"{result.folder}: no validation loss is known; remove the folder")
+        raise InputError(f"{result.folder} has no known validation loss; remove the folder")
     return result.course[int(best.name)], best
 
 
@@ -244,14 +244,12 @@ def _ratios(found: dict[str, Any], reference: dict[str, Any]) -> dict[str, dict[
 def _known(
     config: SizesConfig, against: str | None
 ) -> tuple[dict[tuple[Setting, int], Point], str | None]:
-    """The points that are in the table already, and which weights their cells are against.
+    """The points that are in the table, and the fingerprint of the weights of their cells.
 
-    Args:
-        config: of the command.
-        against: fingerprint of the weights that are compared with now; None if none are.
+    ``against`` is the fingerprint of the weights to compare with now, or None.
 
     Raises:
-        InputError: they are of another budget or against other weights, or the file is damaged.
+        InputError: they have another budget or other weights, or the file is damaged.
     """
     path = config.out / JSON
     if not path.exists():
@@ -261,11 +259,11 @@ def _known(
         points = [Point(**{**x, "setting": tuple(x["setting"])}) for x in content["points"]]
         budget, before = content["budget"], content["against"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: damaged ({first_line(error)}); remove it") from error
+        raise InputError(f"{path} is damaged ({first_line(error)}); remove it") from error
     if budget != _budget(config):
-        raise InputError(f"{path}: has sizes of another budget; use another --out")
+        raise InputError(f"{path} has sizes of another budget; use another --out")
     if against and before and against != before:
-        raise InputError(f"{path}: has cells against other weights; use another --out")
+        raise InputError(f"{path} has cells against other weights; use another --out")
     return {(point.setting, point.seed): point for point in points}, against or before
 
 
@@ -286,13 +284,13 @@ def _budget(config: SizesConfig) -> dict[str, Any]:
 
 
 def _report(config: SizesConfig, ckpt: Path, out: Path) -> dict[str, Any]:
-    """The means of Table I of some weights, as ``fnet benchmark`` has them."""
+    """The means of Table I of some weights, as ``fnet benchmark`` computes them."""
     assert config.test is not None
     asked = BenchmarkConfig(data=config.test, ckpt=ckpt, out=out, workers=config.workers)
     run, found, origin, failures = benchmark.computed(asked, out, asked.sets, measure=False)
     if failures:
         raise InputError(
-            f"{config.test}: {counted(failures, 'file')} cannot be used (see above); mend or "
+            f"{config.test}: {counted(failures, 'file')} cannot be used (see above); fix or "
             f"remove them"
         )
     return table1.report(run, found, origin)

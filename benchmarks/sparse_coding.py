@@ -16,7 +16,7 @@ from fnet_jax.cli.flags import FOLDER, parse, real, whole
 from fnet_jax.runtime.memory import use_huge_pages
 from fnet_jax.sparse_coding.limits import LARGEST_KERNEL, MOST_FEATURES, MOST_ITERATIONS
 
-COLORS = {  # Okabe and Ito's, which color-blind people can distinguish
+COLORS = {  # Okabe and Ito's, which suit any color vision
     "IHT": "#E69F00",
     "accelerated IHT": "#56B4E9",
     "normalised IHT": "#0072B2",
@@ -33,35 +33,35 @@ OBJECTIVE = "objective: 1 is that of the true code"
 
 
 DESCRIPTION = """\
-Make images of known sparse codes by a known random dictionary, plus noise. Code
-them with IHT, accelerated IHT, normalised IHT, ISTA and FISTA, and with LZSC
-trained on such images to find their codes, and measure how near each comes to
-the true codes, iteration by iteration. λ is chosen for each solver and
-iteration on separate images (see benchmarks/recovery.py). The table is printed;
-sparse_coding.png and sparse_coding.json are written. About two minutes on two
-cores.
+Make images of known sparse codes with a known random dictionary, plus noise.
+Code them with IHT, accelerated IHT, normalised IHT, ISTA and FISTA, and with
+LZSC trained on such images to find their codes, and measure how close each comes
+to the true codes, iteration by iteration. λ is chosen for each solver and
+iteration on separate images (see benchmarks/recovery.py). The command prints the
+table and writes sparse_coding.png and sparse_coding.json. It takes about two
+minutes on two cores.
 
 Try other settings: more atoms (--features), denser codes (--density), more
-noise (--noise), a longer training (--steps). docs/sparse_coding.md discusses
-the defaults.
+noise (--noise), longer training (--steps). docs/sparse_coding.md discusses the
+defaults.
 """
 
 
 @dataclass(frozen=True)
 class SparseCodingConfig:
-    """What the command does; each field is a flag."""
+    """Configuration of the command; each field is a flag."""
 
     # Folder for sparse_coding.png and sparse_coding.json.
     out: Annotated[Path, FOLDER]
-    # Random problems, each with a dictionary and a training of its own.
+    # Number of random problems, each with its own dictionary and training.
     seeds: Annotated[int, whole(1)] = 3
-    # Atoms of the dictionary.
+    # Number of atoms of the dictionary.
     features: Annotated[int, whole(1, MOST_FEATURES, "K")] = 16
     # Side of an atom in pixels, odd.
     size: Annotated[int, whole(1, LARGEST_KERNEL, odd=True)] = 5
     # Side of an image in pixels.
     side: Annotated[int, whole(1, 2**14)] = 32
-    # Share of the entries of a code that are not 0.
+    # Share of nonzero entries of a code.
     density: Annotated[float, real("a number above 0 and below 1", lambda x: 0 < x < 1)] = 0.005
     # Standard deviation of the noise; that of the images is about 0.3.
     noise: Annotated[float, real("a number of at least 0", lambda x: x >= 0)] = 0.02
@@ -81,7 +81,7 @@ class SparseCodingConfig:
 def experiment(
     problem: Problem, seed: int, *, progress: Callable[[], object] = lambda: None
 ) -> dict[str, dict[str, Any]]:
-    """Figures of each solver and of LZSC, by name, for one random problem."""
+    """Measures of each solver and of LZSC, by name, for one random problem."""
     bench = Bench(problem, seed)
     found = {name: bench.solve(name, progress=progress) for name in SOLVERS}
     penalty = found["normalised IHT"]["penalty"]
@@ -94,13 +94,13 @@ def reached(curve: list[float], ks: list[int], error: float) -> float:
 
 
 def spread(values: list[float], form: str = ".3f") -> str:
-    """The mean, and in brackets least and most."""
+    """The mean, with the minimum and maximum in brackets."""
     mean, least, most = (f"{f(values):{form}}" for f in (np.mean, np.min, np.max))
     return f"{mean} ({least}–{most})" if len(values) > 1 else mean
 
 
 def table(found: list[dict[str, dict[str, Any]]], problem: Problem) -> str:
-    """The figures in Markdown: mean over the seeds, least and most."""
+    """The measures in Markdown: mean, minimum and maximum over the seeds."""
     ks, last = seen(problem.iterations), problem.iterations
     few = max(k for k in ks if k <= problem.modules + 1)
     lines = [
@@ -133,7 +133,7 @@ def table(found: list[dict[str, dict[str, Any]]], problem: Problem) -> str:
 
 
 def draw(found: list[dict[str, dict[str, Any]]], problem: Problem, path: Path) -> None:
-    """Error, F1 and objective against iterations: mean, and a band from least to most."""
+    """Error, F1 and objective against iterations: mean, and a band from minimum to maximum."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -145,7 +145,7 @@ def draw(found: list[dict[str, dict[str, Any]]], problem: Problem, path: Path) -
         for ax, what in zip(axes, (*FIGURES, "objective"), strict=True):
             values = np.array([seed[name][what] for seed in found])
             k = seen(problem.iterations)
-            values = values[:, k] if what == "objective" else values  # its first is that of u⁰
+            values = values[:, k] if what == "objective" else values  # the first is that of u⁰
             ax.plot(k, values.mean(axis=0), label=name, markevery=3, **style)
             ax.fill_between(
                 k, values.min(axis=0), values.max(axis=0), color=COLORS[name], alpha=0.2, lw=0

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.speed``: how fast the networks, their training and the commands are."""
+"""``python -m benchmarks.speed``: speed of the networks, their training and the commands."""
 
 import json
 import sys
@@ -16,14 +16,14 @@ from fnet_jax.cli.flags import FILE, choice, parse, unset, whole
 from fnet_jax.runtime.memory import use_huge_pages
 
 DESCRIPTION = """\
-Measure the networks, their training and whole commands, on made-up images and
-with weights as they are at the start of a training.
+Measure the networks, their training and whole commands, on synthetic images and
+with initial weights.
 
 The ceiling is a float32 matrix product (1536³) between the measured calls, on
-the same cores. Operations are the network's own, whatever an implementation
-spends: 2 per filter weight and pixel forward, 6 in a training step. The other
-implementations are the equations as printed, in JAX (tests/oracle.py), and in
-PyTorch where it is installed.
+the same cores. Operations are those of the network itself, not those of an
+implementation: 2 per filter weight and pixel in the forward pass, 6 in a
+training step. The other implementations are the equations as printed, in JAX
+(tests/oracle.py), and in PyTorch if it is installed.
 """
 
 PARTS = ("forward", "others", "training", "data", "start", "pair", "folder", "large", "sizes")
@@ -31,13 +31,13 @@ PARTS = ("forward", "others", "training", "data", "start", "pair", "folder", "la
 
 @dataclass(frozen=True)
 class SpeedConfig:
-    """What the command does; each field is a flag."""
+    """Configuration of the command; each field is a flag."""
 
-    # How often each is measured; the median counts.
+    # Repetitions; the median counts.
     repeat: Annotated[int, whole(1)] = 5
     # Measure only one part: forward, others, training, data, start, pair, folder, large or sizes.
     only: Annotated[str | None, choice(PARTS, "PART"), unset("all")] = None
-    # File for the figures.
+    # File for the numbers.
     json: Annotated[Path | None, FILE, unset()] = None
 
 
@@ -71,7 +71,7 @@ def rows(config: SpeedConfig) -> Iterator[Row]:
 
 
 def main() -> int:
-    """Measures, prints a table and writes the figures."""
+    """Measures, prints a table and writes the numbers."""
     config = parse(SpeedConfig, prog="python -m benchmarks.speed", description=DESCRIPTION)
     found = []
     print(f"devices: {', '.join(map(str, jax.devices()))}; JAX {jax.__version__}\n")

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.weights``: what weights are worth beside others, from two reports."""
+"""``python -m benchmarks.weights``: compares weights by two reports."""
 
 import json
 import sys
@@ -17,15 +17,15 @@ from fnet_jax.metrics import METRICS
 from fnet_jax.paper.protocols import paper
 
 DESCRIPTION = """\
-Compare two reports of eval.benchmark (report.json) of the same pairs. Each cell
-has our mean, theirs, and ours over theirs; for CE, of which less is better,
-theirs over ours.
+Compare two reports of eval.benchmark (report.json) on the same pairs. Each cell
+has our mean, theirs, and the ratio: ours over theirs, or theirs over ours for
+CE, where less is better.
 """
 
 
 @dataclass(frozen=True)
 class WeightsConfig:
-    """What the command does; each field is an argument."""
+    """Configuration of the command; each field is an argument."""
 
     # The report.json with our weights.
     ours: Annotated[Path, FILE, Positional]
@@ -38,10 +38,10 @@ def ratios(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, dict[str, 
 
     Args:
         ours: a report of ``eval.benchmark``, as JSON values.
-        theirs: another, of the same pairs.
+        theirs: another one, of the same pairs.
 
     Raises:
-        ValueError: the two are not of the same pairs, or a mean is 0, undefined or infinite.
+        ValueError: the pairs differ, or a mean is 0, undefined or infinite.
     """
     found, of_table = {}, paper()["sets"]
     for name, one in ours["sets"].items():

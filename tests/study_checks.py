@@ -18,7 +18,7 @@ def scores_are_enough_to_continue_elsewhere(study, tmp_path, capsys):
     report.unlink()
     capsys.readouterr()
     assert study(*flags) == 0
-    assert "only the scores are here" in capsys.readouterr().out
+    assert "only the scores of some models are available" in capsys.readouterr().out
     assert json.loads(report.read_text(encoding="utf-8"))["results"] == before
     assert not list(tmp_path.glob("out/runs/*/*/seed0/done.json"))
     assert study("--method=Visible", "--method=Infrared", "--seeds=1") == 0
@@ -26,4 +26,4 @@ def scores_are_enough_to_continue_elsewhere(study, tmp_path, capsys):
     path = next(tmp_path.glob("out/runs/*/Visible/seed0/scores.npz"))
     path.write_bytes(path.read_bytes()[:-20])
     assert study("--method=Visible", "--seeds=1") == 1
-    assert "scores.npz: damaged or of another study" in capsys.readouterr().err
+    assert "scores.npz is damaged or of another study" in capsys.readouterr().err

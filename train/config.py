@@ -160,15 +160,10 @@ MAY_CHANGE = frozenset(
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """How the configuration of a run to continue differs in what affects the result.
+    """How the :meth:`~TrainConfig.recorded` fields of a run differ from those of its continuation.
 
-    Args:
-        before: the :meth:`~TrainConfig.recorded` fields of the run.
-        now: those of this call.
-
-    Returns:
-        For each field that differs, a text ``--name: was 1, is 2``. ``steps`` may differ if the
-        learning rate does not depend on it.
+    Returns a text ``--name: was 1, is 2`` for each field that affects the result. ``steps`` may
+    differ if the learning rate does not depend on it.
     """
     free = MAY_CHANGE if before.get("cosine") or now["cosine"] else MAY_CHANGE | {"steps"}
     # An earlier version without a flag did what is now the default of the flag.

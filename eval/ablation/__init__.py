@@ -1,1 +1,1 @@
-"""The paper's Table III: training and scoring its experiments."""
+"""The paper's Table III: training and scoring of its experiments."""

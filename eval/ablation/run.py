@@ -34,20 +34,20 @@ METRICS = ("MI", "CE", "VIF", "Qabf", "Qcb", "SSIM")  # of the paper's table
 CLIP = {"stage1": 2.0, "stage2": 50.0}
 
 DESCRIPTION = """\
-Train and score FNet and the fifteen experiments of the paper's Table III under
-one budget: --steps steps of stage I (except AE11, which has none) and as many
-of stage II, on the same batches, for each of --seeds seeds, with gradients
+Train and score FNet and the fifteen experiments of the paper's Table III with
+the same budget: --steps steps of stage I (except AE11, which has none) and as
+many of stage II, on the same batches, for each of --seeds seeds, with gradients
 clipped to 2 in stage I and to 50 in stage II. Then fuse and score some pairs of
 each test set in --test (TNO, RoadScene, NIR, MRI_CT …, found as by fnet
 benchmark).
 
---out gets runs/ (every training), ablations.json (all means) and ablations.md:
-the form of Table III with 95 % intervals over the seeds, the paper's number
-below each, and which of its orders are confirmed. What was trained and scored
-is not computed again: the same command continues an interrupted one. The tables
-are written after each seed, but never replace tables with more seeds,
-experiments or pairs. A training that diverges is reported, and its cells stay
-empty.
+The command writes to --out: runs/ (all training runs), ablations.json (all
+means) and ablations.md, which has the form of Table III with 95 % intervals over
+the seeds, the paper's number below each cell, and which of the paper's orders
+are confirmed. The same command continues an interrupted one; finished runs and
+scores are kept. The tables are written after each seed, but never replace tables
+with more seeds, experiments or pairs. If a run diverges, this is reported and
+its cells stay empty.
 """
 
 EXAMPLES = """\
@@ -56,7 +56,7 @@ examples:
   {prog} --steps 20 --seeds 1 --only AE1,AE13 --data msrs --test data/ --out try/
 
 On two CPU cores, 100 steps and four pairs of each of six sets take 37 minutes
-for each seed.
+per seed.
 
 exit status: 0 if the table was written, 1 if anything failed or the command was
 stopped, 2 if an option is wrong, 130 after Ctrl-C
@@ -70,19 +70,19 @@ def variants(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class AblateConfig:
-    """What the command does; each field is a flag."""
+    """Configuration of the command; each field is a flag."""
 
     # Training data: the name of a prepared set or its folder, or a folder of image pairs.
     data: Annotated[str, SET_OR_FOLDER]
-    # Folder that holds the test sets.
+    # Folder with the test sets.
     test: Annotated[Path, FOLDER]
-    # Folder for the trainings and the tables.
+    # Folder for the training runs and the tables.
     out: Annotated[Path, FOLDER]
     # Steps of each stage.
     steps: Annotated[int, whole(1)]
-    # Trainings of each experiment.
+    # Training runs per experiment.
     seeds: Annotated[int, whole(1)] = 3
-    # Pairs of each test set, evenly spread.
+    # Pairs per test set, evenly spread.
     pairs: Annotated[int, whole(1)] = 4
     # Experiments to run in addition to FNet, separated by commas.
     only: Annotated[tuple[str, ...], reads(variants, "NAMES"), unset("all")] = tuple(ABLATIONS)
@@ -96,9 +96,9 @@ class AblateConfig:
     crop: Annotated[int, CROP] = 64
     # Learning rate. It rises over a tenth of the steps, then falls along a cosine.
     lr: Annotated[float, above_zero("RATE")] = 3e-4
-    # Feature maps K.
+    # Number K of feature maps.
     features: Annotated[int | None, FEATURES, unset("64")] = None
-    # Iterations N, but of AE9 and AE10, which have their own.
+    # Number N of iterations, except for AE9 and AE10, which have their own.
     iterations: Annotated[int | None, ITERATIONS, unset("4")] = None
     # Side of the filters in pixels, odd.
     kernel_size: Annotated[int | None, KERNEL_SIZE, unset("9")] = None
@@ -108,12 +108,12 @@ class AblateConfig:
         return (COMPLETE, *(name for name in ABLATIONS if name in self.only))
 
     def budget(self) -> dict[str, Any]:
-        """The flags that say how much each is trained."""
+        """The flags that decide how much each variant is trained."""
         names = ("steps", "seeds", "batch", "crop", "lr", *SIZES, "split")
         return {name: getattr(self, name) for name in names} | {"clip": CLIP}
 
     def folder(self, name: str, seed: int) -> Path:
-        """Where a variant is trained with a seed."""
+        """The folder of a variant with a seed."""
         return self.out / "runs" / name / f"seed{seed}"
 
     def stages(self, name: str, seed: int) -> Iterator[tuple[str, TrainConfig]]:
@@ -155,14 +155,14 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "python -m eval.ablat
     """Runs the command; returns its exit status."""
     config = parse(AblateConfig, argv, prog=prog, description=DESCRIPTION, examples=EXAMPLES)
     logs_shown()
-    return finish(lambda: run(config), stopped=f"what is done is kept; {AGAIN}")
+    return finish(lambda: run(config), stopped=f"finished work is kept; {AGAIN}")
 
 
 def run(config: AblateConfig) -> int:
-    """Trains and scores what has not been, and writes the tables; returns the exit status.
+    """Trains and scores what is missing, and writes the tables; returns the exit status.
 
     Raises:
-        InputError: a training cannot run, or nothing can be scored.
+        InputError: a training run fails, or nothing can be scored.
     """
     import jax  # slow to import: after --help
 
@@ -185,7 +185,7 @@ def run(config: AblateConfig) -> int:
     }
     for pair in (pair for found in located.values() for pair in found.pairs.values()):
         for path in (pair.i1, pair.i2):
-            images.read(path)  # so that a damaged file is named before anything is trained
+            images.read(path)  # reports damaged files before anything is trained
     config, data = _prepared(config)
     values: dict[str, list[dict[str, dict[str, float]]]] = {name: [] for name in config.names()}
     losses: dict[str, list[float]] = {name: [] for name in config.names()}
@@ -206,7 +206,7 @@ def run(config: AblateConfig) -> int:
             values[name].append({n: dict.fromkeys(METRICS, math.nan) for n in located})
             losses[name].append(math.nan)
             failed = 1
-        jax.clear_caches()  # no variant has another's programs
+        jax.clear_caches()  # variants share no programs
         if number % len(values) == 0:
             budget = config.budget() | {"seeds": seed + 1}
             pairs = {name: sorted(found.pairs) for name, found in located.items()}
@@ -214,13 +214,13 @@ def run(config: AblateConfig) -> int:
             if not kept:
                 table3.write(config.out, budget, data, pairs, values, losses)
     say(table3.summary(values, losses))
-    more = ": has seeds, experiments or pairs that these lack, and is kept; move it to replace it"
+    more = " has more seeds, experiments or pairs and is kept; move it to replace it"
     say(f"{config.out / 'ablations.md'}{more if kept else ''}")
     return failed
 
 
 def _prepared(config: AblateConfig) -> tuple[AblateConfig, dict[str, Any]]:
-    """The configuration with a folder of images prepared once for all, and what the data are."""
+    """The configuration with a folder of images prepared once, and a description of the data."""
     from train.data import sources
     from train.run.display import Bar
 
@@ -241,16 +241,11 @@ def _prepared(config: AblateConfig) -> tuple[AblateConfig, dict[str, Any]]:
 
 
 def trained(config: AblateConfig, name: str, seed: int) -> "Result":
-    """Trains a variant as far as it has not been; returns what its last stage reached.
-
-    Args:
-        config: of the command.
-        name: of the variant.
-        seed: of its training.
+    """Trains a variant, if that is not done, and returns the result of its last stage.
 
     Raises:
-        InputError: a training cannot run, or what is there was trained differently.
-        Diverged: its loss became NaN or infinite, or that of FNet's stage I, which it starts from.
+        InputError: a run fails, or an existing one has another configuration.
+        Diverged: its loss, or that of FNet's stage I from which it starts, is NaN or infinite.
     """
     from fnet_jax.weights import checkpoints
     from train.run.watch import Diverged
@@ -258,7 +253,7 @@ def trained(config: AblateConfig, name: str, seed: int) -> "Result":
     for stage, how in config.stages(name, seed):
         if how.init and how.steps not in checkpoints.steps(Path(how.init) / checkpoints.RUN_FOLDER):
             raise Diverged(
-                f"{how.workdir / stage}: cannot begin, as FNet's stage I did not reach its end"
+                f"{how.workdir / stage} cannot begin, because FNet's stage I did not finish"
             )
         result = run_stage(stage, how)
         if not result.finished:
@@ -270,11 +265,6 @@ def scored(
     result: "Result", folder: Path, located: "Mapping[str, Located]"
 ) -> dict[str, dict[str, float]]:
     """Means of the metrics of Table III with the last weights of a run, by set and metric.
-
-    Args:
-        result: of the run.
-        folder: where scores are kept.
-        located: the test sets.
 
     Raises:
         InputError: a pair cannot be fused or scored.

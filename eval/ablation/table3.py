@@ -1,4 +1,4 @@
-"""The paper's Table III again: what each experiment costs, with intervals, beside the paper's."""
+"""The paper's Table III reproduced: the effect of each experiment, with intervals."""
 
 import dataclasses
 import json
@@ -32,7 +32,7 @@ def paper() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over seeds with the 95 % interval of Student's t; infinite with one seed."""
+    """A mean over seeds with the 95 % interval of Student's t; infinite for one seed."""
 
     mean: float
     low: float
@@ -40,7 +40,7 @@ class Interval:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Interval":
-        """Of one value per seed."""
+        """The interval of one value per seed."""
         mean = float(np.mean(values))
         if len(values) < 2:
             return cls(mean, -math.inf, math.inf)
@@ -50,29 +50,23 @@ class Interval:
 
     @classmethod
     def of_ratios(cls, ratios: Sequence[float]) -> "Interval":
-        """Of one ratio per seed: of their logarithms, so that r and 1/r are equally far from 1."""
+        """The interval of one ratio per seed, by logarithms: r and 1/r are equally far from 1."""
         found = cls.of(np.log(ratios).tolist())
         if not math.isfinite(found.low):
             return dataclasses.replace(found, mean=math.exp(found.mean))
         return cls(*(math.exp(x) for x in (found.mean, found.low, found.high)))
 
     def side(self, of: float) -> int:
-        """-1 if all of it lies below a value, 1 if above, 0 if it cannot tell."""
+        """-1 if the interval is below a value, 1 if it is above, 0 if it contains it."""
         return int(self.low > of) - int(self.high < of)
 
 
 def worth(means: Means, complete: Means) -> float:
-    """Mean over sets and metrics of a variant's mean over FNet's, inverted where less is better.
+    """Geometric mean over sets and metrics of the ratio of a variant's mean to FNet's.
 
-    Below 1, the variant is worse than the complete FNet. The mean is geometric: the arithmetic one
-    would be above 1 for networks that differ by chance alone.
-
-    Args:
-        means: of the variant.
-        complete: of FNet, of the same pairs; cells that only one of them has do not count.
-
-    Returns:
-        The mean; NaN where there is no cell, or one that is not above 0.
+    The ratio is inverted where less is better, so that below 1 the variant is worse than the
+    complete FNet. An arithmetic mean would be above 1 for networks that differ only by chance.
+    Cells that only one of them has do not count; NaN if there is none, or a mean is not above 0.
     """
     logarithms = []
     for name, row in means.items():
@@ -88,7 +82,7 @@ def worth(means: Means, complete: Means) -> float:
 
 
 def paper_means(column: str, *, like: Means) -> dict[str, dict[str, float]]:
-    """The paper's means of a column of Table III, of the sets and metrics that ``like`` has."""
+    """The paper's means of a column of Table III, for the sets and metrics that ``like`` has."""
     table = paper()
     place = table["columns"].index(column)
     return {
@@ -99,12 +93,7 @@ def paper_means(column: str, *, like: Means) -> dict[str, dict[str, float]]:
 
 
 def verdict(ours: Interval, theirs: float) -> str:
-    """Whether the paper's order of a variant and FNet is confirmed.
-
-    Args:
-        ours: :func:`worth` of the variant over the seeds.
-        theirs: the same of the paper's numbers, one training each.
-    """
+    """Whether the paper's order of a variant and FNet is confirmed, by :func:`worth` of both."""
     side = ours.side(1.0)
     if side == 0:
         return "cannot tell"
@@ -112,9 +101,9 @@ def verdict(ours: Interval, theirs: float) -> str:
 
 
 def worths(values: Mapping[str, Sequence[Means]]) -> dict[str, Interval]:
-    """:func:`worth` of each variant over the seeds, of the cells that the paper has.
+    """:func:`worth` of each variant over the seeds, for the cells that the paper has.
 
-    A seed's variant and FNet saw equal batches, and are compared with each other.
+    A variant is compared with FNet of the same seed, which saw the same batches.
     """
     complete = values[COMPLETE]
     printed = paper_means(COMPLETE, like=complete[0])
@@ -130,18 +119,16 @@ def worths(values: Mapping[str, Sequence[Means]]) -> dict[str, Interval]:
 
 
 def dearer(losses: Mapping[str, Sequence[float]], name: str) -> Interval | None:
-    """Validation loss of a variant less FNet's over the seeds; None if they have other terms."""
+    """Validation loss of a variant minus FNet's over the seeds; None if their terms differ."""
     if ABLATIONS[name].without:
         return None
     return Interval.of(np.subtract(losses[name], losses[COMPLETE]).tolist())
 
 
 def summary(values: Mapping[str, Sequence[Means]], losses: Mapping[str, Sequence[float]]) -> str:
-    """A row for each experiment: what it is worth here and in the paper, and the verdict.
+    """A row for each experiment: :func:`worth` here and in the paper, and the verdict.
 
-    Args:
-        values: means of each variant and seed.
-        losses: the validation loss at the end of stage II, likewise.
+    ``losses`` are the validation losses at the end of stage II, by variant and seed.
     """
     like, rows = values[COMPLETE][0], []
     for name, ours in worths(values).items():
@@ -174,12 +161,10 @@ def cells(values: Mapping[str, Sequence[Means]]) -> str:
 
 
 def orders(values: Mapping[str, Sequence[Means]]) -> dict[str, int]:
-    """How many of the paper's orders between an experiment and FNet, cell by cell, are confirmed.
+    """How many of the paper's orders between an experiment and FNet are confirmed, cell by cell.
 
-    Cells in which the paper prints equal numbers say nothing and are not counted.
-
-    Returns:
-        Numbers by ``"confirmed"``, ``"the other way round"`` and ``"cannot tell"``.
+    Cells in which the paper prints equal numbers are not counted. Returns numbers by
+    ``"confirmed"``, ``"the other way round"`` and ``"cannot tell"``.
     """
     found = {"confirmed": 0, "the other way round": 0, "cannot tell": 0}
     table = paper()
@@ -203,14 +188,7 @@ def orders(values: Mapping[str, Sequence[Means]]) -> dict[str, int]:
 def holds_more(
     out: Path, seeds: int, pairs: Mapping[str, Collection[str]], variants: Collection[str]
 ) -> bool:
-    """Whether tables in ``out`` have a seed, an experiment or a pair that others would not have.
-
-    Args:
-        out: where tables may be.
-        seeds: of the others.
-        pairs: names of the pairs that they are of, by set.
-        variants: FNet and the experiments that they have.
-    """
+    """Whether tables in ``out`` have a seed, an experiment or a pair that the given ones lack."""
     try:
         before = json.loads(read_text(out / "ablations.json"))
         return (
@@ -232,13 +210,8 @@ def write(
 ) -> None:
     """Writes ``ablations.json`` and ``ablations.md``, whole or not at all.
 
-    Args:
-        out: where to.
-        budget: :meth:`eval.ablation.run.AblateConfig.budget`, with the seeds that are done.
-        data: what was trained on, :meth:`train.data.sources.TrainingData.described`.
-        pairs: names of the pairs that were scored, by set.
-        values: means of each variant and seed.
-        losses: the validation loss at the end of stage II, likewise.
+    ``budget`` is :meth:`eval.ablation.run.AblateConfig.budget` with the finished seeds, ``data``
+    :meth:`train.data.sources.TrainingData.described`, and ``pairs`` are the scored pairs by set.
 
     Raises:
         InputError: they cannot be written.

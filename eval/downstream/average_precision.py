@@ -1,8 +1,8 @@
 """mAP@[.5:.95] of a detector from its written predictions.
 
-The boxes are matched, and the numbers computed, by ``pycocotools``, the reference of the metric:
-ten thresholds of overlap from 0.5 to 0.95, 101 recalls, at most 100 boxes of an image and class.
-The same evaluation for every detector.
+``pycocotools``, the reference of the metric, matches the boxes and computes the numbers, with the
+same evaluation for every detector: ten thresholds of overlap from 0.5 to 0.95, 101 recalls, at most
+100 boxes per image and class.
 """
 
 import contextlib
@@ -22,17 +22,17 @@ from fnet_jax.errors import InputError
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)  # of the intersection over union
 RECALLS = np.linspace(0, 1, 101)
-MOST = 100  # boxes of an image and class
+MOST = 100  # boxes per image and class
 
 
 @dataclass(frozen=True)
 class Matches:
-    """How the boxes of one class matched.
+    """The matches of the boxes of one class.
 
     Attributes:
-        images: int (D,), the image of each detection, counted from 0, by falling score.
-        hits: for each threshold, which of the detections matched a box; int (hits,).
-        boxes: int (I,), true boxes of each image.
+        images: int (D,), index of the image of each detection, by decreasing score.
+        hits: for each threshold, indices of the detections that matched a box; int (hits,).
+        boxes: int (I,), number of true boxes in each image.
     """
 
     images: np.ndarray
@@ -40,10 +40,10 @@ class Matches:
     boxes: np.ndarray
 
     def average_precision(self, counts: np.ndarray) -> float:
-        """Of images that are there ``counts`` times, int (I,); NaN without a true box.
+        """AP of images that count ``counts`` times, int (I,); NaN without a true box.
 
-        Equals that of the images written as many times. Only where a box is found can the
-        precision be the highest at its recall, so only there it is computed.
+        It equals that of a set with as many copies. The precision can only be the highest at its
+        recall where a box is found, so it is computed only there.
         """
         total = int(counts @ self.boxes)
         if not total:
@@ -64,13 +64,13 @@ class Matches:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a detector reached on a set of images.
+    """The result of a detector on a set of images.
 
     Attributes:
         classes: their names, K.
         precision: float64 (10, 101, K), highest precision at each recall or more, by threshold,
             recall and class; NaN for classes without a true box.
-        matches: of each class.
+        matches: matches of each class.
     """
 
     classes: tuple[str, ...]
@@ -103,13 +103,9 @@ class Evaluation:
         return len(self.matches[0].boxes)
 
     def values(self, counts: np.ndarray | None = None) -> np.ndarray:
-        """AP@[.5:.95] of each class, of images that count several times or not at all.
+        """AP@[.5:.95] of each class, float64 (K,); NaN if no image with a true box counts.
 
-        Args:
-            counts: how often each image counts, int (images,); None for once.
-
-        Returns:
-            float64 (K,); NaN where no image with a true box counts.
+        ``counts`` is how often each image counts, int (images,); None for once.
         """
         if counts is None:
             return self.ap
@@ -125,7 +121,7 @@ class Evaluation:
 
 
 def restored(classes: Sequence[str], arrays: Mapping[str, np.ndarray]) -> Evaluation:
-    """An evaluation from its arrays; raises KeyError or ValueError where they are of another."""
+    """An evaluation from its arrays; raises KeyError or ValueError if they are of another one."""
     if arrays["precision"].shape != (len(THRESHOLDS), len(RECALLS), len(classes)):
         raise ValueError("it is of other classes")
     matches = (
@@ -140,11 +136,9 @@ def restored(classes: Sequence[str], arrays: Mapping[str, np.ndarray]) -> Evalua
 
 
 def evaluate(truth: Mapping[str, Any], predictions: Sequence[coco.Entry]) -> Evaluation:
-    """Measures what a detector found.
+    """Measures the predictions of a detector; an image may have none.
 
-    Args:
-        truth: of :func:`.coco.truth`. None of its boxes may be left out (``iscrowd``, ``ignore``).
-        predictions: of :func:`.coco.read_predictions`; an image may have none.
+    No box of the truth may be one to ignore (``iscrowd``, ``ignore``).
 
     Raises:
         InputError: ``pycocotools`` is not installed, or the predictions are not of this truth.
@@ -153,10 +147,10 @@ def evaluate(truth: Mapping[str, Any], predictions: Sequence[coco.Entry]) -> Eva
     if problem:
         raise InputError(f"predictions: {problem}; let the detector write them again")
     if any(box.get("iscrowd") or box.get("ignore") for box in truth["annotations"]):
-        raise InputError("truth: has boxes to be ignored; take their iscrowd and ignore away")
+        raise InputError("the truth has boxes to be ignored; remove their iscrowd and ignore")
     classes = tuple(c["name"] for c in sorted(truth["categories"], key=lambda c: c["id"]))
     if not truth["images"] or not classes:
-        raise InputError("truth: has no image or no class; check the split")
+        raise InputError("the truth has no image or no class; check the split")
     entries, precision = _of_library(truth, predictions)
     shape = (len(classes), len(truth["images"]))
     rows = np.empty(shape, dtype=object)
@@ -178,7 +172,7 @@ def _library() -> Any:
         import pycocotools.cocoeval
     except ImportError as error:
         raise InputError(
-            f"{sys.executable}: lacks pycocotools, which measures detectors; run "
+            f"measuring detectors needs pycocotools; run "
             f"{sys.executable} -m pip install pycocotools"
         ) from error
     return pycocotools
@@ -211,7 +205,7 @@ def _of_library(
 
 
 def _matches(entries: np.ndarray) -> Matches:
-    """Of the library's entries of one class, one for each image, None where nothing is."""
+    """The matches of one class from the library's entries, one per image or None."""
     there = [(image, entry) for image, entry in enumerate(entries) if entry]
     boxes = np.zeros(len(entries), dtype=int)
     for image, entry in there:

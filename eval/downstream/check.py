@@ -1,4 +1,4 @@
-"""Looks at all scenes before anything is trained on them."""
+"""Checks all scenes before training."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -22,15 +22,12 @@ def check(
 ) -> tuple[list[str], list[set[int]]]:
     """Reads all truths and the headers of all images.
 
-    Args:
-        scene_set: the scenes.
-        one_size: whether scenes of another size than the most are bad.
-        report: gets a line for each bad scene, with what is wrong with it first.
-        progress: shows how many scenes have been looked at.
+    With ``one_size``, scenes of an uncommon size are bad; ``report`` gets a line with the first
+    problem of each bad scene.
 
     Returns:
-        Names of the bad scenes, and the numbers of the classes that each scene shows, in order of
-        the scenes.
+        Names of the bad scenes, and the numbers of the classes in each scene, in the order of the
+        scenes.
     """
     bad: list[str] = []
     shown: list[set[int]] = []
@@ -40,8 +37,8 @@ def check(
             found = classes_in(scene, scene_set)
             if usual and size(scene) != usual:
                 raise InputError(
-                    f"{scene.visible}: is {_shown(size(scene))}, and most are {_shown(usual)}; "
-                    f"scale it, as all images must have one size here"
+                    f"{scene.visible} is {_shown(size(scene))}, but most are {_shown(usual)}; "
+                    f"scale it, because all images must have one size here"
                 )
             shown.append(found)
         except InputError as error:
@@ -52,10 +49,10 @@ def check(
 
 
 def _usual_size(scene_set: SceneSet) -> tuple[int, int] | None:
-    """The size that most scenes have; None where no scene can be read."""
+    """The most common size; None if no scene can be read."""
     sizes: Counter[tuple[int, int]] = Counter()
     for scene in scene_set.scenes:
-        with suppress(InputError):  # which is said where the scene is looked at
+        with suppress(InputError):  # reported when the scene is checked
             sizes[size(scene)] += 1
     return sizes.most_common(1)[0][0] if sizes else None
 
@@ -65,12 +62,9 @@ def _shown(extent: tuple[int, int]) -> str:
 
 
 def absent(scene_set: SceneSet, shown: Sequence[set[int]], split: Split) -> list[str]:
-    """A line for each class that no scene to train, or no scene to test, shows.
+    """A line for each class that is in no training scene or in no test scene.
 
-    Args:
-        scene_set: the scenes.
-        shown: of :func:`check`.
-        split: which train and which test.
+    ``shown`` is the result of :func:`check`.
     """
     lines = []
     for part, names in ((TRAIN, set(split.train)), (TEST, set(split.test))):
@@ -78,7 +72,7 @@ def absent(scene_set: SceneSet, shown: Sequence[set[int]], split: Split) -> list
             *(x for scene, x in zip(scene_set.scenes, shown, strict=True) if scene.name in names)
         )
         lines += [
-            f"{name}: no scene to {part} shows this class; its score says nothing"
+            f"{name}: no scene to {part} has this class; its score means nothing"
             for number, name in enumerate(scene_set.classes)
             if number not in there
         ]
@@ -86,7 +80,7 @@ def absent(scene_set: SceneSet, shown: Sequence[set[int]], split: Split) -> list
 
 
 def classes_in(scene: Scene, scene_set: SceneSet) -> set[int]:
-    """The numbers of the classes that a scene shows.
+    """The numbers of the classes in a scene.
 
     Raises:
         InputError: an image or the truth cannot be used.
@@ -100,7 +94,7 @@ def classes_in(scene: Scene, scene_set: SceneSet) -> set[int]:
 
 
 def content(scene_set: SceneSet, names: Collection[str]) -> str:
-    """How many boxes of each class the scenes of some names have, in words; empty to segment."""
+    """Number of boxes of each class in the named scenes, as text; empty for segmentation."""
     if scene_set.task != DETECT:
         return ""
     counts = np.zeros(len(scene_set.classes), int)

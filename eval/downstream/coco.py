@@ -1,7 +1,7 @@
-"""Boxes in COCO's form, which every program that measures detectors reads.
+"""Boxes in COCO's format, which every program that measures detectors reads.
 
-Images are numbered from 1 in the order of their names, categories from 1 in the order of the
-classes, boxes are ``[x, y, width, height]`` in pixels from the top left corner.
+Images are numbered from 1 by name, categories from 1 in the order of the classes; boxes are
+``[x, y, width, height]`` in pixels from the top left corner.
 """
 
 import json
@@ -27,22 +27,22 @@ Entry = dict[str, Any]
 
 
 def numbers(names: Iterable[str]) -> dict[str, int]:
-    """The number of each image by its name."""
+    """The number of each image, by name."""
     return {name: number for number, name in enumerate(sorted(names), 1)}
 
 
 def truth(scenes: SceneSet, names: Iterable[str]) -> dict[str, Any]:
-    """What is in the scenes of these names, such as those of a split's test part.
+    """The truth of the named scenes, such as those of a split's test part.
 
     Raises:
-        InputError: a scene is not there, or its image or its boxes cannot be read.
+        InputError: a scene does not exist, or its image or its boxes cannot be read.
     """
     known = {scene.name: scene for scene in scenes.scenes}
     sizes: dict[str, Size] = {}
     found: dict[str, Boxes] = {}
     for name in sorted(names):
         if name not in known:
-            raise InputError(f"{name}: no scene of {scenes.title} has this name; check the split")
+            raise InputError(f"{scenes.title} has no scene {name}; check the split")
         sizes[name] = images.size(known[name].visible)
         found[name] = boxes.read(known[name].truth, scenes.classes, sizes[name])
     return truth_of(scenes.classes, sizes, found)
@@ -53,10 +53,7 @@ def truth_of(
 ) -> dict[str, Any]:
     """Ground truth as COCO's dictionary.
 
-    Args:
-        classes: names of the classes.
-        sizes: height and width of every image, by name.
-        found: boxes by name of the image; an image without any may be left out.
+    ``sizes`` are height and width by name of the image; images without boxes need not be ``found``.
     """
     ids = numbers(sizes)
     rows = [
@@ -71,7 +68,7 @@ def truth_of(
             for n in ids
         ],
         "categories": [{"id": n, "name": name} for n, name in enumerate(classes, 1)],
-        # From 1: a match with the box 0 would count as none.
+        # Numbered from 1, because a match with box 0 would count as none.
         "annotations": [{"id": number, **row} for number, row in enumerate(rows, 1)],
     }
 
@@ -79,12 +76,7 @@ def truth_of(
 def predictions(
     ids: Mapping[str, int], found: Mapping[str, tuple[Boxes, np.ndarray]]
 ) -> list[Entry]:
-    """What a detector found, as COCO's list.
-
-    Args:
-        ids: of :func:`numbers`.
-        found: boxes and their scores, float (N,) in [0, 1], by name of the image.
-    """
+    """The predictions of a detector, as COCO's list: boxes with scores, float (N,) in [0, 1]."""
     return [
         {
             "image_id": ids[name],
@@ -109,38 +101,34 @@ def write(path: Path, content: Any) -> None:
 
 
 def read_predictions(path: Path, known: Mapping[str, Any]) -> list[Entry]:
-    """The list of what a detector found.
-
-    Args:
-        path: JSON file of a list.
-        known: the ground truth.
+    """Reads the predictions of a detector for a ground truth ``known``.
 
     Raises:
-        InputError: it cannot be read, or has an image, a category, a box or a score that cannot be.
+        InputError: the file cannot be read, or has an invalid image, category, box or score.
     """
     try:
         entries = json.loads(read_text(path))
     except OSError as error:
-        raise InputError(f"{path}: {reason(error)}; let the detector write it again") from error
+        raise InputError(f"{path}: {reason(error)}; run the detector again") from error
     except ValueError as error:
-        raise InputError(f"{path}: is not JSON; let the detector write it again") from error
+        raise InputError(f"{path} is not JSON; run the detector again") from error
     problem = problem_of(entries, known)
     if problem:
-        raise InputError(f"{path}: {problem}; let the detector write it again")
+        raise InputError(f"{path}: {problem}; run the detector again")
     return entries
 
 
 def problem_of(entries: Any, known: Mapping[str, Any]) -> str | None:
-    """What is wrong with predictions for a ground truth; None if nothing."""
+    """The first problem of predictions for a ground truth; None if there is none."""
     if not isinstance(entries, list):
-        return "is not a list of boxes in COCO's form"
+        return "not a list of boxes in COCO's format"
     allowed = {
         "image_id": {image["id"] for image in known["images"]},
         "category_id": {category["id"] for category in known["categories"]},
     }
     for number, entry in enumerate(entries, 1):
         if not isinstance(entry, dict):
-            return f"entry {number} is not a box in COCO's form"
+            return f"entry {number} is not a box in COCO's format"
         for key, values in allowed.items():
             value = entry.get(key)
             if not isinstance(value, int) or value not in values:
@@ -151,7 +139,7 @@ def problem_of(entries: Any, known: Mapping[str, Any]) -> str | None:
         if min(box[2:]) < 0:
             return f"entry {number} has a box of negative size"
         if not _finite(entry.get("score")):
-            return f"entry {number} has no number as its score"
+            return f"entry {number} has a score that is not a number"
     return None
 
 

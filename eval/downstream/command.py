@@ -1,4 +1,4 @@
-"""What ``eval.detect`` and ``eval.segment`` do: train on each kind of image, compare, report."""
+"""The commands ``eval.detect`` and ``eval.segment``: train on each kind of image and compare."""
 
 import itertools
 import json
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Kind:
-    """What differs between the two commands.
+    """The differences between the two commands.
 
     Attributes:
-        config: what the flags are read into.
+        config: class of the flags.
         task: ``"detect"`` or ``"segment"``.
         prog: the command's name.
-        what: of the description.
-        sets: of the description.
-        programs: that train, of the description.
-        trained: the name of what is trained.
-        budgets: gives the budgets by protocol.
-        versions: asks the interpreter for the versions of the program.
-        made: gives the task for a study.
-        truths: gives the scenes of a split with other truths, by name.
+        what: part of the description.
+        sets: part of the description.
+        programs: the training programs, for the description.
+        trained: returns the name of what is trained.
+        budgets: returns the budgets by protocol.
+        versions: returns the versions of the program in its environment.
+        made: makes the task of a study.
+        truths: returns the scenes of a split with other truths, by name.
         one_size: whether the program needs all images to have one size.
     """
 
@@ -68,12 +68,12 @@ def main(argv: Sequence[str] | None, kind: Kind) -> int:
     if config.leaks:
         return finish(lambda: leaks(config, kind), stopped="nothing was trained")
     return finish(
-        lambda: run(config, kind), stopped="what was trained is kept; run the same command again"
+        lambda: run(config, kind), stopped="trained models are kept; run the same command again"
     )
 
 
 def leaks(config: StudyConfig, kind: Kind) -> int:
-    """Prints what leaks between the parts of the splits."""
+    """Prints the leaks between the parts of the splits."""
     from eval.downstream import splits
 
     scenes, _, problems, _ = _scenes(config, kind)
@@ -104,7 +104,7 @@ def run(config: StudyConfig, kind: Kind) -> int:
     ]
     for one, two in itertools.combinations(chosen, 2):
         if one.name == two.name:
-            raise InputError(f"two splits are called {one.name}; rename one in its file")
+            raise InputError(f"two splits have the name {one.name}; rename one in its file")
     for split in chosen:
         for line in absent(scenes, shown, split):
             warn(f"split {split.name}: {line}")
@@ -129,7 +129,7 @@ def run(config: StudyConfig, kind: Kind) -> int:
         )
         for split in chosen
     ]
-    study = studies[0]  # they differ in the split alone
+    study = studies[0]  # they differ only in the split
     study.begin()
     with writable(config.out, remedy="use another --out"):
         for split in chosen:
@@ -163,12 +163,10 @@ def run(config: StudyConfig, kind: Kind) -> int:
 def _scenes(
     config: StudyConfig, kind: Kind
 ) -> "tuple[SceneSet, list[set[int]], int, tuple[str, ...]]":
-    """The scenes whose files can be used, the classes that each shows, and what is wrong.
-
-    That is the number of problems, and the names of the scenes that are left out.
+    """The usable scenes, the classes in each, the number of problems, and the names left out.
 
     Raises:
-        InputError: some cannot, and they are not to be left out.
+        InputError: some scenes cannot be used, and ``--skip-bad`` is not set.
     """
     from eval.downstream import check, scenes
 
@@ -179,8 +177,8 @@ def _scenes(
     problems = len(bad) + len(lines)
     if problems and not config.skip_bad:
         raise InputError(
-            f"{config.data}: {counted(problems, 'problem')}; mend the files, or use --skip-bad to "
-            f"leave those scenes out"
+            f"{config.data} has {counted(problems, 'problem')}; fix the files, or use --skip-bad "
+            f"to leave those scenes out"
         )
     sound = [k for k, scene in enumerate(found.scenes) if scene.name not in set(bad)]
     kept = replace(found, scenes=tuple(found.scenes[k] for k in sound))
@@ -194,7 +192,7 @@ def _bar(unit: str) -> "Progress":
 
 
 def _images(config: StudyConfig, study: "Study", *, side: int | None) -> dict[str, Path]:
-    """The folder of images of each method, made where it is not there."""
+    """The folder of images of each method, created if missing."""
     from eval.downstream import methods
 
     chosen = config.method or tuple((name, None) for name in OWN)
@@ -220,7 +218,7 @@ def _made(
         return methods.of_folder(name, folder, scenes)
     if name != FNET and name not in SIZED:
         return methods.of_source(name)
-    # JAX would keep three quarters of a GPU, which the programs need.
+    # JAX would reserve three quarters of a GPU's memory, which the programs need.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     from fnet_jax.fusing.fuser import Fuser
     from fnet_jax.runtime.compilation import keep_programs
@@ -277,7 +275,7 @@ def _draw(
     task: "Task",
     trained: "Mapping[str, Sequence[tuple[Job, Path]]]",
 ) -> None:
-    """Pictures of what was found, and of the trainings."""
+    """Pictures of predictions and of the training runs."""
     from eval.downstream import pictures
 
     which = f"{study.split.name}{f'_trained_on_{config.fixed}' if config.fixed else ''}"
@@ -285,7 +283,7 @@ def _draw(
     if all(found != job.folder and found.exists() for job, found in first):
         task.draw(study.out / f"found_{which}.png", trained)
     else:
-        say("no picture is drawn: of some models only the scores are here")
+        say("no picture is drawn, because only the scores of some models are available")
     kept = {config.fixed: trained[config.fixed]} if config.fixed else trained
     losses = {
         name: [task.losses(job) for job, _ in models if (job.folder / "done.json").exists()]
@@ -297,7 +295,7 @@ def _draw(
 def _origin(
     config: StudyConfig, study: "Study", splits: "Sequence[Split]", seen: Mapping[str, Path]
 ) -> dict[str, Any]:
-    """Where the numbers come from, by name."""
+    """The provenance of the numbers, by name."""
     from eval.downstream import methods
     from fnet_jax.artifacts import provenance
 

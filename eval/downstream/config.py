@@ -29,21 +29,21 @@ DETECTORS = ("yolov5", "fcos")
 MOST_AT_ONCE = 64
 
 DESCRIPTION = """\
-Ask what fused images are worth to {what}: train one model on each kind of
-image, with the same budget, start and normalization, test it, and print the
-form of the paper's Table II with 95 % intervals.
+Measure what fused images are worth to {what}: train one model on each kind of
+image, with the same budget, initial weights and normalization, test it, and
+print a table in the form of the paper's Table II with 95 % intervals.
 
 --data is a folder of {sets}. --method is Visible, Infrared, Mean (the plain
-average), FNet (fused on the way, with --ckpt or the shipped weights; FNet-SIZE
-with those of another size), or NAME=FOLDER of anybody's fused images; without
-any, Visible, Infrared, Mean and FNet are compared.
+average), FNet (fused by the command with --ckpt or the shipped weights;
+FNet-SIZE with those of another size), or NAME=FOLDER for other fused images. The
+default is to compare Visible, Infrared, Mean and FNet.
 
---out gets the images, the trained models, report.md, report.json and pictures;
-with --fixed, reports of their own.
-What is trained is not trained again: the same command continues after any stop.
+The command writes the images, the trained models, report.md, report.json and
+pictures to --out; --fixed has separate reports. The same command continues after
+an interruption; trained models are kept.
 
-What trains is a program of its own in an environment of its own, which
-make downstream sets up in .venv-downstream: {programs}.
+The training program runs in a separate environment, which make downstream sets
+up in .venv-downstream: {programs}.
 """
 
 EXAMPLES = """\
@@ -85,86 +85,86 @@ SPLIT = reads(_of_split, "official|drives|FILE")
 
 @dataclass(frozen=True, kw_only=True)
 class StudyConfig:
-    """What both commands do; each field is a flag."""
+    """Configuration of both commands; each field is a flag."""
 
-    # Folder of the set: images of both kinds, and their truth.
+    # Folder of the set: images of both kinds and their truth.
     data: Annotated[Path, FOLDER]
     # Folder for the study.
     out: Annotated[Path | None, FOLDER, unset()] = None
-    # A kind of image; may be given several times.
+    # A kind of image; may be repeated.
     method: UseAppendAction[tuple[Annotated[tuple[str, Path | None], METHOD], ...]] = ()
-    # Checkpoint of FNet, or the workdir of a training.
+    # Checkpoint of FNet, or the workdir of a training run.
     ckpt: Annotated[Path | None, FOLDER, SHIPPED] = None
     size: Annotated[str | None, *SIZE] = None
     # Budget of each model: the paper's, or one for two CPU cores.
     protocol: Annotated[str, choice(PROTOCOLS, "PROTOCOL")] = "quick"
-    # Another number of epochs than the protocol's.
+    # Number of epochs.
     epochs: Annotated[int | None, whole(1), unset("the protocol's")] = None
-    # Another number of images per step than the protocol's.
+    # Images per step.
     batch: Annotated[int | None, whole(1), unset("the protocol's")] = None
-    # Models of each method.
+    # Models per method.
     seeds: Annotated[int, whole(1)] = 2
-    # Which scenes train and which test: the set's own split, one that keeps drives together, or
-    # a file that another study has written. Of several, each gives a table.
+    # Training and test scenes: the set's own split, one that keeps drives together, or a file that
+    # another study has written. Each split gives a table.
     split: tuple[Annotated[str, SPLIT], ...] = ("official",)
-    # Train on one method only, and test its models on the images of all.
+    # Train on one method only, and test its models on the images of all methods.
     fixed: Annotated[str | None, WORD, unset()] = None
     # Interpreter of the environment with the training programs.
     python: Annotated[Path, PATH] = PYTHON
-    # Trainings that run at a time, which share the cores or the GPU.
+    # Number of training programs that run at a time and share the cores or the GPU.
     at_once: Annotated[int, whole(1, MOST_AT_ONCE)] = 1
-    # Leave out the scenes whose files cannot be used.
+    # Leave out scenes whose files cannot be used.
     skip_bad: bool = False
-    # Report which test scenes have neighbors in training, and stop.
+    # Report how many test scenes have neighbors in the training part, and exit.
     leaks: bool = False
 
     def __post_init__(self) -> None:
-        """Raises InputError unless there is something to do."""
+        """Raises InputError if flags are missing or contradict each other."""
         check_weights(self.ckpt, self.size)
         if self.out is None and not self.leaks:
             raise InputError("use --out FOLDER (or --leaks)")
         names = [name for name, _ in self.method] or [*OWN]
         if len({name.casefold() for name in names}) < len(names):
-            raise InputError("--method: a name is given twice; use different names")
+            raise InputError("--method: a name is used twice; use different names")
         if self.fixed and self.fixed not in names:
-            raise InputError(f"--fixed {self.fixed}: not one of the methods {', '.join(names)}")
+            raise InputError(f"--fixed {self.fixed} is not one of the methods {', '.join(names)}")
         if len(set(self.split)) < len(self.split):
-            raise InputError("--split: one is given twice; use each once")
+            raise InputError("--split: one is used twice; use each once")
 
     @property
     def start(self) -> str:
-        """The weights that models start from, in words."""
+        """The initial weights of the models, in words."""
         return RANDOM
 
 
 @dataclass(frozen=True, kw_only=True)
 class DetectConfig(StudyConfig):
-    """What ``eval.detect`` does."""
+    """Configuration of ``eval.detect``."""
 
-    # What is trained: YOLOv5 of ultralytics (AGPL-3.0), or FCOS of torchvision (BSD).
+    # Detector to train: YOLOv5 of ultralytics (AGPL-3.0), or FCOS of torchvision (BSD).
     detector: Annotated[str, choice(DETECTORS, "NAME")] = "yolov5"
-    # Other boxes of the scenes that test, such as drawn on other images: a folder with NAME.txt or
-    # NAME.xml of each. The same models are scored against them too.
+    # Other boxes of the test scenes, such as ones drawn on other images: a folder with NAME.txt or
+    # NAME.xml for each scene. The same models are also scored against them.
     boxes: UseAppendAction[tuple[Annotated[tuple[str, Path], OTHER_BOXES], ...]] = ()
 
     def __post_init__(self) -> None:
-        """Raises InputError unless there is something to do."""
+        """Raises InputError if flags are missing or contradict each other."""
         super().__post_init__()
         if len({name.casefold() for name, _ in self.boxes}) < len(self.boxes):
-            raise InputError("--boxes: a name is given twice; use different names")
+            raise InputError("--boxes: a name is used twice; use different names")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentConfig(StudyConfig):
-    """What ``eval.segment`` does."""
+    """Configuration of ``eval.segment``."""
 
-    # Weights to start from, a folder or a name that transformers knows.
+    # Initial weights: a folder, or a name that transformers knows.
     backbone: Annotated[str | None, WORD, unset(RANDOM)] = None
-    # Multiply in bfloat16 while training: twice as fast on a CPU that has avx512_bf16, ten times as
-    # slow on one with AVX2 alone.
+    # Multiply in bfloat16 in training: twice as fast on a CPU with avx512_bf16, ten times as slow
+    # on one with only AVX2.
     bfloat16: bool = False
 
     @property
     def start(self) -> str:
-        """The weights that models start from, in words."""
+        """The initial weights of the models, in words."""
         return self.backbone or RANDOM

@@ -28,10 +28,10 @@ called, never imported) or FCOS (torchvision, BSD)"""
 
 
 class Finder(Protocol):
-    """A detector, whose program trains in another environment."""
+    """A detector whose program trains in another environment."""
 
     def train(self, job: "Job", say: Report) -> Path:
-        """Trains a model, or goes on, and gives the boxes that it finds in the test scenes."""
+        """Trains a model or continues, and returns the file of its boxes in the test scenes."""
 
     def predict(self, job: "Job", images: Path, out: Path) -> Path:
         """Applies a trained model to other images of the test scenes."""
@@ -42,12 +42,12 @@ class Finder(Protocol):
 
 @dataclass(frozen=True)
 class Detection:
-    """Trains detectors and measures them, as :class:`eval.downstream.study.Task`."""
+    """Trains and measures detectors; a :class:`eval.downstream.study.Task`."""
 
     finder: Finder
 
     def train(self, job: "Job", say: Report) -> Path:
-        """Trains a model, or goes on, and gives the boxes that it finds in the test scenes."""
+        """Trains a model or continues, and returns the file of its boxes in the test scenes."""
         return self.finder.train(job, say)
 
     def predict(self, job: "Job", images: Path, out: Path) -> Path:
@@ -55,7 +55,7 @@ class Detection:
         return self.finder.predict(job, images, out)
 
     def scored(self, job: "Job", predictions: Path) -> "Scored":
-        """The boxes of a model against the truth."""
+        """The boxes of a model, scored against the truth."""
         from eval.downstream import average_precision, coco
 
         truth = coco.truth(job.scenes, job.split.test)
@@ -107,10 +107,10 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "python -m eval.detec
 
 @dataclass(frozen=True)
 class Offered:
-    """A detector that can be chosen.
+    """A detector to choose.
 
     Attributes:
-        packages: that its program needs.
+        packages: packages that its program needs.
         made: makes it, for a number of threads.
     """
 

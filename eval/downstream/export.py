@@ -1,4 +1,4 @@
-"""Images and class images at the size that a program reads them at."""
+"""Images and class images at the size that a program reads."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,12 +14,9 @@ from fnet_jax.artifacts.progress import Progress, silent
 
 
 def scaled(image: np.ndarray, side: int | None, *, labels: bool = False) -> np.ndarray:
-    """An image with its longer side scaled down to ``side``; smaller ones are left alone.
+    """An image, uint8 (H, W) or (H, W, 3), scaled down to at most ``side`` pixels a side.
 
-    Args:
-        image: uint8 (H, W) or (H, W, 3).
-        side: in pixels; None for no change.
-        labels: take the nearest pixel, as numbers of classes have no mean.
+    With ``labels``, the nearest pixel is used, because class numbers have no mean.
     """
     height, width = image.shape[:2]
     if side is None or max(height, width) <= side:
@@ -37,14 +34,7 @@ def labels(
     side: int | None = None,
     progress: Progress = silent,
 ) -> Path:
-    """Writes the class image of every scene as NAME.png; those that are there already are kept.
-
-    Args:
-        scenes: of the study.
-        classes: names by number.
-        folder: where they go.
-        side: longer side, to which they are scaled down; None as they are.
-        progress: shows how far the work is.
+    """Writes the class image of every scene as NAME.png, scaled to ``side``; keeps existing ones.
 
     Raises:
         InputError: one cannot be read or written.

@@ -1,4 +1,4 @@
-"""The permissive detector: FCOS of torchvision, trained by :mod:`.programs.fcos`."""
+"""The permissively licensed detector: FCOS of torchvision, trained by :mod:`.programs.fcos`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,21 +15,21 @@ PACKAGES = ("torch", "torchvision")
 
 @dataclass(frozen=True)
 class Fcos:
-    """Trains detectors, as :class:`eval.downstream.detect.Finder`.
+    """Trains detectors; a :class:`eval.downstream.detect.Finder`.
 
     Attributes:
-        threads: of a CPU, for each program; None for all.
+        threads: CPU threads of each program; None for all.
     """
 
     threads: int | None = None
 
     @property
     def program(self) -> TorchProgram:
-        """What trains and applies."""
+        """The training program."""
         return TorchProgram(PROGRAM, "FCOS", {}, self.threads)
 
     def train(self, job: Job, say: Report) -> Path:
-        """Trains a model, or goes on, and gives the boxes that it finds in the test scenes.
+        """Trains a model or continues, and returns the file of its boxes in the test scenes.
 
         Raises:
             InputError: an image or boxes cannot be used, or the program fails.
@@ -48,12 +48,12 @@ class Fcos:
 
 
 def _numbers(job: Job) -> dict[str, dict[str, int]]:
-    """The number of each image that is tested, as the truth has it."""
+    """The number of each test image in the truth."""
     return {"numbers": coco.numbers(job.split.test)}
 
 
 def _boxes(job: Job) -> dict[str, list[list[float]]]:
-    """Class and corners of each box, by scene that trains."""
+    """Class and corners of each box, by training scene."""
     scenes = {scene.name: scene for scene in job.scenes.scenes}
     found = {}
     for name in job.split.train:

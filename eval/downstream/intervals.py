@@ -1,4 +1,4 @@
-"""What trained models scored, and how sure that is: over seeds and over test images."""
+"""The scores of trained models with intervals over seeds and test images."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,21 +11,20 @@ CONFIDENCE = 0.95
 
 
 class Scored(Protocol):
-    """The predictions of one model for all test images, held against the truth."""
+    """The predictions of one model for all test images, compared with the truth."""
 
     @property
     def images(self) -> int:
         """Number of test images."""
 
     def values(self, counts: np.ndarray | None = None) -> np.ndarray:
-        """The score of each class, float64 (classes,); NaN where the truth has none of it.
+        """The score of each class, float64 (classes,); NaN if the truth has none of it.
 
-        Args:
-            counts: how often each test image counts, int (images,); None for once.
+        ``counts`` is how often each test image counts, int (images,); None for once.
         """
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All that :meth:`values` needs, by name, to be kept in a file."""
+        """Everything that :meth:`values` needs, by name, to be stored in a file."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Summary:
         values: float64 (methods, classes + 1), means over the seeds.
         intervals: float64 (methods, classes + 1, 2), 95 % intervals, over images and seeds.
         seeds: number of models of each method.
-        against: the method that the differences are taken to.
+        against: the method that differences refer to.
         differences: float64 (methods, classes + 1, 2), 95 % intervals of the difference to
             ``against``, on the same images.
     """
@@ -66,18 +65,18 @@ def summary(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Summary:
-    """Means over seeds, and intervals by the bootstrap: images and seeds are drawn again.
+    """Means over seeds, with intervals of a bootstrap over images and seeds.
 
-    The same images are drawn for all methods, so that what all find difficult cancels in the
-    differences. With one seed the intervals are over images alone.
+    The same images are drawn for all methods, so that images that are difficult for all cancel in
+    the differences. With one seed the intervals are over images only.
 
     Args:
         scored: the models of each method, one for each seed.
         against: a method of ``scored``.
-        same_models: whether the models of all methods are the same ones, on other images: then the
-            same seeds are drawn for all.
-        resamples: how often they are drawn.
-        seed: of the draws.
+        same_models: whether all methods have the same models, applied to other images; the same
+            seeds are then drawn for all.
+        resamples: number of draws.
+        seed: seed of the draws.
     """
     dice = np.random.default_rng(seed)
     methods = tuple(scored)
@@ -107,7 +106,7 @@ def summary(
 
 
 def _mean(values: Sequence[np.ndarray]) -> np.ndarray:
-    """The mean of those that are defined."""
+    """The mean of the defined values."""
     stacked = np.stack(values)
     defined = ~np.isnan(stacked)
     count = defined.sum(0)
@@ -115,7 +114,7 @@ def _mean(values: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _interval(samples: np.ndarray) -> np.ndarray:
-    """The middle 95 % of samples on axis 0, (…, 2); NaN where fewer than half are defined."""
+    """The middle 95 % of samples on axis 0, (…, 2); NaN if fewer than half are defined."""
     ends = (1 - CONFIDENCE) / 2 * 100, (1 + CONFIDENCE) / 2 * 100
     flat = samples.reshape(len(samples), -1)
     found = np.full((flat.shape[1], 2), np.nan)

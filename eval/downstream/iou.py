@@ -1,4 +1,4 @@
-"""Intersection over union of class images, from confusion matrices that add up."""
+"""Intersection over union of class images, from confusion matrices that can be added."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ IGNORED = 255
 
 
 def confusion(truth: np.ndarray, found: np.ndarray, classes: int) -> np.ndarray:
-    """How often each class (row) was found to be which (column), int64 (classes, classes).
+    """How often each class (row) was predicted as which (column), int64 (classes, classes).
 
     Args:
         truth: uint8 class image; pixels of 255 do not count.
@@ -14,14 +14,14 @@ def confusion(truth: np.ndarray, found: np.ndarray, classes: int) -> np.ndarray:
         classes: number of classes.
 
     Raises:
-        ValueError: the shapes differ, or there is another class.
+        ValueError: the shapes differ, or a class is out of range.
     """
     if truth.shape != found.shape:
-        raise ValueError(f"class images of {truth.shape} and {found.shape}")
+        raise ValueError(f"the class images have shapes {truth.shape} and {found.shape}")
     counts = truth != IGNORED
     truth, found = truth[counts].astype(np.int64), found[counts].astype(np.int64)
     if max(truth.max(initial=0), found.max(initial=0)) >= classes:
-        raise ValueError(f"a class beyond {classes - 1}")
+        raise ValueError(f"it has a class beyond {classes - 1}")
     pairs = np.bincount(truth * classes + found, minlength=classes**2)
     return pairs.reshape(classes, classes)
 
@@ -29,7 +29,7 @@ def confusion(truth: np.ndarray, found: np.ndarray, classes: int) -> np.ndarray:
 def iou(confusions: np.ndarray) -> np.ndarray:
     """Intersection over union of each class, float64 (…, classes), of matrices (…, C, C).
 
-    NaN for a class that the truth does not have: to find it nowhere would be no merit.
+    NaN for a class that the truth does not have: predicting it nowhere would be no merit.
     """
     confusions = np.asarray(confusions, np.float64)
     true, found = confusions.sum(axis=-1), confusions.sum(axis=-2)

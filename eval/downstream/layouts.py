@@ -1,15 +1,15 @@
-"""Where the sets keep images, truths and splits.
+"""The layouts of the sets: where they keep images, truths and splits.
 
-Upper and lower case of names are the same, and an image may have any suffix that can be read.
+Case does not matter in names, and an image may have any readable suffix.
 
 - MSRS: ``{train,test}/{vi,ir}`` with ``labels`` or ``Segmentation_labels`` (class images) or with
   ``boxes`` (YOLO text, the classes in ``boxes_classes.txt``).
 - M3FD: ``Vis``, ``Ir`` and ``Annotation`` (VOC XML) or ``labels`` (YOLO text), also below
   ``M3FD_Detection``. It has no split.
-- MFNet: ``images`` of four channels, ``labels`` (class images) and the lists ``train.txt`` and
-  ``test.txt``. What neither names is in neither part: ``val.txt`` is for choosing a model, which a
-  study of one budget does not do, and flipped copies train only where ``train.txt`` names them. The
-  paper's 1,142 and 120 scenes are in no published list.
+- MFNet: ``images`` with four channels, ``labels`` (class images) and the lists ``train.txt`` and
+  ``test.txt``. Scenes that neither names are in neither part: ``val.txt`` is for model selection,
+  which a study with one budget does not do, and flipped copies are used for training only if
+  ``train.txt`` names them. The paper's 1,142 and 120 scenes are in no published list.
 """
 
 import unicodedata
@@ -50,7 +50,7 @@ Truths = dict[str, list[Path]]
 
 
 def find(data: Path, task: str) -> tuple[SceneSet, list[str]]:
-    """As :func:`eval.downstream.scenes.find`, which is the door to this."""
+    """As :func:`eval.downstream.scenes.find`, through which this is called."""
     if task not in (DETECT, SEGMENT):
         raise ValueError(f"unknown task {task!r}: use {DETECT} or {SEGMENT}")
     folders = _folders(data)
@@ -67,7 +67,7 @@ def find(data: Path, task: str) -> tuple[SceneSet, list[str]]:
             classes = _classes_of_boxes(data, split_folders.values())
         if not classes:
             raise InputError(
-                f"{data}: has no {CLASS_LISTS[0]}, which names the classes of boxes in lines such "
+                f"{data} has no {CLASS_LISTS[0]}, which names the classes of boxes in lines such "
                 f"as 0 person; add it"
             )
         scenes = [
@@ -78,7 +78,7 @@ def find(data: Path, task: str) -> tuple[SceneSet, list[str]]:
     elif all(_below(nested, x) for x in (VISIBLE, INFRARED)):
         title, classes = "M3FD", M3FD_CLASSES
         if task == SEGMENT:
-            raise InputError(f"{data}: M3FD has boxes only; use it to detect, or another set")
+            raise InputError(f"{data}: M3FD has only boxes; use eval.detect, or another set")
         annotation = _below(nested, ANNOTATION)
         truths = _named(annotation, (".xml",)) if annotation else _truths(nested, task)
         if not annotation:
@@ -87,19 +87,19 @@ def find(data: Path, task: str) -> tuple[SceneSet, list[str]]:
     elif "images" in folders and "labels" in folders:
         title, classes = "MFNet", MSRS_CLASSES
         if task == DETECT:
-            raise InputError(f"{data}: MFNet has class images only; use it to segment")
+            raise InputError(f"{data}: MFNet has only class images; use eval.segment")
         scenes = list(_of_four_channels(data, folders["images"], folders["labels"], problems))
     else:
-        raise InputError(f"{data}: is no set that is known; arrange it as {KNOWN}")
+        raise InputError(f"{data} is not a known set; arrange it as {KNOWN}")
     scenes = _unique(scenes, problems)
     if not scenes:
         more = f"; the first problem: {problems[0]}" if problems else ""
-        raise InputError(f"{data}: has no scene with images and truth; arrange it as {KNOWN}{more}")
+        raise InputError(f"{data} has no scene with images and truth; arrange it as {KNOWN}{more}")
     return SceneSet(title, task, classes, tuple(scenes)), problems
 
 
 def read_classes(path: Path) -> tuple[str, ...]:
-    """Names of classes from a text file with one in each line, such as ``0 person`` or ``person``.
+    """Names of classes from a text file with one per line, such as ``0 person`` or ``person``.
 
     Raises:
         InputError: the file cannot be read, or the numbers are not 0, 1, 2 ….
@@ -110,9 +110,9 @@ def read_classes(path: Path) -> tuple[str, ...]:
         lines = [[str(number), " ".join(words)] for number, words in enumerate(lines)]
     names = {int(number): name.strip() for number, name in lines}
     if not names or sorted(names) != list(range(len(lines))):
-        raise InputError(f"{path}: needs a line for each class, numbered from 0; mend it")
+        raise InputError(f"{path} needs a line for each class, numbered from 0; fix it")
     if len({*map(folded, names.values())}) < len(names):
-        raise InputError(f"{path}: names a class twice; mend it")
+        raise InputError(f"{path} names a class twice; fix it")
     return tuple(names[number] for number in sorted(names))
 
 
@@ -124,7 +124,7 @@ def _of_folders(
     visible, infrared = places
     pairs, more = match(visible, infrared)
     problems += more
-    # A truth whose images are there, but not as a pair, is not to blame.
+    # A truth is not reported if its images exist but are not a pair.
     known = {folded(name) for place in places for name in by_stem(place)}
     yield from _with_truths(pairs, truths, known, lambda _: split, problems)
 
@@ -137,7 +137,7 @@ def _of_four_channels(
     both = lists[TRAIN].keys() & lists[TEST].keys()
     if both:
         name = lists[TRAIN][min(both)]
-        raise InputError(f"{data}: {name} is in train.txt and in test.txt; keep it in one of them")
+        raise InputError(f"{data}: {name} is in train.txt and test.txt; keep it in one of them")
     found = by_stem(folder)
     pairs = []
     for name, paths in sorted(found.items()):
@@ -148,8 +148,8 @@ def _of_four_channels(
     known = {*map(folded, found)}
     for split, names in lists.items():
         problems += [
-            f"{data / split}.txt: names {names[key]}, which {folder} does not hold; add the image "
-            f"or remove the name"
+            f"{data / split}.txt names {names[key]}, which is not in {folder}; add the image or "
+            f"remove the name"
             for key in sorted(names.keys() - known)
         ]
 
@@ -166,14 +166,10 @@ def _with_truths(
     split_of: Callable[[str], str | None],
     problems: list[str],
 ) -> Iterator[Scene]:
-    """The scenes of pairs, of which one of a single file has both images in it.
+    """The scenes of pairs; a pair of a single file has both images in it.
 
-    Args:
-        pairs: image files.
-        truths: by folded name.
-        known: folded names of all images, those without partner too.
-        split_of: from the name of a scene to its split.
-        problems: gets a line for each pair without one truth and for each truth without images.
+    ``truths`` and ``known``, the names of all images with or without a partner, are folded names.
+    ``problems`` gets a line for each pair without one truth and for each truth without images.
     """
     used = set()
     for pair in pairs:
@@ -185,26 +181,28 @@ def _with_truths(
             yield Scene(name, pair.i1, infrared, files[0], split_of(name))
         elif files:
             shown = ", ".join(map(str, files))
-            problems.append(f"{pair.i1}: has several truths ({shown}); keep one of them")
+            problems.append(f"{pair.i1} has several truths ({shown}); keep one of them")
         else:
-            problems.append(f"{pair.i1}: has no truth of this name; add it or remove the images")
+            problems.append(
+                f"{pair.i1} has no truth of the same name; add it, or remove the images"
+            )
     for name in sorted(truths.keys() - used):
         if name not in known:
             problems += [
-                f"{path}: has no images of this name; add them or remove it"
+                f"{path} has no images of the same name; add them, or remove it"
                 for path in truths[name]
             ]
 
 
 def _unique(scenes: Iterable[Scene], problems: list[str]) -> list[Scene]:
-    """The scenes in order of their names; of those that share one, the first."""
+    """The scenes sorted by name; the first of those that share a name."""
     kept: dict[str, Scene] = {}
     for scene in scenes:
         other = kept.setdefault(folded(scene.name), scene)
         if other is not scene:
             problems.append(
-                f"{scene.visible}: has the name of {other.visible}; names are those of one scene, "
-                f"so rename or remove one"
+                f"{scene.visible} has the same name as {other.visible}; rename or remove one of "
+                f"them"
             )
     return sorted(kept.values(), key=lambda scene: scene.name)
 
@@ -220,7 +218,7 @@ def _truths(folder: Path, task: str) -> Truths:
         if found:
             return found
     what = "class images" if task == SEGMENT else "files of boxes (.txt)"
-    raise InputError(f"{folder}: has no {what} to {task}; add a folder {names.split('|')[0]}")
+    raise InputError(f"{folder} has no {what} to {task}; add a folder {names.split('|')[0]}")
 
 
 def _images(folder: Path) -> Truths:
@@ -231,7 +229,7 @@ def _images(folder: Path) -> Truths:
 
 
 def _named(folder: Path, suffixes: tuple[str, ...]) -> Truths:
-    """The files of a folder with these suffixes, but for lists of classes and hidden files."""
+    """The files of a folder with these suffixes, except lists of classes and hidden files."""
     found: Truths = defaultdict(list)
     for path in _entries(folder):
         if path.suffix.lower() in suffixes and path.name.lower() not in CLASS_LISTS:
@@ -240,7 +238,7 @@ def _named(folder: Path, suffixes: tuple[str, ...]) -> Truths:
 
 
 def _classes_of_boxes(data: Path, folders: Iterable[Path]) -> tuple[str, ...]:
-    """The classes of boxes, beside or in their folders; none if they are not listed.
+    """The classes of boxes, listed beside or in their folders; empty if they are not listed.
 
     Raises:
         InputError: two lists differ, or one cannot be read.
@@ -252,7 +250,7 @@ def _classes_of_boxes(data: Path, folders: Iterable[Path]) -> tuple[str, ...]:
     first = next(iter(found), None)
     for path, classes in found.items():
         if first and classes != found[first]:
-            raise InputError(f"{path}: names other classes than {first}; remove one of them")
+            raise InputError(f"{path} names other classes than {first}; remove one of them")
     return found[first] if first else ()
 
 
@@ -263,7 +261,7 @@ def _class_lists(places: Iterable[Path]) -> list[Path]:
 
 
 def _list(data: Path, split: str) -> dict[str, str]:
-    """The names in a list of MFNet, by their folded form; none if there is no such list."""
+    """The names in a list of MFNet, by their folded form; empty if there is no such list."""
     path = next((p for p in _entries(data) if p.name.lower() == f"{split}.txt"), None)
     if path is None:
         return {}
@@ -275,32 +273,32 @@ def _without_suffix(name: str) -> str:
 
 
 def _lines(path: Path) -> list[str]:
-    """The lines of a text file that are not empty, without blanks at their ends."""
+    """The non-empty lines of a text file, stripped."""
     try:
         text = read_text(path)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({reason(error)}); check it") from error
+        raise InputError(f"{path} cannot be read ({reason(error)}); check the file") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not text in UTF-8; save it as that") from error
+        raise InputError(f"{path} is not UTF-8 text; save it as such") from error
     return [line.strip() for line in text.removeprefix("\ufeff").splitlines() if line.strip()]
 
 
 def _below(folder: Path, names: str) -> Path | None:
-    """The folder in a folder that has one of some names, separated by ``|``."""
+    """The subfolder with one of some names, separated by ``|``."""
     there = _folders(folder)
     return next((there[name] for name in names.split("|") if name in there), None)
 
 
 def _folders(folder: Path) -> dict[str, Path]:
-    """Folders in a folder by their names in lower case."""
+    """Subfolders by their lower-case names."""
     return {path.name.lower(): path for path in reversed(_entries(folder)) if path.is_dir()}
 
 
 def _entries(folder: Path) -> list[Path]:
-    """What is in a folder, sorted, without hidden entries; raises InputError."""
+    """The entries of a folder, sorted, without hidden ones; raises InputError."""
     try:
         return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
         raise InputError(
-            f"{folder}: cannot be read ({reason(error)}); use a folder arranged as {KNOWN}"
+            f"{folder} cannot be read ({reason(error)}); use a folder arranged as {KNOWN}"
         ) from error

@@ -1,4 +1,4 @@
-"""What a model sees of each scene: a source, the plain average, or a fused image."""
+"""The images that a model sees of each scene: a source, the plain average, or a fused image."""
 
 import json
 import re
@@ -38,9 +38,9 @@ class Method:
     """A kind of image.
 
     Attributes:
-        name: in tables, and of its folder.
-        see: gives the image of a scene.
-        origin: what the images depend on beside the sources, by name, as JSON values.
+        name: name in tables and of its folder.
+        see: returns the image of a scene.
+        origin: what the images depend on apart from the sources, by name, as JSON values.
     """
 
     name: str
@@ -62,7 +62,7 @@ def parsed(text: str) -> tuple[str, Path | None]:
 
 
 def of_source(name: str) -> Method:
-    """One of the images that need no network: visible, infrared (as grey), or their average."""
+    """An image that needs no network: visible, infrared (as grey), or their average."""
 
     def see(scene: Scene) -> np.ndarray:
         visible, infrared = sources(scene)
@@ -75,12 +75,12 @@ def of_source(name: str) -> Method:
 
 
 def average(one: np.ndarray, two: np.ndarray) -> np.ndarray:
-    """The mean of two images of uint8, halves to the even level."""
+    """The mean of two uint8 images, rounding halves to even."""
     return np.rint((one.astype(np.float32) + two) / 2).astype(np.uint8)
 
 
 def of_fuser(name: str, fuser: "Fuser") -> Method:
-    """Fused by FNet, in the colors of the visible image."""
+    """Images fused by FNet, in the colors of the visible image."""
     from fnet_jax.weights.integrity import checksums
 
     def see(scene: Scene) -> np.ndarray:
@@ -91,7 +91,7 @@ def of_fuser(name: str, fuser: "Fuser") -> Method:
 
 
 def of_folder(name: str, folder: Path, scenes: Sequence[Scene]) -> Method:
-    """Anybody's fused images, by the names of the scenes.
+    """Fused images in a folder, by the names of the scenes.
 
     Raises:
         InputError: an image of a scene is missing, or there are two.
@@ -103,7 +103,7 @@ def of_folder(name: str, folder: Path, scenes: Sequence[Scene]) -> Method:
         found = files.get(folded(scene.name), [])
         if len(found) != 1:
             what = "two images" if found else "no image"
-            raise InputError(f"{folder}: has {what} of {scene.name}; every scene needs one")
+            raise InputError(f"{folder} has {what} of {scene.name}; every scene needs one")
 
     def see(scene: Scene) -> np.ndarray:
         (file,) = files[folded(scene.name)]
@@ -111,8 +111,8 @@ def of_folder(name: str, folder: Path, scenes: Sequence[Scene]) -> Method:
         height, width = images.size(scene.visible)
         if image.shape[:2] != (height, width):
             raise InputError(
-                f"{file}: is {image.shape[1]}×{image.shape[0]}, not {width}×{height} as its "
-                f"sources; use images of their size"
+                f"{file} is {image.shape[1]}×{image.shape[0]}, but its sources are "
+                f"{width}×{height}; use images of their size"
             )
         return image
 
@@ -134,22 +134,14 @@ def export(
     side: int | None = None,
     progress: Progress = silent,
 ) -> Path:
-    """Writes NAME.png of every scene, RGB of 8 bits; those that are there already are kept.
+    """Writes NAME.png of every scene, RGB with 8 bits, scaled to ``side``; existing ones are kept.
 
-    Args:
-        method: which images.
-        scenes: of the study.
-        folder: where they go; a folder inside it is made for the method.
-        data: fingerprint of the sources.
-        side: longer side of the images, to which they are scaled down; None as they are.
-        progress: shows how far the work is.
-
-    Returns:
-        The method's folder.
+    They go into a subfolder for the method, which is returned; ``data`` is the fingerprint of the
+    sources.
 
     Raises:
-        InputError: an image cannot be made or written, or the folder has the images of other
-            sources or weights.
+        InputError: an image cannot be made or written, or the folder has images of other sources or
+            weights.
     """
     out, made_of = folder / method.name, {"data": data, "side": side, **method.origin}
     record = out / RECORD
@@ -158,7 +150,7 @@ def export(
         if record.exists():
             if read_text(record) != json.dumps(made_of, indent=1) + "\n":
                 raise InputError(
-                    f"{out}: has images of other sources or weights; use another --out, or "
+                    f"{out} has images of other sources or weights; use another --out, or "
                     f"another name: NAME=FOLDER"
                 )
         else:
@@ -179,7 +171,7 @@ def export(
 
 
 def fingerprint(scenes: Sequence[Scene]) -> str:
-    """SHA-256 over the names and files of all scenes, truth included."""
+    """SHA-256 over the names and files of all scenes with their truth."""
     sums = {}
     for scene in scenes:
         for kind in ("visible", "infrared", "truth"):

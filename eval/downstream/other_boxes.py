@@ -1,7 +1,7 @@
-"""Boxes of the scenes that test which others have drawn, such as on another kind of image.
+"""Other boxes of the test scenes, such as ones drawn on another kind of image.
 
-What was not seen on the image that was looked at is not in its boxes: how well a detector does
-depends on which ones it is held against.
+Objects that are not visible in the image that an annotator saw have no boxes, so the score of a
+detector depends on the boxes that it is compared with.
 """
 
 from collections import defaultdict
@@ -29,36 +29,33 @@ def parsed(text: str) -> tuple[str, Path]:
 
 
 def of_folder(folder: Path, scenes: SceneSet, names: Collection[str]) -> SceneSet:
-    """The scenes of some names, with the boxes of a folder as their truth.
+    """The named scenes, with the boxes of a folder as their truth.
 
-    Args:
-        folder: has NAME.txt (YOLO text) or NAME.xml (VOC) of each; one without boxes is empty.
-        scenes: with the truth of the set.
-        names: of the scenes that test.
+    The folder has NAME.txt (YOLO text) or NAME.xml (VOC) of each scene, which may be empty.
 
     Raises:
-        InputError: the folder or a file cannot be read, a scene has no file or several, or has
-            boxes that cannot be.
+        InputError: the folder or a file cannot be read, or a scene has no file, several, or invalid
+            boxes.
     """
     try:
         files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
     except OSError as error:
-        raise InputError(f"{folder}: cannot be read ({reason(error)}); check --boxes") from error
+        raise InputError(f"{folder} cannot be read ({reason(error)}); check --boxes") from error
     found: dict[str, list[Path]] = defaultdict(list)
     for file in files:
         found[folded(file.stem)].append(file)
     missing = sorted(name for name in names if folded(name) not in found)
     if missing:
         raise InputError(
-            f"{folder}: has no boxes of {counted(len(missing), 'scene')}, such as {missing[0]}; "
-            f"add {missing[0]}.txt (empty if nothing is there)"
+            f"{folder} has no boxes of {counted(len(missing), 'scene')}, such as {missing[0]}; "
+            f"add {missing[0]}.txt (empty if there are no objects)"
         )
     kept = []
     for scene in scenes.scenes:
         if scene.name in names:
             file, *more = found[folded(scene.name)]
             if more:
-                raise InputError(f"{file}: {more[0].name} has boxes of this scene too; keep one")
+                raise InputError(f"{file} and {more[0].name} are of the same scene; keep one")
             kept.append(replace(scene, truth=file))
     other = replace(scenes, scenes=tuple(kept))
     for scene in kept:

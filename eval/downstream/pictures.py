@@ -1,4 +1,4 @@
-"""Pictures of a study: what each model found in some test scenes, and how it was trained."""
+"""Pictures of a study: predictions of each model in some test scenes, and training losses."""
 
 import colorsys
 import io
@@ -13,21 +13,21 @@ from eval.downstream.training import Job
 from fnet_jax import images
 from fnet_jax.artifacts.files import replace_file, writable
 
-SCENES = 6  # in a picture, evenly spread over those with the most classes or boxes
-STRENGTH = 0.55  # of the colors of classes over an image
-CONFIDENT = 0.25  # score of the boxes that are shown
+SCENES = 6  # per picture, evenly spread over those with the most classes or boxes
+STRENGTH = 0.55  # of the class colors over an image
+CONFIDENT = 0.25  # smallest score of the boxes that are shown
 TITLE = 16  # pixels of a line of text
 REMEDY = "use another --out"
 
 
 def colors(classes: int) -> np.ndarray:
-    """A color for each class, uint8 (classes, 3); class 0, which is nothing, is black."""
+    """A color for each class, uint8 (classes, 3); class 0, the background, is black."""
     hues = [colorsys.hsv_to_rgb(k / max(classes - 1, 1), 0.9, 1.0) for k in range(classes - 1)]
     return np.array([(0, 0, 0), *(np.rint(np.multiply(h, 255)) for h in hues)], np.uint8)
 
 
 def overlaid(image: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """An image (H, W, 3) with its classes in color, but for class 0 and what does not count."""
+    """An image (H, W, 3) with its classes in color, except class 0 and pixels that do not count."""
     shown = (labels > 0) & (labels < classes)
     over = colors(classes)[np.where(shown, labels, 0)]
     mixed = np.rint((1 - STRENGTH) * image + STRENGTH * over).astype(np.uint8)
@@ -35,21 +35,17 @@ def overlaid(image: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
 
 
 def chosen(labels: Mapping[str, np.ndarray], most: int = SCENES) -> list[str]:
-    """Names of scenes to show: those with the most classes, in order of their names."""
+    """Names of scenes to show: those with the most classes, sorted by name."""
     counts = {name: len(np.unique(x[x > 0])) for name, x in labels.items()}
     by_count = sorted(counts, key=lambda name: (-counts[name], name))
     return sorted(by_count[:most])
 
 
 def segmented(path: Path, labels: Path, trained: Mapping[str, Sequence[tuple[Job, Path]]]) -> None:
-    """Writes a picture with a row for each scene: its truth, then what each method's model found.
+    """Writes a PNG with a row for each scene: its truth, then each method's prediction.
 
-    Each is drawn over what the first model of the method has seen.
-
-    Args:
-        path: of the PNG file.
-        labels: folder with the truth.
-        trained: jobs and folders of predictions, by method.
+    Each prediction is drawn over the image that the first model of the method has seen. ``trained``
+    has jobs and folders of predictions, by method.
     """
     job = next(iter(trained.values()))[0][0]
     truth = {name: images.read(labels / f"{name}.png") for name in job.split.test}
@@ -90,13 +86,10 @@ def detected(
     found: Mapping[str, Sequence[Mapping[str, Any]]],
     seen: Mapping[str, Path],
 ) -> None:
-    """Writes a picture with a row for each scene: its true boxes, then those that were found.
+    """Writes a PNG with a row for each scene: its true boxes, then each method's prediction.
 
-    Args:
-        path: of the PNG file.
-        truth: in COCO's form; without any box nothing is written.
-        found: boxes of each method, in COCO's form; those of a score of at least ``CONFIDENT``.
-        seen: folders of the images by method.
+    Boxes are in COCO's format; those with a score of at least ``CONFIDENT`` are drawn. Without any
+    true box nothing is written.
     """
     by_image: dict[int, list[Mapping[str, Any]]] = {}
     for box in truth["annotations"]:
@@ -133,7 +126,7 @@ def framed(
 
 
 def curves(path: Path, losses: Mapping[str, Sequence[Sequence[float]]]) -> None:
-    """Writes the loss of each epoch of every model, a color for each method, as PNG."""
+    """Writes the loss of each epoch of every model, with a color for each method, as PNG."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="constrained")

@@ -1,14 +1,14 @@
-"""Which scenes of a drive show the same place: small images, compared at small shifts.
+"""Finds scenes of a drive that show the same place, by comparing small images at small shifts.
 
-Numbers of scenes run along drives, so that neighbours are often almost the same picture. Two scenes
+Scenes are numbered along drives, so that neighbors are often almost the same picture. Two scenes
 show the same place if both their visible and their infrared images correlate by more than
-:data:`SAME`: reduced to 40×30 pixels, without what is wider than a few of those (the bright sky and
-dark road that all drives share), at the best shift of up to a quarter of the width and a tenth of
-the height. A dark visible image resembles nothing; the count is a lower bound.
+:data:`SAME`: reduced to 40×30 pixels, without structures wider than a few of those (the bright sky
+and dark road that all drives share), at the best shift of up to a quarter of the width and a tenth
+of the height. A dark visible image resembles nothing, so the count is a lower bound.
 
 :data:`SAME` was set on all of MSRS, reduced to 320×240: of 914,872 pairs whose numbers differ by
 more than 100, none correlates by more than 0.5, 9 by more than 0.45 and 68 by more than 0.4; of
-1,362 pairs of neighbours, 270 by more than 0.5.
+1,362 pairs of neighbors, 270 by more than 0.5.
 """
 
 import re
@@ -29,7 +29,7 @@ SAME = 0.5
 WIDTH, HEIGHT = 40, 30
 SHIFTS = (3, 10)  # of rows and columns
 WIDE = 3.0  # standard deviation, in pixels, of the blur that is subtracted
-BLOCK = 64  # scenes that are compared at once, few enough for a cache
+BLOCK = 64  # scenes that are compared at once; they fit into a cache
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Near:
 
     Attributes:
         first: position of one scene in the sequence.
-        second: position of the other, later one in order of numbers.
+        second: position of the other one, later in order of numbers.
         apart: difference of their numbers; 0 for copies, such as flipped ones.
-        same: whether they show the same place; always of copies.
+        same: whether they show the same place; always true for copies.
     """
 
     first: int
@@ -50,13 +50,13 @@ class Near:
 
 
 def number_of(name: str) -> int | None:
-    """The first number in the name of a scene; None if there is none."""
+    """The first number in the name of a scene; None if it has none."""
     found = re.search(r"[0-9]+", name)
     return int(found.group()) if found else None
 
 
 def ordered(scenes: Sequence[Scene]) -> list[int]:
-    """Positions of the scenes that have a number, in order of numbers, then of names."""
+    """Positions of the scenes with a number, sorted by number and name."""
     numbered = [k for k, scene in enumerate(scenes) if number_of(scene.name) is not None]
     return sorted(numbered, key=lambda k: (number_of(scenes[k].name) or 0, scenes[k].name))
 
@@ -86,7 +86,7 @@ def near(scenes: Sequence[Scene], reach: int, *, progress: Progress = silent) ->
 
 
 def thumbnails(scene: Scene) -> np.ndarray:
-    """Visible luma and infrared, float32 (2, 30, 40), reduced by area and without what is wide.
+    """Visible luma and infrared, float32 (2, 30, 40), reduced by area, without wide structures.
 
     Raises:
         InputError: an image cannot be read.
@@ -109,7 +109,7 @@ def similarity(small: np.ndarray, most: int) -> np.ndarray:
 
     Returns:
         float32 (most, N) in [-1, 1], of scene n and scene n + 1 + row: the largest correlation over
-        all shifts, of visible or infrared, whichever is less; 0 of images without any structure,
+        all shifts, of visible or infrared, whichever is smaller; 0 for images without structure,
         and -1 where there is no such scene.
     """
     rows, columns = SHIFTS
@@ -120,7 +120,7 @@ def similarity(small: np.ndarray, most: int) -> np.ndarray:
         one = _unit(_moved(small[:, channel], down, right))
         other = _unit(_moved(small[:, channel], -down, -right))
         for row in range(min(most, count - 1)):
-            # Not by a product of matrices, whose many threads would wait for each other.
+            # Not a matrix product, because its many threads would wait for each other.
             found = np.einsum("nk,nk->n", one[: count - 1 - row], other[row + 1 :])
             place = best[channel, row, : len(found)]
             np.maximum(place, found, out=place)
@@ -128,7 +128,7 @@ def similarity(small: np.ndarray, most: int) -> np.ndarray:
 
 
 def _moved(images: np.ndarray, down: int, right: int) -> np.ndarray:
-    """What of images (N, H, W) lies on those moved against them."""
+    """The part of images (N, H, W) that overlaps with images shifted against them."""
     _, height, width = images.shape
     return images[
         :,
@@ -138,9 +138,9 @@ def _moved(images: np.ndarray, down: int, right: int) -> np.ndarray:
 
 
 def _unit(images: np.ndarray) -> np.ndarray:
-    """Images (N, H, W) as vectors (N, H·W) of mean 0 and length 1, or 0 of those without structure.
+    """Images (N, H, W) as vectors (N, H·W) of mean 0 and length 1, or 0 without structure.
 
-    Less than a hundredth of a level is rounding, no structure.
+    Less than a hundredth of a level is rounding, not structure.
     """
     vectors = images.reshape(len(images), -1)
     vectors = vectors - vectors.mean(axis=1, keepdims=True)

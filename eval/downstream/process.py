@@ -1,4 +1,4 @@
-"""Trainings as programs of their own, in an environment of their own."""
+"""Runs training programs in a separate environment."""
 
 import json
 import os
@@ -22,7 +22,7 @@ except ImportError:  # not on Windows
 
 LOG = "log.txt"
 LOCK = "lock"
-LAST = 3  # lines of a program that failed
+LAST = 3  # lines that are shown of a program that failed
 
 
 def run(
@@ -33,17 +33,13 @@ def run(
     environment: Mapping[str, str] | None = None,
     each: Callable[[str], None] | None = None,
 ) -> None:
-    """Runs a program to its end; what it prints goes to ``log.txt`` in the folder.
+    """Runs a program in a folder to its end; its output goes to ``log.txt`` there.
 
-    Args:
-        call: the program and its arguments.
-        folder: where it runs.
-        what: the program's name, for messages.
-        environment: variables that it gets beside ours.
-        each: is called with each line of its output.
+    ``what`` is its name in messages, ``environment`` has variables in addition to ours, and
+    ``each`` is called with each line of its output.
 
     Raises:
-        InputError: it cannot be started, or fails; with its last lines.
+        InputError: it cannot be started, or fails; the message has its last lines.
     """
     for line in lines(call, folder, what=what, environment=environment):
         if each:
@@ -58,14 +54,9 @@ def lines(
     environment: Mapping[str, str] | None = None,
     keep: Sequence[int] = (),
 ) -> Generator[str, None, None]:
-    """As :func:`run`, gives the lines as they come; the program ends with the iterator.
+    """As :func:`run`, but yields the lines of output; the program ends with the iterator.
 
-    Args:
-        call: the program and its arguments.
-        folder: where it runs.
-        what: the program's name, for messages.
-        environment: variables that it gets beside ours.
-        keep: open files that it holds open too.
+    ``keep`` are open files that the program holds open too.
     """
     last: deque[str] = deque(maxlen=LAST)
     variables = {**os.environ, **(environment or {})}
@@ -84,7 +75,7 @@ def lines(
             )
         except OSError as error:
             raise InputError(
-                f"{call[0]}: cannot be started ({error.strerror}); run make downstream, or name "
+                f"{call[0]} cannot be started ({error.strerror}); run make downstream, or use "
                 f"another interpreter with --python"
             ) from error
         program.children.add(process)
@@ -103,19 +94,19 @@ def lines(
                 process.wait()
             program.children.discard(process)
     if status:
-        said = one_line(" | ".join(last)) or "it said nothing"
-        raise InputError(f"{folder / LOG}: {what} failed with status {status}: {said}")
+        said = one_line(" | ".join(last)) or "no output"
+        raise InputError(f"{what} failed with status {status}: {said}; see {folder / LOG}")
 
 
 @contextmanager
 def alone(folder: Path, *, say: Report) -> Iterator[tuple[int, ...]]:
-    """Waits until no other training works in a folder, and keeps others out.
+    """Waits until no other training runs in a folder, and keeps others out.
 
-    A program that is given the files to keep open (:func:`lines`) counts as long as it runs, even
-    if what started it was killed.
+    A program that holds the files open (:func:`lines`) counts as long as it runs, even if the
+    process that started it was killed.
 
     Returns:
-        The open files that keep the folder; none where the system has no such locks.
+        The open files that lock the folder; none if the system has no such locks.
     """
     if fcntl is None:
         yield ()
@@ -124,7 +115,7 @@ def alone(folder: Path, *, say: Report) -> Iterator[tuple[int, ...]]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            say(f"{folder}: another training still works here; waiting for its end")
+            say(f"{folder} is in use by another training program; waiting for its end")
             while True:
                 time.sleep(0.2)
                 try:
@@ -136,7 +127,7 @@ def alone(folder: Path, *, say: Report) -> Iterator[tuple[int, ...]]:
 
 
 def versions(python: Path, packages: Sequence[str]) -> dict[str, str]:
-    """Versions of packages in the environment of an interpreter, Python's own included.
+    """Versions of packages, and of Python, in the environment of an interpreter.
 
     Raises:
         InputError: there is no such interpreter, or it lacks a package.
@@ -157,7 +148,7 @@ def versions(python: Path, packages: Sequence[str]) -> dict[str, str]:
     missing = [name for name, known in found.items() if known is None]
     if missing:
         raise InputError(
-            f"{python}: lacks {', '.join(missing)}; run make downstream, or name another "
+            f"{python} lacks {', '.join(missing)}; run make downstream, or use another "
             f"interpreter with --python"
         )
     return {name: known for name, known in found.items() if known is not None}

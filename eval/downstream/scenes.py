@@ -20,15 +20,14 @@ TRAIN, TEST = "train", "test"  # splits
 
 @dataclass(frozen=True)
 class Scene:
-    """Two registered images of one place, and what is there.
+    """Two registered images of one place, and their truth.
 
     Attributes:
-        name: of the files, without suffix; no two scenes of a set have one name.
+        name: name of the files, without suffix; unique in a set.
         visible: image file.
-        infrared: image file; None where it is the fourth channel of ``visible`` (MFNet).
-        truth: to segment, an image of class numbers; to detect, a file of boxes.
-        split: ``"train"`` or ``"test"`` by its folder or by a list of the set; None where neither
-            says so.
+        infrared: image file; None if it is the fourth channel of ``visible`` (MFNet).
+        truth: an image of class numbers for segmentation, a file of boxes for detection.
+        split: ``"train"`` or ``"test"`` by its folder or a list of the set; None if unknown.
     """
 
     name: str
@@ -46,7 +45,7 @@ class SceneSet:
         title: ``"M3FD"``, ``"MFNet"`` or ``"MSRS"``.
         task: ``"detect"`` or ``"segment"``.
         classes: their names, in the order of their numbers.
-        scenes: in order of their names.
+        scenes: sorted by name.
     """
 
     title: str
@@ -56,7 +55,7 @@ class SceneSet:
 
 
 def find(data: Path, task: str) -> tuple[SceneSet, list[str]]:
-    """The scenes of a folder, by the layout that it has (:mod:`eval.downstream.layouts`).
+    """The scenes of a folder, by its layout (:mod:`eval.downstream.layouts`).
 
     Args:
         data: folder of M3FD, MFNet or MSRS.
@@ -67,11 +66,11 @@ def find(data: Path, task: str) -> tuple[SceneSet, list[str]]:
         images; their scenes are left out.
 
     Raises:
-        InputError: no layout fits, naming those that are known; the set has no truth for this task;
-            there is no whole scene; or the folder cannot be read.
-        ValueError: there is no such task.
+        InputError: the layout is unknown; the set has no truth for this task; there is no complete
+            scene; or the folder cannot be read.
+        ValueError: unknown task.
     """
-    from eval.downstream import layouts  # which makes scenes itself
+    from eval.downstream import layouts  # it imports this module
 
     return layouts.find(data, task)
 
@@ -80,8 +79,8 @@ def size(scene: Scene) -> tuple[int, int]:
     """Height and width of both images of a scene, from their headers.
 
     Raises:
-        InputError: a file cannot be read, both differ in size, or a single one has no four
-            channels.
+        InputError: a file cannot be read, the images differ in size, or a single file does not have
+            four channels.
     """
     found = images.size(scene.visible)
     if scene.infrared is None:
@@ -92,16 +91,12 @@ def size(scene: Scene) -> tuple[int, int]:
 
 
 def sources(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
-    """Both images of a scene.
+    """Both images of a scene: visible, uint8 (H, W, 3), and infrared, uint8 (H, W).
 
-    Of a file with four channels these are the stored ones: the fourth is no transparency.
-
-    Returns:
-        Visible, uint8 (H, W, 3), and infrared, uint8 (H, W).
+    The fourth channel of a file is read as stored, not as transparency.
 
     Raises:
-        InputError: a file cannot be read, both differ in size, or a single one has no four
-            channels.
+        InputError: as for :func:`size`.
     """
     if scene.infrared is None:
         return _stored(scene.visible)
@@ -112,15 +107,15 @@ def sources(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _four_channels(path: Path) -> bytes:
-    """The bytes of a PNG file with four channels, whose header can be read; raises InputError."""
+    """The content of a PNG file with four channels and a readable header; raises InputError."""
     images.size(path)
     try:
         content = read_bytes(path)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({first_line(error)}); check it") from error
+        raise InputError(f"{path} cannot be read ({first_line(error)}); check the file") from error
     if not content.startswith(png.SIGNATURE) or content[25:26] != bytes([png.RGBA]):
         raise InputError(
-            f"{path}: has no fourth channel, which MFNet stores infrared in; use a PNG file of "
+            f"{path} has no fourth channel, in which MFNet stores infrared; use a PNG file with "
             f"four channels"
         )
     return content
@@ -132,7 +127,7 @@ def _stored(path: Path) -> tuple[np.ndarray, np.ndarray]:
         found = png.decode(io.BytesIO(content), grey=False)
     except Exception as error:  # decoders raise many kinds for the many ways of damage
         raise InputError(
-            f"{path}: damaged or cut short ({first_line(error)}); copy or export it again"
+            f"{path} is damaged or cut short ({first_line(error)}); copy or export it again"
         ) from error
     visible = to_8_bits(upright(found.pixels, found.orientation))
     if found.alpha is None:  # white everywhere

@@ -23,14 +23,13 @@ BUDGETS = {
 
 @dataclass(frozen=True)
 class SegFormer:
-    """Trains segmenters, as :class:`eval.downstream.study.Task`.
+    """Trains segmenters; a :class:`eval.downstream.study.Task`.
 
     Attributes:
         labels: folder with NAME.png, class images.
-        backbone: weights to start from, a folder or a name that transformers knows; None for
-            random ones.
-        threads: of a CPU, for each program; None for all.
-        bfloat16: whether trainings multiply in it; what they apply to is in float32.
+        backbone: initial weights, a folder or a name that transformers knows; None for random ones.
+        threads: CPU threads of each program; None for all.
+        bfloat16: whether training multiplies in bfloat16; inference is in float32.
     """
 
     labels: Path
@@ -40,12 +39,12 @@ class SegFormer:
 
     @property
     def program(self) -> TorchProgram:
-        """What trains and applies."""
+        """The training program."""
         offline = {} if self.backbone else {"HF_HUB_OFFLINE": "1"}
         return TorchProgram(PROGRAM, "SegFormer", offline, self.threads)
 
     def train(self, job: Job, say: Report) -> Path:
-        """Trains a model, or goes on, and gives its class images of the test scenes.
+        """Trains a model or continues, and returns the folder of its class images.
 
         Raises:
             InputError: the program fails.
@@ -65,7 +64,7 @@ class SegFormer:
         return out / "predictions"
 
     def scored(self, job: Job, predictions: Path) -> "Segmented":
-        """The class images of a model against the truth.
+        """The class images of a model, scored against the truth.
 
         Raises:
             InputError: one is missing or damaged.
@@ -81,7 +80,7 @@ class SegFormer:
         return Segmented(np.stack(found))
 
     def restored(self, job: Job, arrays: Mapping[str, np.ndarray]) -> "Segmented":
-        """The same from what :meth:`Segmented.arrays` gave; raises KeyError or ValueError."""
+        """The same from the arrays of :meth:`Segmented.arrays`; raises KeyError or ValueError."""
         count = len(job.scenes.classes)
         if arrays["confusions"].shape != (len(job.split.test), count, count):
             raise ValueError("it is of other scenes or classes")
@@ -98,7 +97,7 @@ class SegFormer:
 
 @dataclass(frozen=True)
 class Segmented:
-    """Class images of one model, as :class:`eval.downstream.intervals.Scored`.
+    """Class images of one model; an :class:`eval.downstream.intervals.Scored`.
 
     Attributes:
         confusions: int64 (images, classes, classes).

@@ -1,6 +1,6 @@
-"""Which scenes train and which test: files with a checksum, and what leaks between the two.
+"""Splits into training and test scenes: files with a checksum, and the leaks between both parts.
 
-``splits/`` holds those of MSRS: the official one, and one by drives.
+``splits/`` has those of MSRS: the official one, and one by drives.
 """
 
 import hashlib
@@ -19,15 +19,15 @@ from fnet_jax.artifacts.progress import Progress, silent
 from fnet_jax.errors import InputError, first_line, reason
 
 SHIPPED = Path(__file__).with_name("splits")
-M3FD_TEST = 400  # scenes of 4,200, as the paper has
-REACH = 12  # numbers between two scenes of MSRS that may show the same place
+M3FD_TEST = 400  # scenes of 4,200, as in the paper
+REACH = 12  # scenes of MSRS show the same place only if their numbers differ by at most this
 NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,40}")
-LEAST = 20  # scenes of a drive
+LEAST = 20  # smallest number of scenes of a drive
 
 
 @dataclass(frozen=True)
 class Split:
-    """Names of the scenes that train and of those that test.
+    """Names of the training and the test scenes.
 
     Attributes:
         name: such as ``"official"`` or ``"drives"``.
@@ -48,14 +48,14 @@ class Split:
 
 @dataclass(frozen=True)
 class Leaks:
-    """How much of the scenes that test has been seen in training.
+    """How many of the test scenes have been seen in training.
 
     Attributes:
-        test: number of scenes that test.
-        beside: how many of them have a scene to train at number ±1 (or of the same number).
-        pairs: neighbours across the split: pairs of a scene that tests and one that trains.
-        same_pairs: how many of these pairs show the same place (:mod:`eval.downstream.places`).
-        same: number of scenes that test in such pairs.
+        test: number of test scenes.
+        beside: number of those with a training scene at number ±1 (or of the same number).
+        pairs: number of neighbors across the split: a test scene and a training scene.
+        same_pairs: number of these pairs that show the same place (:mod:`eval.downstream.places`).
+        same: number of test scenes in such pairs.
     """
 
     test: int
@@ -66,44 +66,41 @@ class Leaks:
 
     @property
     def text(self) -> str:
-        """All of it in one sentence."""
+        """A sentence with all of it."""
         return (
             f"{self.beside} of {self.test} test scenes have a training scene at number ±1; "
-            f"{self.same_pairs} of these {self.pairs} pairs of neighbours, with {self.same} test "
+            f"{self.same_pairs} of these {self.pairs} pairs of neighbors, with {self.same} test "
             f"scenes, show the same place"
         )
 
 
 def of_file(path: Path, scenes: SceneSet, *, without: Collection[str] = ()) -> Split:
-    """Reads a split that :func:`write` wrote.
+    """Reads a split that :func:`write` wrote: JSON with a name, a set, a checksum, and both parts.
 
-    Scenes of the folder that it does not name are in neither part.
-
-    Args:
-        path: JSON with ``name``, ``set``, ``sha256``, ``train`` and ``test``.
-        scenes: of which it is.
-        without: names of scenes that are left out of it.
+    Scenes of the folder that it does not name are in neither part, nor are those of ``without``.
 
     Raises:
-        InputError: the file cannot be read, is of another form or set, its names are not those of
-            its checksum, are in both parts or twice in one, or are of no scene.
+        InputError: the file cannot be read, has another format or is of another set, its names do
+            not match its checksum, are in both parts or twice in one, or are not in the folder.
     """
     try:
         content = json.loads(read_text(path))
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({reason(error)}); check the name") from error
+        raise InputError(f"{path} cannot be read ({reason(error)}); check the name") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is not JSON ({first_line(error)}); write it again") from error
+        raise InputError(f"{path} is not JSON ({first_line(error)}); write it again") from error
     split, title, checksum = _parsed(path, content)
     if title != scenes.title:
-        raise InputError(f"{path}: is a split of {title}, not of {scenes.title}; use another")
+        raise InputError(f"{path} is a split of {title}, not of {scenes.title}; use another")
     if checksum != split.sha256:
         raise InputError(
-            f"{path}: its names have the checksum {split.sha256[:12]}…, not {checksum[:12]}… as "
-            f"written; they were changed since, so get or write the split again"
+            f"{path} was changed: its names have the checksum {split.sha256[:12]}…, not "
+            f"{checksum[:12]}…; get or write the split again"
         )
     if not NAME.fullmatch(split.name):
-        raise InputError(f"{path}: its name {split.name!r} is none; use letters, digits, _ and -")
+        raise InputError(
+            f"{path} has the invalid name {split.name!r}; use letters, digits, _ and -"
+        )
     if without:
         kept = ([x for x in names if x not in without] for names in (split.train, split.test))
         split = _split(split.name, *kept)
@@ -111,7 +108,7 @@ def of_file(path: Path, scenes: SceneSet, *, without: Collection[str] = ()) -> S
     if unknown:
         raise InputError(
             f"{path}: {len(unknown)} of its scenes, such as {min(unknown)}, are not in the folder; "
-            f"use the whole set, or write a split of this folder"
+            f"use the whole set, or a split of this folder"
         )
     return split
 
@@ -139,14 +136,10 @@ def named(
     without: Collection[str] = (),
     progress: Progress = silent,
 ) -> Split:
-    """The split that a user names.
+    """The split of a name, without the scenes of ``without``.
 
-    Args:
-        name: ``"official"`` (by :func:`by_hash` for sets without one), ``"drives"`` (the shipped
-            one of MSRS, :func:`by_drives` of others), or a file.
-        scenes: the set.
-        without: names of scenes that are left out of it.
-        progress: shows how many scenes have been compared.
+    ``"official"`` is :func:`by_hash` for sets without an official one; ``"drives"`` is the shipped
+    one of MSRS, :func:`by_drives` of others; other names are files.
 
     Raises:
         InputError: the set has no such split, or the file cannot be used.
@@ -154,7 +147,7 @@ def named(
     if name == "drives":
         shipped = SHIPPED / f"{scenes.title.lower()}_drives.json"
         if shipped.exists():
-            with suppress(InputError):  # of another part of the set
+            with suppress(InputError):  # a split of another part of the set
                 return of_file(shipped, scenes, without=without)
         return by_drives(scenes, progress=progress)
     if name != "official":
@@ -164,7 +157,7 @@ def named(
 
 
 def official(scenes: SceneSet) -> Split:
-    """The split that a set has by its folders or lists.
+    """The split of a set by its folders or lists.
 
     Raises:
         InputError: the set has none.
@@ -174,29 +167,29 @@ def official(scenes: SceneSet) -> Split:
     )
     if not train or not test:
         missing = TEST if train else TRAIN
-        raise InputError(f"{scenes.title}: no scene is marked as {missing}; use --split FILE")
+        raise InputError(f"{scenes.title} has no scene marked as {missing}; use --split FILE")
     return _split("official", train, test)
 
 
 def by_hash(scenes: SceneSet, *, test: int | None = None) -> Split:
-    """A split for sets without one: those whose names have the smallest SHA-256 test.
+    """A split for sets without one: the scenes whose names have the smallest SHA-256 are the test.
 
-    It depends on the names alone, so that anyone who has the set has the split. Neighbours are on
-    both sides, as in the splits that are published: see :func:`neighbours`.
+    It depends only on the names, so that everyone with the set has the same split. Neighbors are on
+    both sides, as in published splits; see :func:`neighbours`.
 
     Args:
         scenes: the set.
-        test: number of scenes to test; by default 400 of 4,200, and of other sizes that share.
+        test: number of test scenes; by default 400 of 4,200, and the same share of other sizes.
 
     Raises:
-        InputError: no scene would be left to train or to test.
+        InputError: there would be no training or no test scene.
     """
     count = len(scenes.scenes)
     wanted = round(count * M3FD_TEST / 4200) if test is None else test
     if not 0 < wanted < count:
         raise InputError(
-            f"{scenes.title}: {wanted} of {count} scenes to test leave none on one side; use more "
-            f"scenes or another number"
+            f"{scenes.title}: with {wanted} of {count} scenes for the test, one side is empty; use "
+            f"more scenes or another number"
         )
     names = sorted(
         (scene.name for scene in scenes.scenes),
@@ -208,15 +201,15 @@ def by_hash(scenes: SceneSet, *, test: int | None = None) -> Split:
 def by_drives(scenes: SceneSet, *, share: float = 0.25, progress: Progress = silent) -> Split:
     """A split that keeps scenes of one place, and most of one drive, on one side.
 
-    In order of numbers, the set may be cut only where no two scenes that show the same place, with
-    numbers up to 12 apart, lie on both sides. Of the pieces, neighbours are joined until each has
-    20 scenes, the drives. They go to the test in even steps, so that ``share`` of the scenes come
-    from everywhere in the set: from each time and town.
+    The set, sorted by number, is cut only where no two scenes that show the same place, with
+    numbers up to 12 apart, lie on both sides. Neighboring pieces are joined until each has 20
+    scenes: the drives. They are assigned to the test at even steps, so that ``share`` of the scenes
+    come from everywhere in the set: from each time and town.
 
     Args:
-        scenes: the set; scenes without a number train.
-        share: of the scenes that test, in (0, 1); 0.25 is that of MSRS.
-        progress: shows how many scenes have been compared.
+        scenes: the set; scenes without a number are training scenes.
+        share: share of the test scenes, in (0, 1); 0.25 is that of MSRS.
+        progress: shows the progress of comparing scenes.
 
     Raises:
         InputError: an image cannot be read, or the set has too few drives.
@@ -226,21 +219,21 @@ def by_drives(scenes: SceneSet, *, share: float = 0.25, progress: Progress = sil
     test: list[str] = []
     for drive in found:
         after = len(train) + len(test) + len(drive)
-        # Whichever leaves the share closer to what is wanted.
+        # The side that brings the share closer to the wanted one.
         (test if len(test) + len(drive) / 2 <= share * after else train).extend(drive)
     if not train or not test:
         raise InputError(
-            f"{scenes.title}: has {len(found)} drives, too few for a split by drives; use more "
+            f"{scenes.title} has {len(found)} drives, too few for a split by drives; use more "
             f"scenes"
         )
     return _split("drives", train, test)
 
 
 def drives(scenes: SceneSet, *, progress: Progress = silent) -> list[list[str]]:
-    """Names of the scenes of each drive, in order of numbers; raises as :func:`by_drives`."""
+    """Names of the scenes of each drive, sorted by number; raises as :func:`by_drives`."""
     order = places.ordered(scenes.scenes)
     position = {scene: k for k, scene in enumerate(order)}
-    furthest = list(range(len(order)))  # for each scene, the last one of its place
+    furthest = list(range(len(order)))  # for each scene, the last one of the same place
     for pair in places.near(scenes.scenes, REACH, progress=progress):
         if pair.same:
             first, second = position[pair.first], position[pair.second]
@@ -258,7 +251,7 @@ def drives(scenes: SceneSet, *, progress: Progress = silent) -> list[list[str]]:
 
 
 def neighbours(scenes: SceneSet, split: Split, *, progress: Progress = silent) -> Leaks:
-    """How much of the scenes that test has been seen in training.
+    """How many of the test scenes have been seen in training.
 
     Raises:
         InputError: an image cannot be read.
@@ -271,8 +264,8 @@ def neighbours(scenes: SceneSet, split: Split, *, progress: Progress = silent) -
         other = sides[1] if name in train else sides[0] if name in test else set()
         return number is not None and not other.isdisjoint({number - 1, number, number + 1})
 
-    used = [scene for scene in scenes.scenes if at_the_border(scene.name)]  # others cost time
-    pairs: list[tuple[str, bool]] = []  # the scene that tests, and whether it is the same place
+    used = [scene for scene in scenes.scenes if at_the_border(scene.name)]  # to save time
+    pairs: list[tuple[str, bool]] = []  # the test scene, and whether it is the same place
     for pair in places.near(used, 1, progress=progress):
         first, second = used[pair.first].name, used[pair.second].name
         if (first in test) != (second in test):
@@ -291,15 +284,15 @@ def _parsed(path: Path, content: Any) -> tuple[Split, str, str]:
     if not isinstance(content, dict) or any(
         not isinstance(content.get(key), kind) for key, kind in wanted.items()
     ):
-        raise InputError(f"{path}: needs {', '.join(wanted)}; write it again")
+        raise InputError(f"{path} needs {', '.join(wanted)}; write it again")
     names = [*content["train"], *content["test"]]
     if not all(isinstance(name, str) for name in names):
-        raise InputError(f"{path}: names of scenes have to be texts; write it again")
+        raise InputError(f"{path}: names of scenes must be strings; write it again")
     if not content["train"] or not content["test"]:
-        raise InputError(f"{path}: names no scene to train or to test; write it again")
+        raise InputError(f"{path} names no scene to train or to test; write it again")
     if len(set(names)) < len(names):
         twice = min(name for name in names if names.count(name) > 1)
-        raise InputError(f"{path}: names {twice} twice; keep it in one part")
+        raise InputError(f"{path} names {twice} twice; keep it in one part")
     return _split(content["name"], content["train"], content["test"]), *(
         content[key] for key in ("set", "sha256")
     )

@@ -1,4 +1,4 @@
-"""A study: one model for each method and seed, all with one budget; resumable after any kill."""
+"""A study: one model per method and seed, all with one budget; it can be resumed after any kill."""
 
 import io
 import json
@@ -36,16 +36,16 @@ class Task(Protocol):
     """What is trained: a detector or a segmenter."""
 
     def train(self, job: Job, say: Report) -> Path:
-        """Trains a model, or goes on, and gives its predictions for the test scenes."""
+        """Trains a model or continues, and returns its predictions for the test scenes."""
 
     def predict(self, job: Job, images: Path, out: Path) -> Path:
         """Applies a trained model to other images of the test scenes."""
 
     def scored(self, job: Job, predictions: Path) -> Scored:
-        """Holds predictions against the truth."""
+        """Compares predictions with the truth."""
 
     def restored(self, job: Job, arrays: Mapping[str, np.ndarray]) -> Scored:
-        """The same from the arrays that it gave; raises KeyError or ValueError."""
+        """The same from the arrays of a score; raises KeyError or ValueError."""
 
     def losses(self, job: Job) -> list[float]:
         """The training loss of each epoch."""
@@ -61,14 +61,14 @@ class Study:
     Attributes:
         out: folder of the study.
         scenes: with the truth.
-        split: which train and which test.
-        budget: of each model.
-        seeds: one model of each method for each of them.
-        python: interpreter of the environment that holds the programs.
+        split: training and test scenes.
+        budget: budget of each model.
+        seeds: one model of each method for each seed.
+        python: interpreter of the environment of the programs.
         data: fingerprint of the images and the truth.
         program: what is trained.
-        versions: of the programs.
-        start: from which weights.
+        versions: versions of the programs.
+        start: the initial weights, in words.
     """
 
     out: Path
@@ -89,7 +89,7 @@ class Study:
         return Job(images, self.scenes, self.split, self.budget, seed, folder, self.python)
 
     def begin(self) -> None:
-        """Records what the study is made of.
+        """Records what the study depends on.
 
         Raises:
             InputError: the folder has a study of other data, budgets, splits or programs.
@@ -112,33 +112,28 @@ class Study:
             try:
                 before = json.loads(read_text(path))
             except ValueError as error:
-                raise InputError(f"{path}: damaged ({error}); {REMEDY}") from error
-        before.setdefault("program", self.program)  # which the first studies did not name
+                raise InputError(f"{path} is damaged ({error}); {REMEDY}") from error
+        before.setdefault("program", self.program)  # the first studies did not record it
         changed = [name for name, value in made_of.items() if before.get(name) != value]
         if changed:
             raise InputError(
-                f"{self.out}: has a study with another {' and '.join(changed)}; {REMEDY}"
+                f"{self.out} has a study with another {' and '.join(changed)}; {REMEDY}"
             )
 
 
 def train_all(
     study: Study, task: Task, methods: Mapping[str, Path], *, at_once: int = 1, say: Report
 ) -> dict[str, list[tuple[Job, Path]]]:
-    """Trains the models that are not trained yet, seed by seed.
+    """Trains the models that are not trained yet, seed by seed, ``at_once`` at a time.
 
-    Args:
-        study: what they share.
-        task: what is trained.
-        methods: folders of images, by name.
-        at_once: number of programs that run at a time.
-        say: is called with lines about how far each is.
+    ``methods`` are folders of images by name.
 
     Returns:
-        The jobs of each method with the predictions of their models, in order of the seeds. Of
-        models whose scores are there (:func:`score_all`), the predictions need not be.
+        The jobs of each method with the predictions of their models, in the order of the seeds. If
+        the scores of a model exist (:func:`score_all`), its predictions need not.
 
     Raises:
-        InputError: a program failed; the others of its time are finished first.
+        InputError: a program failed; the others that run at the time are finished first.
     """
     jobs = [
         (name, study.job(folder, name, seed))
@@ -185,10 +180,10 @@ def score_all(
     fixed: bool = False,
     truth: tuple[str, SceneSet] | None = None,
 ) -> dict[str, list[Scored]]:
-    """The scores of all models, each kept in a small file of its own beside the model.
+    """The scores of all models, each stored in a small file beside the model.
 
-    Such files are enough to continue a study on another machine: what they score is not trained or
-    predicted again.
+    These files are enough to continue a study on another machine: models with scores are not
+    trained or applied again.
 
     Args:
         task: what was trained.
@@ -197,8 +192,8 @@ def score_all(
         truth: the name of another truth, and the scenes with it; None for that of the study.
 
     Raises:
-        InputError: a file of scores is damaged or of other scenes, or another truth is to be met
-            by a model of which only the scores are here.
+        InputError: a file of scores is damaged or of other scenes, or another truth needs a model
+            of which only the scores are available.
     """
     against = ""
     if truth:
@@ -220,10 +215,10 @@ def fingerprint_of_truth(truth: SceneSet) -> str:
 
 
 def _bind(job: Job, seen: Path, on: str | None) -> None:
-    """Records which images a model was trained on, or is applied to.
+    """Records the images that a model is trained on or applied to.
 
     Raises:
-        InputError: they are others than before.
+        InputError: they differ from the recorded ones.
     """
     made_of = read_text(seen / RECORD)
     path = job.folder / ("images.json" if on is None else f"images on {on}.json")
@@ -233,7 +228,7 @@ def _bind(job: Job, seen: Path, on: str | None) -> None:
             replace_text(path, made_of)
             return
     if read_text(path) != made_of:
-        raise InputError(f"{job.folder}: is of other images than {seen}; remove that folder")
+        raise InputError(f"{job.folder} is of other images than {seen}; remove that folder")
 
 
 def _scores(job: Job, on: str | None, against: str = "") -> Path:
@@ -248,11 +243,13 @@ def _scored(task: Task, job: Job, predictions: Path, on: str | None, against: st
             with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as kept:
                 return task.restored(job, dict(kept))
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path}: damaged or of another study ({error}); remove it") from error
+            raise InputError(
+                f"{path} is damaged or of another study ({error}); remove it"
+            ) from error
     if predictions == job.folder:
         raise InputError(
-            f"{path}: is not there, and of this model only other scores are; bring the file, or "
-            f"remove the folder to train it again"
+            f"{path} does not exist, and only other scores of this model do; copy the file here, "
+            f"or remove the folder to train the model again"
         )
     found, file = task.scored(job, predictions), io.BytesIO()
     arrays: dict[str, Any] = dict(found.arrays())
@@ -265,7 +262,7 @@ def _scored(task: Task, job: Job, predictions: Path, on: str | None, against: st
 def apply_to_all(
     task: Task, models: Sequence[Job], methods: Mapping[str, Path]
 ) -> dict[str, list[tuple[Job, Path]]]:
-    """Applies the models of one method to the images of all: what a deployed one would see."""
+    """Applies the models of one method to the images of all, which is what a deployed one sees."""
     return {
         name: [(job, _applied(task, job, folder, name)) for job in models]
         for name, folder in methods.items()

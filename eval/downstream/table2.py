@@ -1,4 +1,4 @@
-"""The form of the paper's Table II, with intervals, and what it says."""
+"""A report in the form of the paper's Table II, with intervals."""
 
 import json
 import math
@@ -16,7 +16,7 @@ from fnet_jax.artifacts import markdown
 from fnet_jax.artifacts.words import counted
 
 MEASURES = {"detect": "AP@[.5:.95]", "segment": "IoU"}
-SAME = {  # the paper's names of classes by ours, of a task
+SAME = {  # the paper's names of classes by ours, for each task
     "segment": {
         "unlabelled": "Unlbl",
         "car": "Car",
@@ -44,12 +44,12 @@ class Result:
     """The scores of one split, with models trained on each method or on one for all.
 
     Attributes:
-        title: of the table.
-        split: which scenes trained and which tested.
+        title: title of the table.
+        split: training and test scenes.
         summary: the scores.
-        each: score of every model, by method, in order of the seeds: its classes and their mean.
-        as_printed: whether this is what the paper has: models of each method, the set's own truth.
-        content: how much of each class the scenes that test have, in words.
+        each: scores of every model, by method, in the order of the seeds: classes and mean.
+        as_printed: whether it corresponds to the paper: models of each method, the set's truth.
+        content: number of boxes of each class in the test scenes, as text.
     """
 
     title: str
@@ -61,9 +61,9 @@ class Result:
 
 
 def paper(task: str, classes: Sequence[str]) -> dict[str, list[float]] | None:
-    """The paper's numbers by method, of the classes in our order and their average.
+    """The paper's numbers by method, for the classes in our order and their average.
 
-    None unless the classes are the paper's.
+    None if the classes are not the paper's.
     """
     text = files("eval.downstream").joinpath("table2.json").read_text(encoding="utf-8")
     printed = json.loads(text)[task]
@@ -75,7 +75,7 @@ def paper(task: str, classes: Sequence[str]) -> dict[str, list[float]] | None:
 
 
 def table(study: Study, result: Result) -> str:
-    """A table in Markdown: a row for each method, with the paper's below where there is one."""
+    """A table in Markdown: a row for each method, followed by the paper's if there is one."""
     found, classes = result.summary, study.scenes.classes
     printed = (paper(study.scenes.task, classes) if result.as_printed else None) or {}
     best = _best(found.values)
@@ -92,7 +92,7 @@ def table(study: Study, result: Result) -> str:
 
 
 def differences(study: Study, result: Result) -> str:
-    """A table of the differences of the average and each class to the method compared with."""
+    """A table of the differences to ``summary.against``, for each class and the average."""
     found = result.summary
     base = found.methods.index(found.against)
     rows = [
@@ -119,9 +119,9 @@ def as_markdown(study: Study, results: Sequence[Result], notes: Sequence[str]) -
         f"# {MEASURES[study.scenes.task]} on {study.scenes.title}",
         f"Each model: {counted(budget.epochs, 'epoch')} of "
         f"batches of {budget.batch}, learning rate {budget.rate:g}, from {study.start}; "
-        f"{counted(seeds, 'seed')}. In brackets: 95 % intervals by the "
+        f"{counted(seeds, 'seed')}. In brackets: 95 % intervals of a "
         f"bootstrap over test images{' and seeds' if seeds > 1 else ''}. **Bold**: the best of a "
-        f"column; among differences, those whose interval does not hold 0.",
+        f"column; among differences, those whose interval does not contain 0.",
     ]
     for result in results:
         train, test = (
@@ -132,15 +132,15 @@ def as_markdown(study: Study, results: Sequence[Result], notes: Sequence[str]) -
         parts += [f"## {result.title}", about, table(study, result), differences(study, result)]
     if paper(study.scenes.task, study.scenes.classes) and results[0].as_printed:
         parts.append(
-            "*The paper* is Table II of arXiv:2411.04519, of its own sets, splits and budget; of "
-            "the same classes."
+            "*The paper* is Table II of arXiv:2411.04519, with its own sets, splits and budget, "
+            "but the same classes."
         )
     parts += ["## Provenance", "\n".join(f"- {note}" for note in notes)]
     return "\n\n".join(parts) + "\n"
 
 
 def as_json(study: Study, results: Sequence[Result], origin: Mapping[str, Any]) -> dict[str, Any]:
-    """The same as strict JSON values."""
+    """The report as strict JSON values."""
     return {
         "task": study.scenes.task,
         "set": study.scenes.title,
@@ -168,7 +168,7 @@ def as_json(study: Study, results: Sequence[Result], origin: Mapping[str, Any]) 
 
 
 def _best(values: np.ndarray) -> list[int]:
-    """The method with the greatest value of each column; −1 where none is defined."""
+    """The method with the largest value of each column; −1 if none is defined."""
     return [-1 if np.isnan(column).all() else int(np.nanargmax(column)) for column in values.T]
 
 

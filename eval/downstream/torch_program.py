@@ -1,4 +1,4 @@
-"""Trainings by a program of :mod:`.programs`: its job in a file, what it says in lines of JSON."""
+"""Runs a program of :mod:`.programs`: its job is a file, its output lines of JSON."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,10 +19,10 @@ class TorchProgram:
     """One of the programs.
 
     Attributes:
-        path: of its file.
+        path: its file.
         what: its name, for messages.
-        environment: variables that it gets beside ours.
-        threads: of a CPU; None for all.
+        environment: variables in addition to ours.
+        threads: CPU threads; None for all.
     """
 
     path: Path
@@ -31,15 +31,10 @@ class TorchProgram:
     threads: int | None = None
 
     def train(self, job: Job, settings: Callable[[], Mapping[str, Any]], say: Report) -> None:
-        """Trains a model, or goes on; nothing if it is done.
+        """Trains a model or continues; does nothing if it is finished.
 
-        Args:
-            job: what is trained on; its folder gets all that is made.
-            settings: gives what this program needs beside it, as JSON values.
-            say: is called with a line for each epoch.
-
-        Raises:
-            InputError: the program fails.
+        ``settings`` returns further settings of this program, as JSON values; ``say`` is called
+        with a line for each epoch. Raises InputError if the program fails.
         """
         if (job.folder / DONE).exists():
             return
@@ -47,22 +42,15 @@ class TorchProgram:
         with writable(job.folder, remedy="use another --out"):
             job.folder.mkdir(parents=True, exist_ok=True)
         with process.alone(job.folder, say=say) as keep:
-            if not (job.folder / DONE).exists():  # by another one, meanwhile
+            if not (job.folder / DONE).exists():  # another process may have finished it
                 more = {**given, "train": list(job.split.train)}
                 for line in self._lines(job, "job.json", more, keep):
                     _progress(line, say)
 
     def apply(self, job: Job, settings: Mapping[str, Any], images: Path, out: Path) -> None:
-        """Applies the trained model of a job to other images of the scenes that test.
+        """Applies the trained model of a job to other images (NAME.png) of the test scenes.
 
-        Args:
-            job: that is done.
-            settings: as of :meth:`train`, but not of the training.
-            images: folder with NAME.png.
-            out: folder for what is found; nothing is done if it is there.
-
-        Raises:
-            InputError: the program fails.
+        Nothing is done if ``out`` exists. Raises InputError if the program fails.
         """
         if not (out / DONE).exists():
             apply = {"images": str(images.absolute()), "out": str(out.absolute())}
@@ -78,7 +66,7 @@ class TorchProgram:
     def _lines(
         self, job: Job, name: str, settings: Mapping[str, Any], keep: Sequence[int] = ()
     ) -> Iterator[str]:
-        """Runs the program, and gives the lines that it prints."""
+        """Runs the program and yields the lines that it prints."""
         shared = {
             "images": str(job.images.absolute()),
             "test": list(job.split.test),

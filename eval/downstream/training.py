@@ -1,4 +1,4 @@
-"""What a model is trained on, and with which budget."""
+"""The budget and the data of a training."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +10,14 @@ from fnet_jax.artifacts.words import counted
 
 @dataclass(frozen=True)
 class Budget:
-    """What every model of a study gets.
+    """The budget of every model of a study.
 
     Attributes:
         protocol: ``"paper"`` or ``"quick"``.
         epochs: number of passes over the training scenes.
         batch: images per step.
         rate: initial learning rate.
-        side: of images, in pixels, to which a program scales the longer side; None as they are.
+        side: pixels to which a program scales the longer side of images; None for no scaling.
     """
 
     protocol: str
@@ -28,7 +28,7 @@ class Budget:
 
     @property
     def text(self) -> str:
-        """All of it in words."""
+        """The budget in words."""
         size = "images as they are" if self.side is None else f"images of {self.side} pixels"
         epochs = counted(self.epochs, "epoch")
         return f"{self.protocol}: {epochs}, batches of {self.batch}, rate {self.rate:g}, {size}"
@@ -39,13 +39,13 @@ class Job:
     """One training of one model.
 
     Attributes:
-        images: folder with NAME.png, RGB of 8 bits, of every scene: what the model sees.
+        images: folder with NAME.png, RGB with 8 bits, of every scene: the input of the model.
         scenes: with the truth.
-        split: which train and which test.
-        budget: of the study.
-        seed: of the start and of the order of the images.
-        folder: of this training; a training that was stopped there goes on.
-        python: interpreter of the environment that holds the programs.
+        split: training and test scenes.
+        budget: budget of the study.
+        seed: seed of the initial weights and of the order of the images.
+        folder: folder of this training, which continues an interrupted one there.
+        python: interpreter of the environment of the programs.
     """
 
     images: Path

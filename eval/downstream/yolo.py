@@ -1,6 +1,6 @@
-"""The detector: YOLOv5 by ultralytics, called as a program of its own and never imported.
+"""The detector YOLOv5 by ultralytics, called as a separate program and never imported.
 
-Ultralytics is under the AGPL-3.0. It lives in an environment of its own (``make downstream``).
+Ultralytics is under the AGPL-3.0. It is installed in a separate environment (``make downstream``).
 """
 
 import json
@@ -27,30 +27,30 @@ BUDGETS = {
     "paper": Budget("paper", 100, 16, 1e-2, 640),
     "quick": Budget("quick", 12, 16, 1e-2, 320),
 }
-FIXED = {  # what does not come from the budget
+FIXED = {  # settings that do not depend on the budget
     "optimizer": "SGD",
     "pretrained": False,
     "deterministic": True,
-    "amp": False,  # whose check would fetch weights
-    "workers": 2,  # they draw the augmentations: a number of its own would make other images
+    "amp": False,  # its check would download weights
+    "workers": 2,  # they draw the augmentations, which depend on their number
     "patience": 0,  # every training has all its epochs
-    "val": False,  # no test image has a say in which weights are kept
+    "val": False,  # no test image influences which weights are kept
 }
-SEEN = {"conf": 0.001, "iou": 0.7, "max_det": 300}  # ultralytics' own for measuring
+SEEN = {"conf": 0.001, "iou": 0.7, "max_det": 300}  # ultralytics' defaults for validation
 
 JOB, DONE = "job.json", "done.json"
-FINISHED = "nothing to resume"  # is said of a training that has all its epochs
-SMALLER = "Reducing to batch="  # where the memory of a GPU does not suffice
+FINISHED = "nothing to resume"  # output if a training has all its epochs
+SMALLER = "Reducing to batch="  # output if the memory of a GPU is not enough
 FONTS = ("Arial.ttf", "Arial.Unicode.ttf")
 WHAT = "ultralytics"
 
 
 @dataclass(frozen=True)
 class Yolo:
-    """Trains detectors, as :class:`eval.downstream.detect.Finder`."""
+    """Trains detectors; a :class:`eval.downstream.detect.Finder`."""
 
     def train(self, job: Job, say: Report) -> Path:
-        """As :func:`train`; gives the boxes that the model finds in the test scenes."""
+        """As :func:`train`; returns the file of the model's boxes in the test scenes."""
 
         def progress(items: Iterable[Item], /, *, total: int, desc: str) -> Iterator[Item]:
             for item in items:
@@ -61,7 +61,7 @@ class Yolo:
         return job.folder / coco.PREDICTIONS
 
     def predict(self, job: Job, images: Path, out: Path) -> Path:
-        """As :func:`predict`, unless that has been done."""
+        """As :func:`predict`, unless it is done."""
         found = out / coco.PREDICTIONS
         return found if found.exists() else predict(job, images, out)
 
@@ -73,17 +73,12 @@ class Yolo:
 
 
 def train(job: Job, *, say: Report = lambda line: None, progress: Progress = silent) -> None:
-    """Trains a detector as far as it has not been, and lets it find boxes in the test scenes.
+    """Trains a detector, if that is not done, and predicts boxes in the test scenes.
 
-    The folder of the job gets ``predictions.json`` in COCO's form (:func:`.coco.numbers` of the
+    The folder of the job gets ``predictions.json`` in COCO's format (:func:`.coco.numbers` of the
     test scenes), ``done.json`` with the versions and the number of starts (1 if it was never
-    stopped), and ``run/results.csv`` (:func:`.yolo_files.losses`). The weights that predict are
-    those of the last epoch.
-
-    Args:
-        job: what it is trained on.
-        say: is called with a line for what takes long or is unexpected.
-        progress: shows the epochs.
+    stopped), and ``run/results.csv`` (:func:`.yolo_files.losses`). Predictions use the weights of
+    the last epoch.
 
     Raises:
         InputError: the data cannot be used, the folder has another training, or the program is
@@ -102,8 +97,8 @@ def train(job: Job, *, say: Report = lambda line: None, progress: Progress = sil
                 begun = {**settings, "versions": tools, "starts": 0}
             if begun["versions"] != tools:
                 raise InputError(
-                    f"{folder}: was begun with {_listed(begun['versions'])}, and here is "
-                    f"{_listed(tools)}; use the same, or remove the folder"
+                    f"{folder} was begun with {_listed(begun['versions'])}, not "
+                    f"{_listed(tools)}; use the same versions, or remove the folder"
                 )
             begun["starts"] += 1
             replace_text(folder / JOB, _text(begun))
@@ -117,21 +112,15 @@ def train(job: Job, *, say: Report = lambda line: None, progress: Progress = sil
 
 
 def predict(job: Job, images: Path, out: Path) -> Path:
-    """Lets a trained detector find boxes in other images of the test scenes.
+    """Predicts boxes in other images (NAME.png) of the test scenes with a trained detector.
 
-    Args:
-        job: that has been trained.
-        images: folder with NAME.png.
-        out: folder for what is found.
-
-    Returns:
-        ``predictions.json`` in it, in COCO's form.
+    Returns ``predictions.json`` in ``out``, in COCO's format.
 
     Raises:
-        InputError: the job is not done, an image cannot be used, or the program fails.
+        InputError: the job is not finished, an image cannot be used, or the program fails.
     """
     if not (job.folder / DONE).exists():
-        raise InputError(f"{job.folder}: no training has been finished here; train it first")
+        raise InputError(f"{job.folder} has no finished training; train it first")
     with writable(out, remedy="use another --out"):
         out.mkdir(parents=True, exist_ok=True)
         with scratch(out) as place:
@@ -142,18 +131,16 @@ def predict(job: Job, images: Path, out: Path) -> Path:
 
 
 def _settings(job: Job) -> dict[str, Any]:
-    """All that a training depends on but the versions, as JSON values."""
+    """Everything that a training depends on except the versions, as JSON values."""
     scenes = {scene.name: scene for scene in job.scenes.scenes}
     names = (*job.split.train, *job.split.test)
     missing = [name for name in names if name not in scenes]
     if missing:
-        raise InputError(
-            f"{missing[0]}: no scene of {job.scenes.title} has this name; check --split"
-        )
+        raise InputError(f"{job.scenes.title} has no scene {missing[0]}; check --split")
     images = [(name, job.images / f"{name}.png") for name in names]
     for _, path in images:
         if not path.is_file():
-            raise InputError(f"{path}: no such file; every scene needs an image")
+            raise InputError(f"{path} does not exist; every scene needs an image")
     return {
         "model": MODEL,
         **FIXED,
@@ -170,7 +157,7 @@ def _settings(job: Job) -> dict[str, Any]:
 
 
 def _begun(folder: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
-    """What a folder says of its training; None if there is none. Raises InputError if another's."""
+    """The record of a folder's training, or None; raises InputError if it is another training."""
     if not (folder / JOB).exists():
         return None
     try:
@@ -178,17 +165,17 @@ def _begun(folder: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
         other = [name for name, value in settings.items() if begun[name] != value]
         _ = begun["versions"], begun["starts"]
     except (ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{folder / JOB}: is damaged; remove the folder") from error
+        raise InputError(f"{folder / JOB} is damaged; remove the folder") from error
     if other:
         raise InputError(
-            f"{folder}: has a training with other {', '.join(other)}; use another --out, or remove "
+            f"{folder} has a training with other {', '.join(other)}; use another --out, or remove "
             f"the folder"
         )
     return begun
 
 
 def _learn(job: Job, keep: Sequence[int], say: Report, progress: Progress) -> None:
-    """Trains all epochs that have not been."""
+    """Trains the remaining epochs."""
     last, kept = job.folder / "run/weights/last.pt", job.folder / "kept.pt"
     if not yolo_files.whole(last) and kept.exists():  # stopped while the program wrote it
         with replace_file(last) as file:
@@ -196,23 +183,23 @@ def _learn(job: Job, keep: Sequence[int], say: Report, progress: Progress) -> No
     data = {"data": job.folder.absolute() / "data" / yolo_files.DATA}
     values: dict[str, Any]
     if yolo_files.whole(last):
-        say(f"{job.folder}: goes on after epoch {yolo_files.epochs(job.folder)}")
+        say(f"{job.folder}: continuing after epoch {yolo_files.epochs(job.folder)}")
         values = {"model": last.absolute(), **data, "resume": True}
     else:
-        shutil.rmtree(job.folder / "run", ignore_errors=True)  # without weights to go on from
+        shutil.rmtree(job.folder / "run", ignore_errors=True)  # it has no weights to continue from
         settings = _settings(job)
         names = ("model", *FIXED, "epochs", "batch", "lr0", "imgsz", "seed")
         values = {name: settings[name] for name in names} | data | _where(job.folder, "run")
     title = f"epochs of {job.folder.name}"
-    with closing(_steps(job, values, keep)) as done:  # whatever becomes of who shows them
+    with closing(_steps(job, values, keep)) as done:  # even if the progress display fails
         for _ in progress(done, total=job.budget.epochs, desc=title):
             pass
     if not yolo_files.whole(last):
-        raise InputError(f"{last}: was not written; see {job.folder / process.LOG}")
+        raise InputError(f"{last} was not written; see {job.folder / process.LOG}")
 
 
 def _steps(job: Job, values: dict[str, Any], keep: Sequence[int]) -> Generator[int, None, None]:
-    """Runs a training and gives the number of each epoch when it is done."""
+    """Runs a training and yields the number of each epoch when it is done."""
     last, kept = job.folder / "run/weights/last.pt", job.folder / "kept.pt"
     told, written, finished = 0, 0, False
     lines = process.lines(
@@ -227,9 +214,9 @@ def _steps(job: Job, values: dict[str, Any], keep: Sequence[int]) -> Generator[i
             finished |= FINISHED in line
             if SMALLER in line:
                 raise InputError(
-                    f"{job.folder / process.LOG}: {job.budget.batch} images of "
-                    f"{job.budget.side} pixels need more memory than there is, and fewer would be "
-                    f"another budget; use a larger GPU"
+                    f"{job.folder / process.LOG}: there is not enough memory for "
+                    f"{job.budget.batch} images of {job.budget.side} pixels, and fewer would "
+                    f"change the budget; use a larger GPU"
                 )
             with suppress(FileNotFoundError):
                 now = last.stat().st_mtime_ns
@@ -247,7 +234,7 @@ def _steps(job: Job, values: dict[str, Any], keep: Sequence[int]) -> Generator[i
 
 
 def _find(job: Job, data: Path, keep: Sequence[int] = ()) -> list[coco.Entry]:
-    """What the trained model finds in the part ``val`` of a folder of data."""
+    """The predictions of the trained model for the part ``val`` of a data folder."""
     with scratch(job.folder) as place:
         values = {
             "model": (job.folder / "run/weights/last.pt").absolute(),
@@ -278,21 +265,21 @@ def _where(folder: Path, name: str) -> dict[str, Any]:
 
 
 def _call(job: Job, mode: str, values: dict[str, Any]) -> list[str]:
-    """The command line of ultralytics' own script, beside the interpreter."""
+    """The command line of ultralytics' own script, which is beside the interpreter."""
     folder = job.python.absolute().parent
     script = next((p for p in (folder / "yolo", folder / "yolo.exe") if p.is_file()), None)
     if script is None:
         raise InputError(
-            f"{folder}: has no program yolo beside the interpreter; run make downstream, or name "
+            f"{folder} has no program yolo beside the interpreter; run make downstream, or use "
             f"another interpreter with --python"
         )
     return [str(script), "detect", mode, *(f"{name}={value}" for name, value in values.items())]
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Variables that keep a program to its folder and from the network.
+    """Variables that confine a program to its folder and keep it off the network.
 
-    It asks github.com for fonts that it does not find, offline or not, though nothing is drawn.
+    It asks github.com for missing fonts, offline or not, although nothing is drawn.
     """
     home = folder.absolute() / "config"
     (home / "Ultralytics").mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Images, labels and predictions in the form that ultralytics reads and writes."""
+"""Images, labels and predictions in the formats of ultralytics."""
 
 import json
 import shutil
@@ -25,12 +25,8 @@ def write(
 ) -> None:
     """Writes ``images/PART/NAME.png`` (links where possible), their labels, and ``data.yaml``.
 
-    Args:
-        place: an empty folder.
-        scenes: with the truth.
-        parts: names of the scenes of ``train`` and ``val``.
-        seen: folder with NAME.png of every scene: what the model sees.
-        target: where the folder will lie, which ``data.yaml`` has to tell.
+    ``parts`` are the names of the scenes of ``train`` and ``val``, ``seen`` is the folder of input
+    images, and ``target`` the final path of the empty folder ``place``.
 
     Raises:
         InputError: an image is missing or of another size than its scene, or boxes cannot be read.
@@ -45,7 +41,7 @@ def write(
             _link(image, place / "images" / part / image.name)
             text = label(boxes.read(known[name].truth, scenes.classes, size), size)
             (place / "labels" / part / f"{name}.txt").write_text(text, encoding="utf-8")
-    # JSON is YAML too. ``names`` as a list: JSON's keys would be texts.
+    # JSON is YAML too. ``names`` is a list, because keys in JSON are strings.
     data = {part: f"images/{part}" for part in parts}
     about = {"path": str(target.absolute()), **data, "names": list(scenes.classes)}
     (place / DATA).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
@@ -56,16 +52,16 @@ def checked(image: Path, visible: Path) -> Size:
     size, expected = images.size(image), images.size(visible)
     if size != expected:
         shown, wanted = (f"{width}×{height}" for height, width in (size, expected))
-        raise InputError(f"{image}: is {shown}, not {wanted} as {visible.name}; use that size")
+        raise InputError(f"{image} is {shown}, but {visible.name} is {wanted}; use that size")
     return size
 
 
 def label(found: Boxes, size: Size) -> str:
-    """Boxes of an image of a height and width as lines ``class x y width height``.
+    """Boxes of an image as lines ``class x y width height``.
 
-    Center and size are parts of the image's. What is outside of it is cut off, as ultralytics
-    leaves an image out, with a warning, for a box that is not all inside; a box without any part
-    inside gets no line.
+    Center and size are relative to the image. Boxes are clipped to the image, because ultralytics
+    skips an image, with a warning, if a box is not entirely inside; a box without any part inside
+    gets no line.
     """
     height, width = size
     rows = []
@@ -78,12 +74,9 @@ def label(found: Boxes, size: Size) -> str:
 
 
 def predictions(path: Path, scenes: SceneSet, names: Sequence[str]) -> list[Entry]:
-    """What ``yolo val`` wrote, with images and classes numbered as :mod:`.coco` does.
+    """The output of ``yolo val``, with images and classes numbered as in :mod:`.coco`.
 
-    Args:
-        path: ``predictions.json``; where nothing was found there is no such file.
-        scenes: with the classes.
-        names: of the images that were tested.
+    ``path`` is ``predictions.json``, which does not exist if nothing was found.
 
     Raises:
         InputError: it cannot be read, or is of other images.
@@ -105,7 +98,7 @@ def predictions(path: Path, scenes: SceneSet, names: Sequence[str]) -> list[Entr
         raise InputError(f"{path}: {reason(error)}; run the command again") from error
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(
-            f"{path}: is not what ultralytics 8.4 writes ({error!r}); run make downstream"
+            f"{path} is not in the format of ultralytics 8.4 ({error!r}); run make downstream"
         ) from error
     problem = coco.problem_of(
         found, coco.truth_of(scenes.classes, dict.fromkeys(names, (1, 1)), {})
@@ -118,8 +111,8 @@ def predictions(path: Path, scenes: SceneSet, names: Sequence[str]) -> list[Entr
 def losses(folder: Path) -> dict[str, list[float]]:
     """Columns of a job's ``results.csv``, such as ``epoch`` and ``train/box_loss``.
 
-    An epoch that was trained twice, as the program was stopped before it kept its weights, counts
-    as it was at last.
+    If an epoch was trained twice, because the program was stopped before it saved its weights, the
+    last one counts.
     """
     head, *lines = read_text(folder / RESULTS).splitlines()
     names = [name.strip() for name in head.split(",")]
@@ -128,7 +121,7 @@ def losses(folder: Path) -> dict[str, list[float]]:
 
 
 def epochs(folder: Path) -> int:
-    """Number of epochs that ``results.csv`` has."""
+    """Number of epochs in ``results.csv``."""
     try:
         return int(read_text(folder / RESULTS).splitlines()[-1].split(",")[0])
     except (OSError, ValueError, IndexError):  # no line of an epoch yet
@@ -136,7 +129,7 @@ def epochs(folder: Path) -> int:
 
 
 def whole(weights: Path) -> bool:
-    """Whether a file of weights, a zip archive, has its end."""
+    """Whether a file of weights, a zip archive, is complete."""
     return weights.is_file() and zipfile.is_zipfile(weights)
 
 

@@ -176,11 +176,13 @@ def explain(
 ) -> Explanation:
     """Explains how a network fuses two images.
 
+    ``i1``, ``i2`` and ``color`` are those of :meth:`fnet_jax.fusing.fuser.Fuser.fuse`.
+
     Args:
         fuser: the network.
-        i1: as for :meth:`fnet_jax.fusing.fuser.Fuser.fuse`.
-        i2: as for :meth:`fnet_jax.fusing.fuser.Fuser.fuse`.
-        color: as for :meth:`fnet_jax.fusing.fuser.Fuser.fuse`.
+        i1: first image.
+        i2: second image.
+        color: color mode.
         edit: a change whose result is shown beside the rest, which describes the network without
             it; None for no change.
         strongest: largest number of feature maps to keep per code.

@@ -36,16 +36,11 @@ def use(code: np.ndarray, epsilon: float) -> Use:
 
 
 def contribution(code: np.ndarray, G: np.ndarray) -> np.ndarray:
-    """Share of each feature in all the light that features add or remove, ``Σ|G_j u_j|``.
+    """Share (K,) of each feature in all the light that features add or remove, ``Σ|G_j u_j|``.
 
-    A strong feature contributes little if its atom is weak or cancels itself.
-
-    Args:
-        code: features, shape (H, W, K).
-        G: the filters that draw them, shape (size, size, K, 1).
-
-    Returns:
-        Array (K,) that sums to 1, or is 0 if the whole code is 0.
+    ``code`` is (H, W, K), ``G`` the filters that draw it, (size, size, K, 1). A strong feature
+    contributes little if its atom is weak or cancels itself. The shares sum to 1, or are 0 if the
+    whole code is 0.
     """
     each = ([j] for j in range(code.shape[2]))
     light = (np.abs(reconstruct(code[..., j], G[:, :, j])) for j in each)

@@ -63,11 +63,8 @@ def histogram(
 ) -> Histogram:
     """Histograms of the magnitudes of one map before and after its threshold.
 
-    Args:
-        before: values before the threshold, any shape.
-        after: values after it, the same shape.
-        bins: number of bins of equal width.
-        upper: end of the last bin, beyond which magnitudes are dropped; None for the largest one.
+    Bins have equal width and end at ``upper``, beyond which magnitudes are dropped; None is the
+    largest magnitude.
     """
     before, after = np.abs(before), np.abs(after)
     upper = upper or max(float(before.max()), float(after.max())) or 1.0

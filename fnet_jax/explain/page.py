@@ -9,13 +9,7 @@ from fnet_jax.fusing.edits import CODES, Edit
 
 
 class Shown(NamedTuple):
-    """A figure or picture of the page.
-
-    Attributes:
-        title: its heading.
-        caption: its description.
-        png: the content of a PNG file.
-    """
+    """A figure or picture of the page; ``png`` is the content of a PNG file."""
 
     title: str
     caption: str
@@ -32,13 +26,8 @@ def page(
 ) -> str:
     """The page as HTML, which needs no network.
 
-    Args:
-        name: name of the pair.
-        numbers: :meth:`fnet_jax.explain.explanation.Explanation.numbers`.
-        edit: the change that was made.
-        pictures: shown side by side at the top.
-        figures: shown one below the other.
-        origin: provenance of the numbers, by name.
+    Pictures are shown side by side at the top, figures one below the other; ``origin`` is the
+    provenance of the numbers (:meth:`fnet_jax.explain.explanation.Explanation.numbers`).
     """
     return html.render(
         "fnet_jax.explain",

@@ -65,14 +65,10 @@ def write(
     *,
     advance: Callable[[], object] = lambda: None,
 ) -> None:
-    """Writes a report, whole or not at all.
+    """Writes a report of uint8 or uint16 images, whole or not at all.
 
-    Args:
-        folder: where it goes; a report there is replaced, anything else is not.
-        name: name of the pair.
-        explanation: of uint8 or uint16 images.
-        origin: result of :func:`origin_of`.
-        advance: called after each figure.
+    A report in ``folder`` is replaced; ``origin`` is the result of :func:`origin_of`, and
+    ``advance`` is called after each figure.
 
     Raises:
         InputError: it cannot be written, or something else exists there.

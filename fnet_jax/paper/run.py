@@ -50,10 +50,7 @@ class Run:
     def resumed(cls, folder: Path, made_with: dict[str, Any], *, note: Report = print) -> "Run":
         """The run in a folder, with its results that are still valid; or a new one.
 
-        Args:
-            folder: folder of the benchmark.
-            made_with: result of :func:`made_with`.
-            note: called with a line on what is computed again, and why.
+        ``note`` is called with a line on what is computed again, and why.
 
         Raises:
             InputError: the folder contains a benchmark of other weights, or cannot be read.
@@ -80,13 +77,7 @@ class Run:
     ) -> None:
         """Fuses the pairs of a set whose sources or fused image differ from the record.
 
-        Args:
-            fuser: the network.
-            name: name of the set.
-            pairs: by name.
-            report: called for each pair that failed.
-            note: called with a line if fused images are replaced.
-            progress: shows the progress.
+        ``report`` is called for each pair that failed, ``note`` if fused images are replaced.
 
         Raises:
             InputError: the folder cannot be written to.
@@ -138,15 +129,7 @@ class Run:
         report: Report,
         progress: Progress = silent,
     ) -> None:
-        """Scores the fused pairs of a set that have no values yet.
-
-        Args:
-            name: name of the set.
-            pairs: by name.
-            workers: number of processes; None for one per core.
-            report: called for each image that cannot be scored.
-            progress: shows the progress.
-        """
+        """Scores the fused pairs of a set that have no values yet; reports those that cannot be."""
 
         def named(items: Iterable[Item], /, *, total: int, desc: str) -> Iterable[Item]:
             return progress(items, total=total, desc=f"{desc} {name}")
@@ -208,17 +191,9 @@ def run_sets(
 ) -> None:
     """Fuses and scores all sets that were found, and reports their bad files.
 
-    Args:
-        run: keeps the results.
-        fuser: the network.
-        located: the sets.
-        workers: number of processes that score; None for one per core.
-        rule: which values of deep images are black and white, chosen for each set; None for the
-            default.
-        report: called for each file that failed.
-        note: called with a line if fused images are replaced.
-        warn: called with a line about each side whose range was chosen.
-        progress: shows the progress.
+    ``rule`` states which values of deep images are black and white, for each set. ``report`` is
+    called for each file that failed, ``note`` if fused images are replaced, and ``warn`` about
+    each side whose range was chosen.
     """
     for name, found in located.items():
         for problem in found.problems:

@@ -40,15 +40,9 @@ def write(folder: Path, made_with: Mapping[str, Any], pairs: Pairs, costs: Recor
 
 
 def read(folder: Path, made_with: Mapping[str, Any], *, note: Report) -> tuple[Pairs, Record]:
-    """The results in a folder's ``state.json`` that are still valid; none if there is no such file.
+    """The records and costs in ``state.json`` that are still valid; none if there is no such file.
 
-    Args:
-        folder: folder of the benchmark.
-        made_with: what the results depend on now, by name.
-        note: called with a line on what is no longer valid, and why.
-
-    Returns:
-        The records by set and pair, and the costs.
+    ``note`` is called with a line on what is no longer valid, and why.
 
     Raises:
         InputError: the folder contains a benchmark of other weights, or cannot be read.

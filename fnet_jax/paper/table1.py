@@ -27,13 +27,7 @@ COLOR = {
 
 
 def report(run: Run, located: Mapping[str, Located], origin: Mapping[str, Any]) -> dict[str, Any]:
-    """The results of a benchmark, as strict JSON values.
-
-    Args:
-        run: the run in which the sets were fused and scored.
-        located: the sets.
-        origin: origin of the weights, by name.
-    """
+    """The results of a benchmark, as strict JSON values; ``origin`` is that of the weights."""
     return {
         "format": FORMAT,
         "date": provenance.today(),

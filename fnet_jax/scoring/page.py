@@ -67,12 +67,8 @@ def page(
 ) -> str:
     """A self-contained HTML file, which needs no network.
 
-    Args:
-        scores: the values.
-        comparison: comparison of ``scores``.
-        provenance: origin of the numbers, by name.
-        pictures: I1, I2 and fused images, labeled, of the pairs that :func:`extremes` names; pairs
-            without pictures are shown by their values.
+    ``provenance`` is the origin of the numbers. ``pictures`` has labeled images of the pairs that
+    :func:`extremes` names; pairs without pictures are shown by their values.
     """
     options = find_profile(scores.profile).options
     return html.render(

@@ -62,14 +62,9 @@ def write(
     comparison: Comparison,
     origin: Mapping[str, str],
 ) -> None:
-    """Writes the files of a report, whole or not at all.
+    """Writes the files of a report, whole or not at all; a report in ``folder`` is replaced.
 
-    Args:
-        folder: where they go; a report there is replaced.
-        scenes: the scenes; the best and worst pairs are read again to be shown.
-        scores: their values.
-        comparison: comparison of ``scores``.
-        origin: result of :func:`provenance_of`.
+    The best and worst scenes are read again to be shown.
 
     Raises:
         InputError: they cannot be written; an existing report is then unchanged.

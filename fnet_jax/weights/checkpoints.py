@@ -90,15 +90,9 @@ def check_place(path: Path, *, overwrite: bool) -> None:
 def describe(
     network: Unrolled, params: Any, *, source: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The item ``meta`` of a checkpoint, as JSON values.
+    """The item ``meta`` of a checkpoint, as JSON values; ``source`` is the origin of the weights.
 
-    Args:
-        network: the network, for its name and settings.
-        params: its parameters, ``{"params": …}``.
-        source: origin of the weights, JSON values by name.
-
-    Raises:
-        InputError: a parameter is NaN or infinite.
+    Raises InputError if a parameter is NaN or infinite.
     """
     check_finite("these weights cannot be saved", params)
     return {
@@ -243,10 +237,7 @@ def _sound(meta: Mapping[str, Any]) -> str:
 def check_fit(where: str, network: Unrolled, params: Any) -> None:
     """Raises InputError, naming the array and both shapes, if parameters do not fit a network.
 
-    Args:
-        where: start of the message.
-        network: a network, or a block for images of any number of channels.
-        params: arrays, or their shapes and types.
+    ``where`` starts the message; ``network`` may be a block, and ``params`` shapes and types.
     """
     found = named_arrays(params)
     if isinstance(network, Network):

@@ -74,9 +74,7 @@ def _oihw(shape: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
 def check_fit(found: Mapping[str, Any], *, source: str) -> None:
     """Raises InputError, naming the array, unless these are the arrays of the authors' FNet.
 
-    Args:
-        found: arrays, or their shapes and types, by the authors' names.
-        source: name of the source in the error, such as the file.
+    ``found`` has arrays, or their shapes and types, by the authors' names.
     """
     shapes = expected_shapes()
     for name, shape in shapes.items():

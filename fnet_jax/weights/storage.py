@@ -48,13 +48,8 @@ def write(
 ) -> None:
     """Writes a checkpoint into a new folder, lists its files, and reads it back.
 
-    This process writes alone; other processes of a run need not take part.
-
-    Args:
-        folder: to make; its parent exists.
-        arrays: trees of NumPy arrays, by item.
-        description: JSON values, the item ``meta``.
-        others: other items to write, by name.
+    ``arrays`` are trees of NumPy arrays by item, ``description`` is the item ``meta``, and
+    ``others`` are further items. This process writes alone; other processes need not take part.
 
     Raises:
         OSError: the disk is full, for example; Orbax raises other exceptions too.
@@ -125,13 +120,7 @@ def check_folder(folder: Path) -> None:
 
 
 def describe(checkpoint: Path) -> Any:
-    """The JSON value of the item ``meta``.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it is not JSON.
-        RecursionError: it is nested too deeply.
-    """
+    """The JSON value of the item ``meta``; raises OSError, ValueError or RecursionError."""
     return json.loads(read_text(checkpoint / DESCRIPTION))
 
 

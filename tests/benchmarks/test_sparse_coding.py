@@ -206,7 +206,7 @@ def test_settings_that_make_no_problem_are_refused(flag, message, monkeypatch, c
 def test_help_teaches(tmp_path):
     done = command.run("benchmarks.sparse_coding", "--help", cwd=tmp_path)
     assert done.returncode == 0
-    for text in ("normalised IHT", "LZSC", "--density", "About two minutes"):
+    for text in ("normalised IHT", "LZSC", "--density", "takes about two"):
         assert text in done.stdout
 
 

@@ -48,10 +48,10 @@ def test_half_a_pixel_outside_is_cut_off_and_more_is_not(tmp_path):
         ("a.txt", "0 0.95 0.5 0.2 0.1", "outside the image"),
         ("a.txt", "0 0.5 0.5 0 0.1", "without area"),
         ("a.txt", "0 0.5 0.5 0.1 -0.1", "without area"),
-        ("a.xml", voc([("Lorry", 1, 1, 3, 3)]), "object 1 is of class 'Lorry'"),
+        ("a.xml", voc([("Lorry", 1, 1, 3, 3)]), "object 1 has class 'Lorry'"),
         ("a.xml", voc([("Car", 1, 1, 3, "")]), "object 1 has no box"),
         ("a.xml", voc([("Car", 5, 1, 3, 3)]), "without area"),
-        ("a.xml", voc(size=(32, 24)), "of an image of 24×32 but that has 32×24"),
+        ("a.xml", voc(size=(32, 24)), "for an image of 24×32, but the image has 32×24"),
         ("a.xml", "<annotation>", "is not XML"),
     ],
 )
@@ -59,12 +59,12 @@ def test_bad_boxes_are_named(tmp_path, name, content, what):
     text(tmp_path / name, content)
     with pytest.raises(InputError, match=what) as error:
         boxes.read(tmp_path / name, CLASSES, SIZE)
-    assert str(error.value).startswith(f"{tmp_path / name}: ")
+    assert str(error.value).startswith(str(tmp_path / name))
 
 
 def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"\xff\xfe0")
-    with pytest.raises(InputError, match="not text in UTF-8"):
+    with pytest.raises(InputError, match="is not UTF-8 text"):
         boxes.read(tmp_path / "a.txt", CLASSES, SIZE)
     with pytest.raises(InputError, match="no such file"):
         boxes.read(tmp_path / "b.txt", CLASSES, SIZE)
@@ -84,10 +84,10 @@ def test_bad_class_images_are_named(tmp_path):
     numbers = classes_of(1, 3)
     numbers[0, :2] = 7, 255
     write(path, numbers)
-    with pytest.raises(InputError, match=r"a\.png: has class 7, 255, but the last is 2 \(Bus\)"):
+    with pytest.raises(InputError, match=r"a\.png has class 7, 255, but the last is 2 \(Bus\)"):
         boxes.read_labels(path, CLASSES)
     write(path, np.dstack([classes_of(k, 3) for k in range(3)]))
-    with pytest.raises(InputError, match="shows colors"):
+    with pytest.raises(InputError, match="has colors"):
         boxes.read_labels(path, CLASSES)
     write(path, np.zeros((9, 8), np.uint8))
     with pytest.raises(InputError, match="is 8×9 but its images are 32×24"):

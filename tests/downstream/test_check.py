@@ -58,7 +58,7 @@ def test_classes_that_never_occur_are_named_for_each_part(tmp_path):
     found, _ = find(tmp_path, DETECT)
     _, shown = check(found, report=pytest.fail)
     (line,) = absent(found, shown, official(found))
-    assert line.startswith("bicycle: no scene to test shows this class")
+    assert line.startswith("bicycle: no scene to test has this class")
     assert absent(found, shown, Split("own", ("1", "5"), ("2", "6"))) == []
     (line,) = absent(found, shown, Split("own", ("5", "6"), ("1", "2")))
     assert line.startswith("bicycle: no scene to train")
@@ -70,5 +70,5 @@ def test_class_images_are_read_and_counted(tmp_path):
     for name in "56":
         write(tmp_path / f"test/labels/{name}.png", np.minimum(7, levels(1) % 9))
     (bad,), (missing,) = checked(find(tmp_path, SEGMENT)[0])
-    assert "train/labels/1.png: has class 9" in bad
+    assert "train/labels/1.png has class 9" in bad
     assert missing.startswith("bump: no scene to test")

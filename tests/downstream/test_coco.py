@@ -65,7 +65,7 @@ def test_the_truth_of_scenes_is_read(tmp_path):
     (box,) = truth["annotations"]
     assert (box["image_id"], box["category_id"]) == (2, 3)
     assert box["bbox"] == pytest.approx([15, 15, 30, 10])
-    with pytest.raises(InputError, match="x: no scene of MSRS"):
+    with pytest.raises(InputError, match="MSRS has no scene x"):
         coco.truth(SceneSet("MSRS", "detect", CLASSES, scenes), ["x"])
 
 
@@ -91,7 +91,7 @@ GOOD = {"image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1], "score": 0.5}
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({}, "is not a list"),
+        ({}, "not a list of boxes"),
         ([GOOD, 3], "entry 2 is not a box"),
         ([{**GOOD, "image_id": "a"}], "image_id 'a'"),
         ([{**GOOD, "image_id": 4}], "image_id 4"),
@@ -99,7 +99,7 @@ GOOD = {"image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1], "score": 0.5}
         ([{**GOOD, "bbox": [0, 0, 1]}], "no box"),
         ([{**GOOD, "bbox": [0, 0, math.nan, 1]}], "no box"),
         ([{**GOOD, "bbox": [0, 0, -1, 1]}], "negative size"),
-        ([{**GOOD, "score": None}], "no number as its score"),
+        ([{**GOOD, "score": None}], "a score that is not a number"),
     ],
 )
 def test_predictions_that_cannot_be_are_named(tmp_path, content, words):

@@ -110,7 +110,7 @@ def test_the_same_models_against_other_boxes(study, tmp_path, capsys):
     assert study(*flags) == 0  # the scores are enough
     text(theirs / path_of_first(theirs), "0 0.5 0.5 0.1 0.1\n")
     assert study(*flags) == 1  # but they are of the boxes that were there
-    assert "of this model only other scores are" in capsys.readouterr().err
+    assert "only other scores of this model do" in capsys.readouterr().err
 
 
 def path_of_first(folder):
@@ -121,7 +121,7 @@ def path_of_first(folder):
     ("change", "words"),
     [
         ("missing", "has no boxes of 1 scene, such as 00070D; add 00070D.txt"),
-        ("twice", "00070D.xml has boxes of this scene too"),
+        ("twice", "00070D.xml are of the same scene"),
         ("outside", "outside the image of 32×24 pixels"),
         ("class", "has class 3, but the classes are 0 to 2"),
     ],

@@ -90,7 +90,7 @@ def test_fused_images_of_others_are_found_by_name(scenes, tmp_path, rng):
     for a, b in zip(found, fused, strict=True):
         np.testing.assert_array_equal(a, np.stack([b] * 3, axis=2))
     images.write(folder / "1.bmp", fused[0][:20], overwrite=True)
-    with pytest.raises(InputError, match=r"1\.bmp: is 40×20, not 40×32"):
+    with pytest.raises(InputError, match=r"1\.bmp is 40×20, but its sources are 40×32"):
         exported(methods.of_folder("U2", folder, scenes), scenes, tmp_path / "again")
     (folder / "1.bmp").unlink()
     with pytest.raises(InputError, match="has no image of 1"):

@@ -180,7 +180,7 @@ def test_scores_are_not_those_of_other_images(study, tmp_path, capsys, rng):
     assert study(*flags, "--fixed=Visible") == 0
     fused()
     assert study(*flags) == 1
-    assert "U2: has images of other sources" in capsys.readouterr().err
+    assert "U2 has images of other sources" in capsys.readouterr().err
     shutil.rmtree(tmp_path / "out/images/U2")
     for more in ([], ["--fixed=Visible"]):
         assert study(*flags, *more) == 1
@@ -200,7 +200,7 @@ def test_images_of_another_size_are_named_before_anything_is_trained(study, tmp_
         path = tmp_path / "data/test" / kind / odd
         images.write(path, images.read(path)[:24], overwrite=True)
     assert study("--method=Visible") == 1
-    assert f"{odd}: is 40×24, and most are 40×32" in capsys.readouterr().err
+    assert f"{odd} is 40×24, but most are 40×32" in capsys.readouterr().err
     assert not (tmp_path / "out/runs").exists()
     assert study("--method=Visible", "--skip-bad", "--seeds=1") == 1
     assert report(tmp_path)["results"]
@@ -212,10 +212,10 @@ def test_splits_have_names_of_their_own(study, tmp_path, capsys):
     path = tmp_path / "b.json"
     path.write_text(json.dumps(split), encoding="utf-8")
     assert study("--method=Visible", "--split", "official", str(path)) == 1
-    assert "two splits are called official" in capsys.readouterr().err
+    assert "two splits have the name official" in capsys.readouterr().err
     path.write_text(json.dumps(split | {"name": "../x"}), encoding="utf-8")
     assert study("--method=Visible", "--split", str(path)) == 1
-    assert "its name '../x' is none" in capsys.readouterr().err
+    assert "has the invalid name '../x'" in capsys.readouterr().err
     path.write_text(json.dumps(split | {"name": "again"}), encoding="utf-8")
     assert study("--method=Visible", "--seeds=1", "--split", "official", str(path)) == 0
     one, two = report(tmp_path)["results"]

@@ -39,7 +39,7 @@ def test_official_is_what_folders_or_lists_say(tmp_path, scenes):
     assert (split.train, split.test) == (("00001D", "00003D"), ("00002D",))
     split = splits.official(find(mfnet(tmp_path / "m"), SEGMENT)[0])
     assert (split.train, split.test) == (("00001D",), ("00003N", "00004D"))
-    with pytest.raises(InputError, match="no scene is marked as train"):
+    with pytest.raises(InputError, match="has no scene marked as train"):
         splits.official(find(m3fd(tmp_path / "3"), DETECT)[0])
 
 
@@ -65,7 +65,7 @@ def test_scenes_that_a_split_does_not_name_are_left_out(tmp_path, scenes):
         ({"set": "MFNet"}, "is a split of MFNet, not of MSRS"),
         ({"test": ["00002D", "00001D"]}, "names 00001D twice"),
         ({"test": []}, "names no scene"),
-        ({"test": [1]}, "have to be texts"),
+        ({"test": [1]}, "must be strings"),
         ({"sha256": None}, "needs name, set, sha256"),
         (
             {"test": ["x"], "sha256": Split("", ("00001D", "00003D"), ("x",)).sha256},
@@ -97,7 +97,7 @@ def test_a_split_by_hash_depends_on_names_alone():
     assert splits.by_hash(named(names[::-1])) == split
     assert len(splits.by_hash(named(names[:10]), test=3).test) == 3
     assert set(splits.by_hash(named(names), test=100).test) < set(split.test)
-    with pytest.raises(InputError, match="leave none on one side"):
+    with pytest.raises(InputError, match="one side is empty"):
         splits.by_hash(named(names[:3]))
 
 

@@ -131,13 +131,13 @@ def test_a_failure_has_the_programs_last_lines(job, monkeypatch):
     with pytest.raises(InputError, match="RuntimeError: cannot learn epoch 2") as caught:
         yolo.train(job)
     assert "\n" not in str(caught.value)
-    assert str(caught.value).startswith(f"{job.folder / 'log.txt'}: ")
+    assert str(caught.value).endswith(f"; see {job.folder / 'log.txt'}")
 
 
 def test_a_smaller_batch_is_refused(job, monkeypatch):
     monkeypatch.setenv("STAND_IN", "memory:1")
     start = time.monotonic()
-    with pytest.raises(InputError, match="4 images of 64 pixels need more memory"):
+    with pytest.raises(InputError, match="not enough memory for 4 images of 64 pixels"):
         yolo.train(job)
     assert time.monotonic() - start < 30  # the program, which would wait, was ended
 
@@ -153,7 +153,7 @@ def test_a_folder_keeps_its_training(job):
         with pytest.raises(InputError, match=words):
             yolo.train(dataclasses.replace(job, **change))
     (job.folder / "job.json").write_text("{", encoding="utf-8")
-    with pytest.raises(InputError, match=r"job\.json: is damaged"):
+    with pytest.raises(InputError, match=r"job\.json is damaged"):
         yolo.train(job)
 
 
@@ -163,7 +163,7 @@ def test_a_training_goes_on_with_the_same_versions_only(job, monkeypatch):
         yolo.train(job)
     monkeypatch.delenv("STAND_IN")
     set_versions(job.python, "torch", "3.0")
-    with pytest.raises(InputError, match=r"begun with .*torch 2\.14\.1.* here is .*torch 3\.0"):
+    with pytest.raises(InputError, match=r"begun with .*torch 2\.14\.1.*, not .*torch 3\.0"):
         yolo.train(job)
 
 
@@ -185,16 +185,16 @@ def test_a_missing_program_is_named(job):
 
 def test_images_that_cannot_be_used_are_named_before_training(job):
     images.write(job.images / "t1.png", np.zeros((HEIGHT, WIDTH + 1, 3), np.uint8), overwrite=True)
-    with pytest.raises(InputError, match=r"t1\.png: is 65×48, not 64×48"):
+    with pytest.raises(InputError, match=r"t1\.png is 65×48, but .* is 64×48"):
         yolo.train(job)
     (job.images / "t1.png").unlink()
-    with pytest.raises(InputError, match=r"t1\.png: no such file"):
+    with pytest.raises(InputError, match=r"t1\.png does not exist"):
         yolo.train(job)
     assert not (job.python.parent / "calls.txt").exists()
 
 
 def test_only_a_trained_detector_predicts(job, tmp_path):
-    with pytest.raises(InputError, match="no training has been finished here"):
+    with pytest.raises(InputError, match="has no finished training"):
         yolo.predict(job, job.images, tmp_path / "fixed")
 
 

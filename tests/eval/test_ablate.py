@@ -90,7 +90,7 @@ def test_fewer_seeds_or_experiments_do_not_replace_the_tables(folder):
         path.write_text(json.dumps(content))
         done = command.run("eval.ablate", *FLAGS, cwd=folder)
         assert done.returncode == 0, done.stderr
-        assert "out/ablations.md: has seeds, experiments or pairs that these lack" in done.stdout
+        assert "out/ablations.md has more seeds, experiments or pairs and is kept" in done.stdout
         assert json.loads(path.read_text()) == content
     finally:
         path.write_text(before)
@@ -102,7 +102,7 @@ def test_what_starts_from_a_training_that_diverged_is_told(folder):
     )
     assert done.returncode == 1
     assert "error: diverged/runs/FNet/seed0/stage1" in done.stderr
-    assert "AE13/seed0/stage2: cannot begin, as FNet's stage I did not reach" in done.stderr
+    assert "AE13/seed0/stage2 cannot begin, because FNet's stage I did not finish" in done.stderr
     assert "| AE13, no intensity loss | – |" in (folder / "diverged/ablations.md").read_text()
 
 

@@ -19,11 +19,8 @@ class Augment(grain.transforms.RandomMap):
     def __init__(self, crop: int, *, contrast: float = 0.0, alike: float = 0.0) -> None:
         """Crops of ``crop``×``crop`` pixels.
 
-        Args:
-            crop: side in pixels.
-            contrast: share of the images that get more contrast, independently of the other image;
-                see :func:`with_contrast`.
-            alike: share of the pairs that become alike; see :func:`made_alike`.
+        ``contrast`` is the share of images for :func:`with_contrast`, each independent of its
+        partner; ``alike`` the share of pairs for :func:`made_alike`.
         """
         self._crop = crop
         self._contrast = contrast

@@ -77,14 +77,10 @@ class ImagePairs(tfds.core.GeneratorBasedBuilder):
         progress: Progress = silent,
         **arguments: Any,
     ) -> None:
-        """Sets up the builder.
+        """Sets up the builder of the set.
 
-        Args:
-            pairs: the image files, by split and name.
-            metadata: JSON values to store beside the pairs.
-            rules: which values of deep images are black and white.
-            progress: shows the progress.
-            arguments: for TFDS; ``config`` and ``data_dir`` among them.
+        ``pairs`` are files by split and name, ``metadata`` JSON values to store with them, and
+        ``arguments`` are for TFDS, ``config`` and ``data_dir`` among them.
         """
         self._pairs, self._metadata, self._progress = pairs or {}, metadata or {}, progress
         self._rules = rules
@@ -134,16 +130,10 @@ class ImagePairs(tfds.core.GeneratorBasedBuilder):
 
 
 def checked(pair: Pair, rules: Rules, swapped: list[Pair]) -> tuple[list[np.ndarray], list[str]]:
-    """Reads a pair in the form in which it is stored.
+    """Reads a pair in the form in which it is stored: I1, uint8 (H, W, 3), and I2, uint8 (H, W, 1).
 
-    Args:
-        pair: the files.
-        rules: which values of deep images are black and white, of I1 and of I2.
-        swapped: gets the pair if I2 shows color and I1 does not.
-
-    Returns:
-        I1, uint8 (H, W, 3), and I2, uint8 (H, W, 1), if they could be read; and a text for each
-        problem with the files.
+    Returns the images that could be read, and a text for each problem with the files. A pair is
+    added to ``swapped`` if I2 shows color and I1 does not.
     """
     arrays: list[np.ndarray] = []
     problems: list[str] = []

@@ -23,12 +23,9 @@ class LumaPairs(Sequence[dict[str, Any]]):
     """Some pairs of a set as one-channel images, cached in memory as far as there is room."""
 
     def __init__(self, pairs: Sequence[Any], indices: Sequence[int], *, readers: int = 1) -> None:
-        """Selects pairs.
+        """Selects pairs by ``indices``; ``readers`` is the number of processes that cache images.
 
-        Args:
-            pairs: random access to ``I1``, uint8 (H, W, 3), ``I2``, uint8 (H, W, 1), and ``name``.
-            indices: indices of the selected pairs.
-            readers: number of processes that cache images.
+        ``pairs`` has ``I1``, uint8 (H, W, 3), ``I2``, uint8 (H, W, 1), and ``name``.
         """
         self._pairs, self._indices = pairs, list(indices)
         self._budget = self._room = CACHE_BYTES // readers

@@ -176,11 +176,7 @@ def readable(what: str) -> Iterator[None]:
 
 
 def open_set(which: str, *, data_dir: Path) -> PreparedSet:
-    """Opens a prepared set.
-
-    Args:
-        which: its name, or the path of its folder.
-        data_dir: folder of prepared sets, for names.
+    """Opens a prepared set by its name in ``data_dir``, or by the path of its folder.
 
     Raises:
         DamagedError: a quick check finds it damaged.

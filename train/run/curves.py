@@ -37,15 +37,10 @@ class Curves:
     """Curves and pictures of a run; the pictures are also written as PNG files."""
 
     def __init__(self, folder: Path, *, start: int, report: Report) -> None:
-        """Opens the files of a run; drops points after ``start``, which a killed run left.
+        """Opens the files of a stage in ``folder``; drops points after ``start`` steps.
 
-        Args:
-            folder: folder of the stage.
-            start: number of steps done; with 0, all existing points are dropped.
-            report: gets a line if there are damaged lines, which are dropped as well.
-
-        Raises:
-            InputError: a file cannot be read or written. The other methods raise it too.
+        A killed run leaves such points; damaged lines are dropped too, and reported. All methods
+        raise InputError if a file cannot be read or written.
         """
         from tensorboardX import SummaryWriter
 

@@ -18,14 +18,7 @@ class Display:
         return items
 
     def begin(self, name: str, *, done: int, steps: int, batch: int) -> None:
-        """Called before the first step.
-
-        Args:
-            name: name of the stage.
-            done: number of steps that were done before.
-            steps: total number of steps.
-            batch: pairs per step.
-        """
+        """Called before the first step; ``done`` of ``steps`` steps were done before."""
 
     def step(self, loss: float) -> None:
         """Called after each step, with its loss."""

@@ -32,16 +32,7 @@ def record_of(
     origin: str,
     teacher: Record | None = None,
 ) -> Record:
-    """The record of a run.
-
-    Args:
-        config: with all options resolved that need no file.
-        fnet: the network that is evaluated.
-        data: :meth:`train.data.sources.TrainingData.described`.
-        stage: name of the stage.
-        origin: origin of the initial parameters, in words.
-        teacher: the network that it imitates.
-    """
+    """The record of a run."""
     return {
         "stage": stage,
         "origin": origin,
@@ -153,13 +144,7 @@ def restore_config(folder: Path, record: Record, report: Report) -> None:
 
 
 def check_data(folder: Path, before: Record, now: dict[str, Any]) -> None:
-    """Raises InputError if a run would continue with data other than those it began with.
-
-    Args:
-        folder: folder of the stage.
-        before: the run's record.
-        now: :meth:`train.data.sources.TrainingData.described`.
-    """
+    """Raises InputError if a run would continue with data other than those it began with."""
     for what in ("fingerprint", "train_pairs", "validation_pairs"):
         if before["data"].get(what) != now[what]:
             raise InputError(

@@ -45,12 +45,8 @@ class Saver:
     def __init__(self, folder: Path, *, keep: int) -> None:
         """Opens or makes the folder, and verifies that a checkpoint in it can be read.
 
-        Args:
-            folder: folder of the checkpoints, which no other run uses.
-            keep: number of newest checkpoints to keep.
-
-        Raises:
-            InputError: the folder cannot be made, or cannot hold checkpoints.
+        The ``keep`` newest checkpoints are kept. Raises InputError if the folder cannot be made, or
+        cannot hold checkpoints.
         """
         self._folder, self._keep = folder, keep
         self._first = jax.process_index() == 0
@@ -78,12 +74,8 @@ class Saver:
     ) -> None:
         """Starts to save a checkpoint, after waiting for the previous one.
 
-        Args:
-            state: the state of the run, as NumPy arrays.
-            fnet: the network, for its settings.
-            data: the iterator of the next batch.
-            record: the record of the run, JSON values by name.
-            validation_loss: by which the best checkpoint is chosen.
+        The state has NumPy arrays, ``data`` is the iterator of the next batch, ``record`` that of
+        the run, and ``validation_loss`` decides which checkpoint is the best.
 
         Raises:
             InputError: the previous checkpoint cannot be written, or the weights are not finite.
@@ -162,15 +154,10 @@ def _validation_loss(checkpoint: Path) -> float | None:
 def restore(
     folder: Path, fresh: State, report: Report
 ) -> tuple[State, dict[str, Any], Path] | None:
-    """The newest intact checkpoint of a run, read by this process alone.
+    """The newest intact checkpoint of a run in ``folder``, read by this process alone.
 
-    Damaged ones are moved to ``damaged`` beside ``folder`` once an intact one has been read;
-    nothing is deleted.
-
-    Args:
-        folder: folder of the checkpoints.
-        fresh: a state of the same networks and optimizer, for its structure.
-        report: gets a line about each damaged checkpoint.
+    Damaged ones are reported, and moved to ``damaged`` beside ``folder`` once an intact one has
+    been read; nothing is deleted. ``fresh`` is a state of the same networks and optimizer.
 
     Returns:
         The state as NumPy arrays, the content of ``meta``, and the checkpoint's folder; None if

@@ -56,12 +56,6 @@ def set_up(
 
     With several processes, each does this, and all fail if one does.
 
-    Args:
-        stage: the stage.
-        config: its flags.
-        report: gets lines about the data and the initial weights.
-        progress: shows the progress of preparing a folder of images.
-
     Raises:
         InputError: the run cannot begin or be continued.
     """

@@ -38,16 +38,11 @@ class Teacher:
     parts_weight: float
 
     def terms(self, found: Intermediates, I1: jax.Array, I2: jax.Array) -> Terms:
-        """The distance of a network to the teacher on a batch.
+        """The distance of a network with intermediates ``found`` to the teacher on a batch.
 
-        Args:
-            found: the network's intermediates, which contain the fused images.
-            I1: the batch, shape (N, H, W, 1), values in [0, 1].
-            I2: likewise.
-
-        Returns:
-            ``teacher`` = weight · mean |If − If of the teacher| and ``teacher_parts``, the sum of
-            the same over the three reconstructions; only those with a weight other than 0.
+        I1 and I2 are (N, H, W, 1), values in [0, 1]. ``teacher`` is weight · mean |If − If of the
+        teacher| and ``teacher_parts`` the sum of the same over the three reconstructions; only
+        those with a weight other than 0 are returned.
         """
         _, taught = self.network.apply(self.params, I1, I2)
         taught = lax.stop_gradient({name: taught[name] for name in ("If", *PARTS)})
@@ -68,12 +63,7 @@ class Teacher:
 
 
 def find(named: str | None, *, weight: float, parts_weight: float) -> Teacher | None:
-    """The teacher that a flag names.
-
-    Args:
-        named: a size of the shipped weights, or the folder of a checkpoint; None for no teacher.
-        weight: as in :class:`Teacher`.
-        parts_weight: as in :class:`Teacher`.
+    """The teacher that a flag names: a size of the shipped weights or a checkpoint; None for none.
 
     Raises:
         InputError: there is no such checkpoint, or it cannot be used.

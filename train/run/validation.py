@@ -28,13 +28,7 @@ def center(pair: dict[str, Any], side: int) -> tuple[np.ndarray, np.ndarray]:
 def validator(
     loss: Loss, fnet: Unrolled, pairs: Sequence[dict[str, Any]], *, crop: int
 ) -> Callable[..., tuple[Metrics, np.ndarray | None]]:
-    """A function that measures parameters on the center of each validation pair.
-
-    Args:
-        loss: loss of the stage.
-        fnet: the network to show.
-        pairs: the validation pairs.
-        crop: side of the center that is measured, in pixels.
+    """A function that measures parameters on the central ``crop``×``crop`` pixels of each pair.
 
     Returns:
         ``validate(params, picture=False)``, which returns the mean over the pairs of the loss and

@@ -36,14 +36,9 @@ class Watch:
         curves: Curves | None,
         display: Display,
     ) -> None:
-        """Watches a run.
+        """Watches a run; ``course`` has its earlier validation losses by step.
 
-        Args:
-            run: the run.
-            saver: saver of its checkpoints.
-            course: the validation losses measured before, by step.
-            curves: gets points and pictures; None in all processes but the first.
-            display: gets each step and checkpoint.
+        ``curves`` is None in all processes but the first.
         """
         self._run, self._saver, self._curves, self._display = run, saver, curves, display
         self._validate = validator(
@@ -52,12 +47,7 @@ class Watch:
         self.course = course
 
     def step(self, done: int, index: np.ndarray, metrics: Any) -> None:
-        """Waits for a step, checks it, and reports it.
-
-        Args:
-            done: number of steps done, including this one.
-            index: indices of the pairs of its batch.
-            metrics: metrics on all devices.
+        """Waits for step ``done`` on the pairs ``index``, checks its metrics, and reports them.
 
         Raises:
             Diverged: a value is not finite.
@@ -74,14 +64,9 @@ class Watch:
                 self._curves.point(done, first(metrics) | {"learning_rate": rate})
 
     def validation(self, now: State, *, picture: bool = False) -> float:
-        """Measures and reports the average of the weights on the validation pairs.
+        """Measures and reports the average of the weights; returns the validation loss.
 
-        Args:
-            now: the state, as NumPy arrays.
-            picture: whether to save a picture too.
-
-        Returns:
-            The validation loss.
+        With ``picture``, a picture is saved too.
 
         Raises:
             Diverged: the loss or the weights are not finite.

@@ -1,8 +1,8 @@
-"""FCOS of torchvision as a program of its own, as :mod:`training` describes.
+"""FCOS of torchvision as a separate program; see :mod:`training`.
 
-A ResNet-18 and a pyramid of features, small enough for a CPU. Beside what all jobs have, the job
-gives the boxes of each scene that trains, ``[class, x1, y1, x2, y2]`` in pixels, and the numbers of
-those that test; it writes ``predictions.json``, in COCO's form.
+A ResNet-18 with a feature pyramid, small enough for a CPU. In addition to the common fields, the
+job has the boxes of each training scene, ``[class, x1, y1, x2, y2]`` in pixels, and the numbers of
+the test scenes. The program writes ``predictions.json``, in COCO's format.
 """
 
 import json
@@ -24,10 +24,10 @@ from training import Job, Kind, Loss, main, read, replace
 LAYERS = {"layer2": "0", "layer3": "1", "layer4": "2"}  # of the ResNet, at strides 8, 16, 32
 CHANNELS = 128, 256, 512  # of these layers
 WIDTH = 64  # channels of the pyramid and of the heads
-MEAN, SPREAD = 0.5, 0.25  # of values in 0…1, for all kinds of images alike
-SEEN = {"score_thresh": 0.001, "detections_per_img": 300}  # as of the other detector
+MEAN, SPREAD = 0.5, 0.25  # of values in 0…1, the same for all kinds of images
+SEEN = {"score_thresh": 0.001, "detections_per_img": 300}  # the same as for YOLOv5
 MOMENTUM, DECAY = 0.9, 5e-4
-AT_ONCE = 16  # images that a trained model is applied to
+AT_ONCE = 16  # images per batch of predictions
 READERS = 4
 
 
@@ -54,14 +54,14 @@ def made(job: Job) -> torch.nn.Module:
 
 
 def optimizer(parameters: Iterable[torch.nn.Parameter], rate: float) -> torch.optim.Optimizer:
-    """That of the paper's detector."""
+    """The optimizer of the paper's detector."""
     return torch.optim.SGD(
         parameters, lr=rate, momentum=MOMENTUM, weight_decay=DECAY, nesterov=True
     )
 
 
 def loss_of(job: Job, device: str) -> Loss:
-    """The sum of FCOS' three losses on some scenes."""
+    """The sum of FCOS's three losses on some scenes."""
     readers = ThreadPoolExecutor(READERS)
     varied = v2.Compose(
         [
@@ -96,7 +96,7 @@ def loss_of(job: Job, device: str) -> Loss:
 
 @torch.no_grad()
 def predict(model: torch.nn.Module, job: Job, images: Path, folder: Path, device: str) -> None:
-    """Writes the boxes that are found in the scenes that test."""
+    """Writes the predicted boxes of the test scenes."""
     model.eval()
     folder.mkdir(parents=True, exist_ok=True)
     names, rows = job["test"], []

@@ -1,8 +1,8 @@
-"""SegFormer-B0 of transformers as a program of its own, as :mod:`training` describes.
+"""SegFormer-B0 of transformers as a separate program; see :mod:`training`.
 
-Beside what all jobs have, it names class images, weights to start from, a folder or a name, whether
-rare classes weigh more, and whether a training multiplies in bfloat16; it writes class images into
-``predictions/``.
+In addition to the common fields, the job has the class images, the initial weights (a folder or a
+name), whether rare classes have more weight, and whether training multiplies in bfloat16. The
+program writes class images into ``predictions/``.
 """
 
 from collections.abc import Iterable
@@ -16,11 +16,11 @@ from torch.nn.functional import cross_entropy, interpolate, pad
 from training import Job, Kind, Loss, main, read
 from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
-MEAN, SPREAD = 0.5, 0.25  # of values in 0…1, for all kinds of images alike
+MEAN, SPREAD = 0.5, 0.25  # of values in 0…1, the same for all kinds of images
 IGNORED = 255
 SCALES = 0.5, 2.0  # of the images in training
 DECAY = 0.01
-AT_ONCE = 16  # images that a trained model is applied to
+AT_ONCE = 16  # images per batch of predictions
 
 
 def made(job: Job) -> torch.nn.Module:
@@ -34,7 +34,7 @@ def made(job: Job) -> torch.nn.Module:
 
 
 def optimizer(parameters: Iterable[torch.nn.Parameter], rate: float) -> torch.optim.Optimizer:
-    """That of the paper."""
+    """The optimizer of the paper."""
     return torch.optim.AdamW(parameters, lr=rate, weight_decay=DECAY)
 
 
@@ -54,9 +54,9 @@ def loss_of(job: Job, device: str) -> Loss:
 
 
 def balance(labels: np.ndarray, classes: int) -> torch.Tensor:
-    """Weights of the classes by their share p of all pixels, 1 / log(1.02 + p), as of ENet.
+    """Weights of the classes by their share p of all pixels, 1 / log(1.02 + p), as in ENet.
 
-    Without them, a training that is short for it finds "unlabelled" everywhere.
+    Without them, a short training predicts "unlabelled" everywhere.
     """
     counts = np.bincount(labels[labels < classes], minlength=classes)
     return torch.from_numpy(1 / np.log(1.02 + counts / max(counts.sum(), 1))).float()
@@ -71,7 +71,7 @@ def logits(model: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
 def varied(
     images: np.ndarray, labels: np.ndarray, dice: np.random.Generator, device: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """A batch, mirrored at random, scaled by one factor and cut or padded to its size again."""
+    """A batch, mirrored at random, scaled by one factor, and cropped or padded to its size."""
     x, y = normal(images, device), torch.from_numpy(labels).to(device).long()
     mirrored = torch.from_numpy(dice.random(len(images)) < 0.5).to(device)
     x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
@@ -92,7 +92,7 @@ def varied(
 
 @torch.no_grad()
 def predict(model: torch.nn.Module, job: Job, images: Path, folder: Path, device: str) -> None:
-    """Writes the class image of each scene that tests."""
+    """Writes the class image of each test scene."""
     model.eval()
     out, names = folder / "predictions", job["test"]
     out.mkdir(parents=True, exist_ok=True)
@@ -106,7 +106,7 @@ def predict(model: torch.nn.Module, job: Job, images: Path, folder: Path, device
 
 
 def normal(images: np.ndarray, device: str) -> torch.Tensor:
-    """uint8 (N, H, W, 3) as (N, 3, H, W), of about unit spread."""
+    """uint8 (N, H, W, 3) as (N, 3, H, W), with a spread of about 1."""
     x = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 255
     return (x - MEAN) / SPREAD
 

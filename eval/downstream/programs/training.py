@@ -1,11 +1,11 @@
-"""What the programs share: the loop of a training that goes on after it was stopped.
+"""The training loop of the programs, which can be stopped and continued.
 
-A program is called as ``python PROGRAM.py JOB.json``. It needs PyTorch, NumPy and Pillow beside the
-library that it is for, and nothing of this project, so that they can live in an environment of
-their own. The job names images (NAME.png), the scenes that train and test, classes, budget, seed
-and folder. After each epoch the whole state is saved, and the same call goes on from there, on a
-CPU with the same result. A line of JSON on standard output states each epoch. At the end the folder
-has ``predictions…`` for the scenes that test, and ``done.json``, what made them.
+A program is called as ``python PROGRAM.py JOB.json``. It needs PyTorch, NumPy, Pillow and its own
+library, but nothing of this project, so that it can run in a separate environment. The job names
+images (NAME.png), training and test scenes, classes, budget, seed and folder. After each epoch the
+whole state is saved, and the same call continues from there, on a CPU with the same result. A line
+of JSON on standard output reports each epoch. At the end the folder has ``predictions…`` for the
+test scenes, and ``done.json`` with the versions that made them.
 
 With ``apply``, a trained model is only applied to other images.
 """
@@ -25,21 +25,21 @@ from PIL import Image
 
 Job = dict[str, Any]
 Loss = Callable[[torch.nn.Module, np.ndarray, np.random.Generator], torch.Tensor]
-"""The loss of a model for some scenes, by their places in the list, varied by chance."""
+"""The loss of a model for some scenes, by their indices, with random augmentation."""
 
-WARMUP = 0.05  # share of the steps in which the learning rate rises; then it falls to 0
+WARMUP = 0.05  # share of the steps in which the learning rate rises, before it falls to 0
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What differs between the programs.
+    """The differences between the programs.
 
     Attributes:
         library: its name and version.
-        made: gives the model of a job, with the weights that it starts from.
-        optimizer: gives it for parameters and a learning rate.
-        loss: gives the loss on the scenes that train.
-        predict: writes what a model finds in the scenes that test, from images into a folder.
+        made: returns the model of a job with its initial weights.
+        optimizer: makes the optimizer for parameters and a learning rate.
+        loss: returns the loss on the training scenes.
+        predict: writes the predictions for the test scenes, from images into a folder.
     """
 
     library: tuple[str, str]
@@ -50,7 +50,7 @@ class Kind:
 
 
 def main(kind: Kind) -> None:
-    """Does what the job says that the command line names."""
+    """Runs the job that the command line names."""
     job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     folder, device = Path(job["folder"]), "cuda" if torch.cuda.is_available() else "cpu"
     if job.get("threads"):
@@ -78,7 +78,7 @@ def main(kind: Kind) -> None:
 
 
 def train(kind: Kind, model: torch.nn.Module, job: Job, folder: Path, device: str) -> None:
-    """Trains up to the last epoch, from the last state in the folder."""
+    """Trains to the last epoch, from the last state in the folder."""
     names, batch, epochs = job["train"], job["batch"], job["epochs"]
     loss = kind.loss(job, device)
     optimizer = kind.optimizer(model.parameters(), job["rate"])
@@ -91,7 +91,7 @@ def train(kind: Kind, model: torch.nn.Module, job: Job, folder: Path, device: st
     steps = len(names) // batch or 1
     for epoch in range(first, epochs):
         begin, dice = time.perf_counter(), np.random.default_rng([job["seed"], epoch])
-        torch.manual_seed(job["seed"] * 100_003 + epoch)  # of drop-out, among others
+        torch.manual_seed(job["seed"] * 100_003 + epoch)  # for dropout, among others
         model.train()
         losses = []
         order = dice.permutation(len(names))
@@ -106,7 +106,7 @@ def train(kind: Kind, model: torch.nn.Module, job: Job, folder: Path, device: st
             losses.append(value.detach())
         mean = float(torch.stack(losses).mean())
         if not math.isfinite(mean):
-            raise SystemExit(f"epoch {epoch + 1} gave the loss {mean}; use a smaller rate")
+            raise SystemExit(f"the loss of epoch {epoch + 1} is {mean}; use a smaller rate")
         line = {
             "epoch": epoch + 1,
             "of": epochs,
@@ -127,10 +127,10 @@ def train(kind: Kind, model: torch.nn.Module, job: Job, folder: Path, device: st
 
 
 def read(folder: Path, name: str, mode: str) -> np.ndarray:
-    """NAME.png of a folder; the project has written it, in this mode."""
+    """NAME.png of a folder, which the project has written in this mode."""
     with Image.open(folder / f"{name}.png") as image:
         if image.mode != mode:
-            raise SystemExit(f"{folder / name}.png: is {image.mode}, not {mode}")
+            raise SystemExit(f"{folder / name}.png is {image.mode}, not {mode}")
         return np.array(image)
 
 

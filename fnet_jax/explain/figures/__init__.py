@@ -13,14 +13,7 @@ if TYPE_CHECKING:
 
 
 class Drawing(NamedTuple):
-    """How one figure is drawn and introduced.
-
-    Attributes:
-        name: base name of its files.
-        title: its heading.
-        caption: its description.
-        draw: function that draws it.
-    """
+    """One figure: base name of its files, heading, caption, and the function that draws it."""
 
     name: str
     title: str

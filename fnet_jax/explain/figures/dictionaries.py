@@ -88,13 +88,9 @@ def place(i: int, shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def sheet(filters: np.ndarray) -> np.ndarray:
-    """Filters in a square, row by row, each divided by its largest magnitude.
+    """Filters (K, size, size) in a square, row by row, each divided by its largest magnitude.
 
-    Args:
-        filters: shape (K, size, size).
-
-    Returns:
-        Array (rows, columns) of values in [−1, 1], NaN in the gaps and where there is no filter.
+    Returns values (rows, columns) in [−1, 1], NaN in the gaps and where there is no filter.
     """
     count, height, width = filters.shape
     side = math.ceil(math.sqrt(count))
