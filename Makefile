@@ -10,6 +10,8 @@ RUN = $(VENV)/bin/python
 comma := ,
 EXTRAS := dev$(if $(shell nvidia-smi -L 2>/dev/null),$(comma)cuda12)
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check
+# The engine is built with the JAX that is installed, not with another one in an environment of pip's.
+EDITABLE = --no-build-isolation --editable
 
 .DEFAULT_GOAL := help
 .PHONY: help fuse paired import weighed downstream test lint docs dist-check clean
@@ -64,7 +66,7 @@ docs: $(VENV)/docs
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
 
 $(VENV)/docs: $(VENV)/ready
-	$(RUN) $(PIP_INSTALL) -e '.[$(EXTRAS),docs]'
+	$(RUN) $(PIP_INSTALL) $(EDITABLE) '.[$(EXTRAS),docs]'
 	@touch $@
 
 # Built in a clean environment, and tried with every Python of pyproject.toml that is on PATH.
@@ -77,7 +79,8 @@ $(VENV)/ready: pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, venv' || \
 	  { echo "Python's venv module is needed (on Debian: apt install python3-venv)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) $(PIP_INSTALL) -e '.[$(EXTRAS)]'
+	$(RUN) $(PIP_INSTALL) --upgrade setuptools jax
+	$(RUN) $(PIP_INSTALL) $(EDITABLE) '.[$(EXTRAS)]'
 	@touch $@
 
 # The compiled engine for CPUs; without a C++ compiler everything works, on XLA alone.
