@@ -33,9 +33,11 @@ print(I1.shape, I1.dtype, "and", I2.shape, I2.dtype)
 # %%
 def show(**panels):
     """Draws images side by side, each under its name."""
-    figure, axes = plt.subplots(1, len(panels), figsize=(3.4 * len(panels), 2.9))
+    size = 3.4 * len(panels), 2.9
+    figure, axes = plt.subplots(1, len(panels), figsize=size)
     for axis, (name, image) in zip(axes, panels.items(), strict=True):
-        axis.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
+        white = 255 if image.dtype == np.uint8 else 1
+        axis.imshow(image, cmap="gray", vmin=0, vmax=white)
         axis.set_title(name.replace("_", " "))
         axis.axis("off")
     figure.tight_layout()
@@ -73,14 +75,16 @@ found = fuser.decompose(I1, I2)
 for name in ("u1", "u2", "c", "If_u1", "If_u2", "If_c", "If"):
     print(f"{name:6}", found[name].shape)
 total = found["If_u1"] + found["If_u2"] + found["If_c"]
-print("largest difference between If and the sum:", f"{abs(found['If'] - total).max():.1e}")
+difference = abs(found["If"] - total).max()
+print(f"largest difference between If and the sum: {difference:.1e}")
 
 # %% [markdown]
 # The parts have both signs, so we draw them around mid-grey: lighter means that a part adds
 # light, darker that it takes light away.
 
 # %%
-show(**{f"{name}": 0.5 + found[name][..., 0] for name in ("If_u1", "If_u2", "If_c")})
+parts = ("If_u1", "If_u2", "If_c")
+show(**{name: 0.5 + found[name][..., 0] for name in parts})
 
 # %% [markdown]
 # `If_u1` carries the lit windows and the lamp, which only the visible camera sees. `If_u2` adds
@@ -96,7 +100,7 @@ show(**{f"{name}": 0.5 + found[name][..., 0] for name in ("If_u1", "If_u2", "If_
 for name in ("u1", "u2", "c"):
     size = abs(found[name])
     active = (size > size.max() / 1000).sum(axis=2).mean()
-    print(f"{name}: {active:.1f} of {size.shape[2]} features are active at a pixel, on average")
+    print(f"{name}: on average, {active:.1f} of 64 features are active at a pixel")
 
 # %% [markdown]
 # ## Change the mixture

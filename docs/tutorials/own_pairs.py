@@ -30,7 +30,8 @@ def sh(command):
     print(f"$ python -m {command}")
     call = [sys.executable, "-m", *shlex.split(command.replace("WORK", str(work)))]
     done = subprocess.run(call, capture_output=True, text=True)
-    print((done.stdout + done.stderr).replace(str(work), "WORK").strip()[-1500:])
+    printed = (done.stdout + done.stderr).replace(str(work), "WORK")
+    print(printed.strip()[-1500:])
     done.check_returncode()
 
 
@@ -43,14 +44,17 @@ def sh(command):
 
 # %%
 for seed in range(12):
-    for kind, image in zip(("I1", "I2"), random_scene(96, 128, seed=seed), strict=True):
-        (work / "pictures" / kind).mkdir(parents=True, exist_ok=True)
-        images.write(work / "pictures" / kind / f"{seed:02}.png", image)
+    pair = random_scene(96, 128, seed=seed)
+    for kind, image in zip(("I1", "I2"), pair, strict=True):
+        folder = work / "pictures" / kind
+        folder.mkdir(parents=True, exist_ok=True)
+        images.write(folder / f"{seed:02}.png", image)
 
 figure, axes = plt.subplots(2, 6, figsize=(10, 2.9))
 for column, name in enumerate(sorted((work / "pictures/I1").iterdir())[:6]):
     axes[0, column].imshow(images.read(name))
-    axes[1, column].imshow(images.read(work / "pictures/I2" / name.name), cmap="gray")
+    infrared = images.read(work / "pictures/I2" / name.name)
+    axes[1, column].imshow(infrared, cmap="gray")
 for axis in axes.flat:
     axis.axis("off")
 figure.tight_layout()
@@ -74,7 +78,8 @@ sh("train.prepare own --source WORK/pictures --name dozen --data-dir WORK/sets")
 # paper's network; `--dry-run` states what a run would cost.
 
 # %%
-data = "--data dozen --data-dir WORK/sets --validation 1 --batch 4 --crop 48 --lr 1e-3"
+data = "--data dozen --data-dir WORK/sets --validation 1"
+data += " --batch 4 --crop 48 --lr 1e-3"
 sh(
     f"train.stage1 --workdir WORK/runs {data} --steps {STEPS} "
     "--features 8 --iterations 2 --kernel-size 5"
@@ -109,7 +114,12 @@ ours = Fuser.from_checkpoint(work / "runs").fuse(I1, I2)
 shipped = Fuser.pretrained().fuse(I1, I2)
 
 figure, axes = plt.subplots(1, 4, figsize=(12, 2.6))
-panels = {"visible": I1, "infrared": I2, "after this tutorial": ours, "shipped weights": shipped}
+panels = {
+    "visible": I1,
+    "infrared": I2,
+    "after this tutorial": ours,
+    "shipped weights": shipped,
+}
 for axis, (title, image) in zip(axes, panels.items(), strict=True):
     axis.imshow(image, cmap="gray", vmin=0, vmax=255)
     axis.set_title(title)
