@@ -252,7 +252,7 @@ def test_a_wrong_method_is_told_how_to_write_it(capsys):
         (["--fused", "fused"], "fused contains no image file"),
         (
             ["--fused", "fused/mean/1.png"],
-            "fused/mean/1.png is not a folder, but the sources are several",
+            "fused/mean/1.png is not a folder, but there are several sources",
         ),
         (
             ["--fused", "fused/mean", "--method", "mean=fused/noise"],
