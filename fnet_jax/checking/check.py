@@ -100,7 +100,7 @@ def check(
     report: Report,
     progress: Progress = silent,
 ) -> list[Checked]:
-    """Checks pairs; changes no file.
+    """Checks pairs and returns the findings on each, in the same order; changes no file.
 
     Args:
         pairs: the split, or ``""``, and the files of each.
