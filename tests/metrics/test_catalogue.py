@@ -252,7 +252,7 @@ def test_explain_states_every_option_and_why():
         assert alone[alone.index(f"{name} {metric.arrow}") :] in text
         variants = [profile.options.get(name) for profile in PROFILES.values()]
         if any(a != b for a in variants for b in variants if None not in (a, b)):
-            assert "why: the profiles that have it do not differ" not in alone, name
+            assert "why: All profiles that have it agree" not in alone, name
     with pytest.raises(InputError, match="unknown metric 'QQ'; use one of MI"):
         metrics.explain(["QQ"])
 
