@@ -14,8 +14,10 @@ from mkdocs.structure.files import File, Files
 from nbclient.exceptions import CellExecutionError
 from nbconvert import MarkdownExporter
 from nbconvert.preprocessors import ExecutePreprocessor
+from traitlets.config import Config
 
 LONGEST = 600  # seconds of a cell
+LOCAL = Config(KernelManager={"transport": "ipc"})  # sockets that are files, not ports
 
 
 def on_files(files: Files, *, config: Any) -> Files:
@@ -44,7 +46,8 @@ def page(path: Path, *, execute: bool) -> tuple[str, dict[str, bytes]]:
     notebook = jupytext.read(path)
     if execute:
         try:
-            ExecutePreprocessor(timeout=LONGEST, kernel_name="python3").preprocess(notebook)
+            runner = ExecutePreprocessor(timeout=LONGEST, kernel_name="python3", config=LOCAL)
+            runner.preprocess(notebook)
         except CellExecutionError as error:
             raise PluginError(f"{path.name}: {error}") from error
     start = {"unique_key": path.stem, "output_files_dir": ""}

@@ -39,9 +39,11 @@ def build(folder, *, execute):
         "NO_MKDOCS_2_WARNING": "1",
         "PYTHONPATH": str(ROOT),
     }
-    call = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder]
+    # Not --quiet: MkDocs does not count the warnings that it does not print.
+    call = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder]
     done = subprocess.run(call, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-4000:]
+    assert "Documentation built" in done.stderr
     return folder
 
 

@@ -26,7 +26,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import optax
 
-from fnet_jax.lzsc import LZSC, adjoint, correlate, hard, operator_norm, sigmoidal, soft
+from fnet_jax import lzsc
+from fnet_jax.lzsc import LZSC, correlate
 from fnet_jax.sparse_coding import solvers
 
 ATOMS, SIZE, SIDE = 16, 5, 32
@@ -40,8 +41,9 @@ def draw(key, count):
     """Codes of which 0.5 % are not zero, and their images with noise."""
     where, sign, size, noise = jax.random.split(key, 4)
     shape = (count, SIDE, SIDE, ATOMS)
-    u = jax.random.bernoulli(where, 0.005, shape) * jax.random.rademacher(sign, shape, float)
-    u *= jax.random.uniform(size, shape, minval=0.5, maxval=1.5)
+    u = jax.random.uniform(size, shape, minval=0.5, maxval=1.5)
+    u *= jax.random.rademacher(sign, shape, float)
+    u *= jax.random.bernoulli(where, 0.005, shape)
     e = correlate(u, D)
     return u, e + 0.02 * jax.random.normal(noise, e.shape)
 
@@ -52,8 +54,9 @@ print("atoms in the first image:", jnp.count_nonzero(u_true[0]))
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(9, 3), width_ratios=[1.9, 1, 1])
-grid = np.pad(D[..., 0].transpose(2, 0, 1), [(0, 0), (0, 1), (0, 1)], constant_values=np.nan)
-axes[0].imshow(np.block([[grid[8 * r + i] for i in range(8)] for r in range(2)]), cmap="gray")
+framed = np.pad(D[..., 0], [(0, 1), (0, 1), (0, 0)], constant_values=np.nan)
+rows = [np.hstack([framed[..., i + j] for j in range(8)]) for i in (0, 8)]
+axes[0].imshow(np.vstack(rows), cmap="gray")
 axes[0].set_title("16 atoms of 5×5 pixels")
 axes[1].imshow(abs(u_true[0]).sum(axis=2), cmap="magma")
 axes[1].set_title("a code (all atoms)")
@@ -75,9 +78,9 @@ plt.show()
 # %%
 x = jnp.linspace(-0.4, 0.4, 401)
 for name, y in {
-    "hard": hard(x, 0.15),
-    "soft": soft(x, 0.15),
-    "sigmoidal": sigmoidal(x, 0.15),
+    "hard": lzsc.hard(x, 0.15),
+    "soft": lzsc.soft(x, 0.15),
+    "sigmoidal": lzsc.sigmoidal(x, 0.15),
 }.items():
     plt.plot(x, y, label=name)
 plt.gcf().set_size_inches(5, 3.2)
@@ -95,8 +98,9 @@ plt.show()
 
 # %%
 coder = LZSC(features=ATOMS, iterations=4, kernel_size=SIZE)
-up = adjoint(D) / operator_norm(D) ** 2
-filters = {name: up if bank.leads else D for name, bank in coder.filters(1).items()}
+up = lzsc.adjoint(D) / lzsc.operator_norm(D) ** 2
+banks = coder.filters(1)  # by name, for images of one channel
+filters = {name: up if bank.leads else D for name, bank in banks.items()}
 params = jax.tree.map(jnp.asarray, coder.free() | filters)
 print(", ".join(sorted(params)))
 
@@ -112,13 +116,14 @@ def error(u, u_true):
     return jnp.linalg.norm(u - u_true) / jnp.linalg.norm(u_true)
 
 
-print(f"before training, the relative error of the code is {error(code(params, e)[0], u_true):.2f}")
+before, _ = code(params, e)
+print(f"relative error of the code before training: {error(before, u_true):.2f}")
 
 # %% [markdown]
 # Training is ten lines. Each step draws new images, so there is nothing to overfit to.
 
 # %%
-STEPS = int(os.environ.get("TUTORIAL_STEPS", 600))  # about half a minute on two cores
+STEPS = int(os.environ.get("TUTORIAL_STEPS", 600))  # for about half a minute
 optimizer = optax.adam(optax.cosine_decay_schedule(3e-3, STEPS))
 
 
@@ -140,14 +145,15 @@ for i in range(STEPS):
     params, state, value = step(params, state, jax.random.fold_in(keys[2], i))
     losses.append(float(value))
 print(f"{STEPS} steps in {time.perf_counter() - start:.0f} s")
-print(f"after training, the relative error is {error(code(params, e)[0], u_true):.2f}")
+learned, intermediates = code(params, e)
+print(f"relative error of the code after training: {error(learned, u_true):.2f}")
 
 # %% [markdown]
 # The network returns its intermediates by the names of the paper. Here is what it learned as
 # thresholds, and how the code gets better from one iteration to the next.
 
 # %%
-learned, intermediates = code(params, e)
+errors = [error(u, u_true) for u in intermediates["u"]]
 figure, axes = plt.subplots(1, 3, figsize=(10, 3))
 axes[0].semilogy(losses)
 axes[0].set(title="training", xlabel="step", ylabel="relative squared error")
@@ -155,7 +161,7 @@ axes[1].plot(intermediates["theta"], "o-", label="θ")
 axes[1].plot(intermediates["rho"], "s-", label="ρ")
 axes[1].set(title="threshold and momentum", xlabel="iteration k", xticks=range(5))
 axes[1].legend(frameon=False)
-axes[2].plot([error(u, u_true) for u in intermediates["u"]], "o-")
+axes[2].plot(errors, "o-")
 axes[2].set(title="error of the code", xlabel="iteration k", xticks=range(5))
 figure.tight_layout()
 plt.show()
@@ -176,8 +182,8 @@ for name, (solve, penalty) in CURVES.items():
     found = solve(e, D, penalty, iterations=100, keep=True)
     curve = [float(error(u, u_true)) for u in found.iterates]
     plt.plot(range(1, 101), curve[1:], label=name)
-    print(f"{name:15} after 5 iterations {curve[5]:.2f}, after 100 {curve[100]:.2f}")
-plt.plot(range(1, 6), [error(u, u_true) for u in intermediates["u"]], "k*-", label="LZSC, learned")
+    print(f"{name:15} after 5 iterations {curve[5]:.2f}, after 100 {curve[-1]:.2f}")
+plt.plot(range(1, 6), errors, "k*-", label="LZSC, learned")
 plt.gcf().set_size_inches(6, 3.6)
 plt.xscale("log")
 plt.xlabel("iterations (thresholds applied)")
