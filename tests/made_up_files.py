@@ -60,8 +60,8 @@ def spoil(source):
     return {
         "I1/cut.png": "damaged or cut short",
         "I2/empty.png": "the file is empty",
-        "I1/text.png": "not an image",
-        "I2/text.png": "not an image",
+        "I1/text.png": "not in a known image format",
+        "I2/text.png": "not in a known image format",
         "I1/size.png": "is 12×9 but",
         "I1/alone.png": "has no partner alone",
         "I2/lost.png": "a link to a file that does not exist",

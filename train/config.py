@@ -139,7 +139,8 @@ class TrainConfig:
     num_processes: Annotated[int | None, whole(1), unset()] = None
     # Number of this process, from 0.
     process_id: Annotated[int | None, whole(0), unset()] = None
-    # Read these three from the environment (Slurm, Open MPI, Kubernetes, TPU pods).
+    # Read --coordinator, --num-processes and --process-id from the environment (Slurm, Open MPI,
+    # Kubernetes, TPU pods).
     cluster: bool = False
 
     def recorded(self) -> dict[str, Any]:

@@ -301,7 +301,7 @@ def test_names_of_ones_own_sets(tmp_path, data_dir):
             for name in ("a/b", "", "..", "../b", "a\0b", "a\nb", "1a", "a" * 101, "a" * 5000)
         ),
         ("tno", "mine", "--name 'mine' is only for your own images"),
-        ("nto", None, "not a known set; use one of msrs, tno"),
+        ("nto", None, "unknown set nto; use one of msrs, tno"),
     ]:
         assert message in refused(dataset, source, data_dir=data_dir, name=name)[1]
     for name in ("own", "a" * 100):
