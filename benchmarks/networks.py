@@ -16,7 +16,8 @@ from benchmarks.timing import Row, against_ceiling, bytes_held, compiled, in_tur
 from fnet_jax.fusing.engine import chosen, unable
 from fnet_jax.networks.fnet import FNet
 from fnet_jax.runtime.compilation import options
-from fnet_jax.runtime.engines import NATIVE, XLA
+from fnet_jax.runtime.engines import HIGHEST, NATIVE, PRECISION, TF32, XLA
+from fnet_jax.runtime.precision import multiplying
 from fnet_jax.sparse_coding.native import binding
 from train.config import TrainConfig
 from train.run.resolved import resolve
@@ -34,6 +35,7 @@ def forward_program(
     iterations: int = 4,
     features: int = 64,
     engine: str | None = None,
+    precision: str = PRECISION,
 ) -> tuple[Callable[[], Any], float, dict[str, float]]:
     """FNet on made-up pairs: a call of it, its operations, and what compiling cost.
 
@@ -44,14 +46,16 @@ def forward_program(
         iterations: N of the network.
         features: K of the network.
         engine: what computes; None for what a Fuser would choose.
+        precision: of products.
     """
     config = TrainConfig(Path(), init="tied", iterations=iterations, features=features)
     resolved = resolve(STAGES["stage2"], config)
     fnet = resolved.fnet
     pair = np.random.default_rng(0).random((2, batch, height, width, 1), np.float32)
     apply, params = fused_by(fnet, resolved.params["fnet"], engine)
-    args = (params, *map(jax.numpy.asarray, pair))
-    program, taken = compiled(apply, *args, options=options(jax.local_devices()[0]))
+    args = jax.device_put((params, *pair))
+    with multiplying(precision):
+        program, taken = compiled(apply, *args, options=options(jax.local_devices()[0]))
     operations = 2.0 * fnet.products() * batch * height * width
     return lambda: program(*args), operations, {"compile": taken, "bytes": bytes_held(program)}
 
@@ -67,7 +71,13 @@ def fused_by(
 
 
 def step_program(
-    stage: str, *, batch: int, crop: int, iterations: int = 4, features: int = 64
+    stage: str,
+    *,
+    batch: int,
+    crop: int,
+    iterations: int = 4,
+    features: int = 64,
+    precision: str = PRECISION,
 ) -> tuple[Callable[[], Any], float, dict[str, float]]:
     """A training step on made-up crops: a call of it, its operations, and what compiling cost."""
     config = TrainConfig(Path(), init="tied", iterations=iterations, features=features)
@@ -75,9 +85,10 @@ def step_program(
     optimizer = make_optimizer(learning_rate(1e-4))
     state = create(resolved.params, optimizer)
     shape = (batch, crop, crop, 1)
-    args = (state, *(jax.random.uniform(jax.random.key(i), shape) for i in (1, 2)))
+    args = jax.device_put((state, *(jax.random.uniform(jax.random.key(i), shape) for i in (1, 2))))
     step = make_step(resolved.loss, optimizer, ema_decay=0.999)
-    program, taken = compiled(step, *args)
+    with multiplying(precision):
+        program, taken = compiled(step, *args)
     operations = 6.0 * sum(x.products() for x in resolved.networks.values()) * math.prod(shape)
     return lambda: program(*args), operations, {"compile": taken, "bytes": bytes_held(program)}
 
@@ -143,20 +154,22 @@ def _share(
     )
 
 
-def others(repeat: int) -> list[Row]:
+def others(repeat: int, side: int = SIDE) -> list[Row]:
     """Ours in turn with each other implementation that fuses the same 320×320 pair."""
     # The printed equations belong to the tests, which are not a package and not installed.
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
     from oracle import fnet as literal
 
     resolved = resolve(STAGES["stage2"], TrainConfig(Path(), init="tied"))
-    fnet, params = resolved.fnet, resolved.params
-    pair = jax.device_put(np.random.default_rng(0).random((2, 1, SIDE, SIDE, 1), np.float32))
+    fnet, params = resolved.fnet, jax.device_put(resolved.params)
+    pair = jax.device_put(np.random.default_rng(0).random((2, 1, side, side, 1), np.float32))
     how = options(jax.local_devices()[0])
     fused, ours = fused_by(fnet, params["fnet"])
     apply = jax.jit(fused, compiler_options=how)
     printed = jax.jit(lambda params, *pair: literal(params, *pair, fnet.iterations))
-    works: dict[str, Callable[[], Any]] = {"JAX": lambda: printed(params["fnet"], *pair)}
+    works: dict[str, tuple[Callable[[], Any], str]] = {
+        "JAX": (lambda: printed(params["fnet"], *pair), PRECISION)
+    }
     if importlib.util.find_spec("torch"):
         import torch
 
@@ -174,12 +187,17 @@ def others(repeat: int) -> list[Row]:
             if where == "cuda":
                 torch.cuda.synchronize()
 
-        works["PyTorch"] = in_torch
+        works["PyTorch"] = in_torch, HIGHEST
         if where == "cuda":
-            works["PyTorch with 10-bit products (TF32, its default)"] = lambda: in_torch(short=True)
+            works["PyTorch, both with TF32 products"] = lambda: in_torch(short=True), TF32
     rows = []
-    for name, work in works.items():
-        taken = in_turn({"ours": lambda: apply(ours, *pair), "theirs": work}, repeat)
+    for name, (work, precision) in works.items():
+
+        def fnet_here(precision: str = precision) -> jax.Array:
+            with multiplying(precision):
+                return apply(ours, *pair)
+
+        taken = in_turn({"ours": fnet_here, "theirs": work}, repeat)
         ratio = taken["theirs"] / taken["ours"]
         rows.append(
             Row(

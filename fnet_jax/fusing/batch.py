@@ -126,6 +126,7 @@ def fuse_pairs(
     made_by = {
         "weights": checksums(fusers[0].params),
         "color": color,
+        "precision": fusers[0].precision,
         "rules": [str(rule) for rule in loader.rules],
         "strip": strip,
         "temperatures": temperatures,

@@ -8,7 +8,16 @@ import jax
 
 from fnet_jax.errors import InputError
 from fnet_jax.networks.fnet import FNet
-from fnet_jax.runtime.engines import AUTO, CHOICES, NATIVE, VARIABLE, XLA
+from fnet_jax.runtime.engines import (
+    AUTO,
+    BF16,
+    CHOICES,
+    NATIVE,
+    PRECISION,
+    PRECISIONS,
+    VARIABLE,
+    XLA,
+)
 from fnet_jax.sparse_coding.native import binding, coding
 
 SLOW, X86 = "baseline", "x86_64"
@@ -16,7 +25,9 @@ SLOW, X86 = "baseline", "x86_64"
 logger = logging.getLogger(__name__)
 
 
-def chosen(network: FNet, device: jax.Device, asked: str | None = None) -> str:
+def chosen(
+    network: FNet, device: jax.Device, asked: str | None = None, *, precision: str = PRECISION
+) -> str:
     """The engine that fuses with a network on a device.
 
     Args:
@@ -24,10 +35,14 @@ def chosen(network: FNet, device: jax.Device, asked: str | None = None) -> str:
         device: where it fuses.
         asked: ``"xla"``, ``"native"``, or ``"auto"`` for the fastest that there is; None for what
             the variable ``FNET_ENGINE`` says, which is ``"auto"`` where it is not set.
+        precision: of products. The compiled engine multiplies in float32, which is also what
+            ``"tf32"`` means on a CPU.
 
     Raises:
-        InputError: the engine asked for is none, or cannot be used here.
+        InputError: there is no such engine or precision, or the engine cannot be used here.
     """
+    if precision not in PRECISIONS:
+        raise InputError(f"precision {precision!r}: use {', '.join(PRECISIONS)}")
     where = "engine" if asked else VARIABLE
     asked = asked or os.environ.get(VARIABLE) or AUTO
     if asked not in CHOICES:
@@ -35,6 +50,8 @@ def chosen(network: FNet, device: jax.Device, asked: str | None = None) -> str:
     if asked == XLA or (asked == AUTO and device.platform != "cpu"):
         return XLA
     why = unable(network, device)
+    if not why and precision == BF16:
+        why = f"it multiplies in float32, and the precision is {BF16}"
     if not why and asked == AUTO and binding.instructions() == SLOW and platform.machine() == X86:
         why = "without AVX2 it is slower"
     if not why:

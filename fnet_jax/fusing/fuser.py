@@ -17,7 +17,7 @@ from fnet_jax.fusing.programs import MOST, Programs
 from fnet_jax.fusing.shapes import Size
 from fnet_jax.networks.fnet import FNet
 from fnet_jax.networks.sizes import BASE
-from fnet_jax.runtime.engines import NATIVE, XLA
+from fnet_jax.runtime.engines import NATIVE, PRECISION, XLA
 from fnet_jax.sparse_coding.unrolled import Intermediates
 
 logger = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ class Fuser:
         tile: largest side of tiles, or None where memory decides.
         device: where it fuses.
         engine: what computes, ``"xla"`` or ``"native"``.
+        precision: of products, ``"highest"``, ``"tf32"`` or ``"bf16"``.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Fuser:
         tile: int | None = None,
         device: jax.Device | None = None,
         engine: str | None = None,
+        precision: str = PRECISION,
     ) -> None:
         """Makes a Fuser of a network and its parameters; :meth:`pretrained` is simpler.
 
@@ -62,9 +64,11 @@ class Fuser:
             device: where to fuse; None: the first local device.
             engine: what computes: ``"xla"``, ``"native"`` (the compiled engine of CPUs), or
                 ``"auto"``, the fastest that there is; None: what ``FNET_ENGINE`` says, or auto.
+            precision: of products: ``"highest"`` is float32; ``"tf32"`` keeps 10 bits on an NVIDIA
+                GPU, which is twice as fast, and is float32 elsewhere; ``"bf16"`` keeps 7 bits.
 
         Raises:
-            InputError: the engine cannot be used here.
+            InputError: the engine cannot be used here, or not with this precision.
         """
         self.network = network
         self.tile = tile
@@ -72,8 +76,9 @@ class Fuser:
         single = jax.tree.map(lambda x: np.asarray(x, np.float32), unfreeze(params))
         self.params = jax.device_put(single, self.device)
         self._to_fuse = self.params
-        self.engine = choose_engine(network, self.device, engine)
-        self._programs = Programs(network, self.device, engine=self.engine)
+        self.precision = precision
+        self.engine = choose_engine(network, self.device, engine, precision=precision)
+        self._programs = Programs(network, self.device, engine=self.engine, precision=precision)
         if self.engine == NATIVE:
             self._to_fuse = jax.device_put(network.prepared(single), self.device)
         self._planned: dict[Size, Size] = {}
@@ -82,7 +87,12 @@ class Fuser:
 
     @classmethod
     def from_checkpoint(
-        cls, path: str | Path, *, tile: int | None = None, engine: str | None = None
+        cls,
+        path: str | Path,
+        *,
+        tile: int | None = None,
+        engine: str | None = None,
+        precision: str = PRECISION,
     ) -> "Fuser":
         """Makes a Fuser of a checkpoint folder.
 
@@ -90,6 +100,7 @@ class Fuser:
             path: the folder.
             tile: as for the class.
             engine: as for the class.
+            precision: as for the class.
 
         Raises:
             InputError: there is no checkpoint of FNet at ``path``, or it is damaged; or the engine
@@ -98,11 +109,16 @@ class Fuser:
         from fnet_jax.weights import checkpoints  # Orbax is slow to import and needed here only
 
         network, params, _ = checkpoints.load(path, FNet)
-        return cls(network, params, tile=tile, engine=engine)
+        return cls(network, params, tile=tile, engine=engine, precision=precision)
 
     @classmethod
     def pretrained(
-        cls, size: str = BASE, *, tile: int | None = None, engine: str | None = None
+        cls,
+        size: str = BASE,
+        *,
+        tile: int | None = None,
+        engine: str | None = None,
+        precision: str = PRECISION,
     ) -> "Fuser":
         """Makes a Fuser with the shipped weights, which this project has trained.
 
@@ -110,6 +126,7 @@ class Fuser:
             size: ``"base"`` is the paper's network; others cost less (``docs/sizes.md``).
             tile: as for the class.
             engine: as for the class.
+            precision: as for the class.
 
         Raises:
             InputError: there is no such size, the installed package is damaged, or the engine
@@ -117,7 +134,9 @@ class Fuser:
         """
         from fnet_jax.weights import checkpoints  # Orbax is slow to import and needed here only
 
-        return cls.from_checkpoint(checkpoints.shipped(size), tile=tile, engine=engine)
+        return cls.from_checkpoint(
+            checkpoints.shipped(size), tile=tile, engine=engine, precision=precision
+        )
 
     def on_local_devices(self, most: int) -> "list[Fuser]":
         """Itself and equal ones for the other local devices, ``most`` in all."""
@@ -125,7 +144,14 @@ class Fuser:
         return [
             self,
             *(
-                Fuser(self.network, self.params, tile=self.tile, device=device, engine=self.engine)
+                Fuser(
+                    self.network,
+                    self.params,
+                    tile=self.tile,
+                    device=device,
+                    engine=self.engine,
+                    precision=self.precision,
+                )
                 for device in others[: most - 1]
             ),
         ]

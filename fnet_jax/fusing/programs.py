@@ -13,7 +13,8 @@ import jax.numpy as jnp
 from fnet_jax.fusing.shapes import Size
 from fnet_jax.networks.fnet import FNet
 from fnet_jax.runtime import compilation
-from fnet_jax.runtime.engines import XLA
+from fnet_jax.runtime.engines import PRECISION, XLA
+from fnet_jax.runtime.precision import multiplying
 from fnet_jax.sparse_coding.unrolled import Intermediates
 
 MOST = 16  # programs that are held; each takes about 10 MB
@@ -85,14 +86,21 @@ class Programs:
     Attributes:
         network: the FNet.
         engine: what fuses, one of :data:`~fnet_jax.runtime.engines.ENGINES`.
+        precision: of products, one of :data:`~fnet_jax.runtime.engines.PRECISIONS`.
         compiled: how many programs have been compiled, those included that were dropped.
     """
 
     def __init__(
-        self, network: FNet, device: jax.Device, *, engine: str = XLA, most: int = MOST
+        self,
+        network: FNet,
+        device: jax.Device,
+        *,
+        engine: str = XLA,
+        precision: str = PRECISION,
+        most: int = MOST,
     ) -> None:
         """Compiles nothing yet."""
-        self.network, self.engine = network, engine
+        self.network, self.engine, self.precision = network, engine, precision
         self._device, self._most = device, most
         self._held: OrderedDict[tuple[str, Size], jax.stages.Compiled] = OrderedDict()
         self._lock = threading.Lock()
@@ -144,4 +152,5 @@ class Programs:
         # A new function each time: JAX holds what it compiled of a function while that one lives.
         run = functools.partial(KINDS[kind], self.network, self.engine)
         jitted = jax.jit(run, compiler_options=compilation.options(self._device))
-        return jitted.lower(*described).compile()
+        with multiplying(self.precision):
+            return jitted.lower(*described).compile()

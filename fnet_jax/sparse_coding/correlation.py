@@ -5,14 +5,15 @@ the only convolution of FNet and IFNet. :mod:`fnet_jax.sparse_coding.correlation
 of the same sums that are faster than XLA's plain convolution. The gradient with respect to the
 input is this correlation again, with the kernel turned around.
 
-Products and sums are done in full float32 on every platform; on a GPU the default would be a format
-with 10 bits of mantissa.
+Products are computed in full float32 on every platform unless ``jax.default_matmul_precision`` or
+:mod:`fnet_jax.runtime.precision` says otherwise; sums always are.
 """
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from fnet_jax.runtime import precision
 from fnet_jax.sparse_coding import correlation_forms as forms
 from fnet_jax.sparse_coding.operators import adjoint
 
@@ -39,7 +40,7 @@ def correlate(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 @jax.custom_vjp
 def _correlate(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    return lax.platform_dependent(x, kernel, cpu=_on_cpu, default=_on_gpu)
+    return lax.platform_dependent(*_factors(x, kernel), cpu=_on_cpu, default=_on_gpu)
 
 
 def _check(x: jax.Array, kernel: jax.Array) -> None:
@@ -50,6 +51,13 @@ def _check(x: jax.Array, kernel: jax.Array) -> None:
         )
     if kernel.shape[0] != kernel.shape[1] or kernel.shape[0] % 2 == 0:
         raise ValueError(f"the kernel must be square with an odd side: got {kernel.shape}")
+
+
+def _factors(*arrays: jax.Array) -> tuple[jax.Array, ...]:
+    """The factors of products, rounded to bfloat16 if that is set; not all forms do that."""
+    if not precision.rounds_to_bfloat16():
+        return arrays
+    return tuple(lax.reduce_precision(x, exponent_bits=8, mantissa_bits=7) for x in arrays)
 
 
 def _on_cpu(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -65,7 +73,8 @@ def _on_gpu(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def _while_training(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    return lax.platform_dependent(x, kernel, cpu=_on_cpu_while_training, default=_on_gpu)
+    factors = _factors(x, kernel)
+    return lax.platform_dependent(*factors, cpu=_on_cpu_while_training, default=_on_gpu)
 
 
 def _forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
@@ -77,7 +86,9 @@ def _backward(
 ) -> tuple[jax.Array, jax.Array]:
     x, kernel = residuals
     kernel_gradient = lax.platform_dependent(
-        x, kernel, cotangent, cpu=forms.kernel_gradient, default=forms.plain_kernel_gradient
+        *_factors(x, kernel, cotangent),
+        cpu=forms.kernel_gradient,
+        default=forms.plain_kernel_gradient,
     )
     return _while_training(cotangent, adjoint(kernel)), kernel_gradient
 

@@ -14,22 +14,23 @@ On a CPU:
   outputs along rows outside of training too; XLA's own gradient of the kernel, met from the side
   of the few.
 
-On a GPU few outputs are computed along rows as well.
+On a GPU both few inputs and few outputs are computed along rows.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from fnet_jax.runtime import precision
 from fnet_jax.sparse_coding.operators import adjoint
 
 Form = Callable[[jax.Array, jax.Array], jax.Array]
 
-PRECISION = lax.Precision.HIGHEST
 FEW = 8  # channels; the forms for few were measured with up to 6
 NARROW = 32  # maps; to so few, XLA's kernel for two dimensions is slow
 SMALL = 12  # maps, up to which a faster form is worth the memory
@@ -75,7 +76,9 @@ def _from_few_form(shape: tuple[int, ...], small: int) -> Form:
 def form_on_gpu(shape: tuple[int, ...]) -> Form | None:
     """The form on a GPU, in training and outside of it; None where XLA's is best."""
     _, _, inputs, outputs = shape
-    return _to_few if outputs <= FEW and outputs < inputs else None
+    if min(inputs, outputs) > FEW:
+        return None
+    return _to_few if outputs < inputs else _from_few
 
 
 def kernel_gradient(x: jax.Array, kernel: jax.Array, cotangent: jax.Array) -> jax.Array:
@@ -91,15 +94,35 @@ def kernel_gradient(x: jax.Array, kernel: jax.Array, cotangent: jax.Array) -> ja
 
 def plain(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """The correlation as one convolution of XLA."""
+    return _convolved(x, kernel, (1, 1), "SAME", ("NHWC", "HWIO", "NHWC"))
+
+
+def _convolved(
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: Sequence[int],
+    padding: Any,
+    axes: tuple[str, str, str],
+) -> jax.Array:
+    """``lax.conv_general_dilated`` with the precision that is set, and sums in the type of x."""
+    total = x.dtype
+    if total == jnp.float32 and precision.rounds_to_bfloat16():
+        x, kernel = x.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16)
     return lax.conv_general_dilated(
-        x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), precision=PRECISION
+        x,
+        kernel,
+        strides,
+        padding,
+        dimension_numbers=axes,
+        precision=precision.of_products(),
+        preferred_element_type=total,
     )
 
 
 def plain_kernel_gradient(x: jax.Array, kernel: jax.Array, cotangent: jax.Array) -> jax.Array:
     """The gradient of ``plain(x, kernel)`` with respect to the kernel, for a cotangent."""
-    _, pull_back = jax.vjp(lambda kernel: plain(x, kernel), kernel)
-    return pull_back(cotangent)[0]
+    r = kernel.shape[0] // 2
+    return _convolved(x, cotangent, (1, 1), ((r, r), (r, r)), ("CHWN", "IHWO", "HWNC"))
 
 
 def _shifted_products(few: jax.Array, many: jax.Array, size: int) -> jax.Array:
@@ -149,16 +172,15 @@ def _correlate_in_blocks(x: jax.Array, kernel: jax.Array, *, rows: int, columns:
         for j in range(columns)
     ]
     blocks_y, blocks_x = -(-height // rows), -(-width // columns)
-    y = lax.conv_general_dilated(
+    y = _convolved(
         x,
         jnp.concatenate(shifted, axis=3),
-        window_strides=(rows, columns),
-        padding=(
+        (rows, columns),
+        (
             (before, after + blocks_y * rows - height),
             (before, after + blocks_x * columns - width),
         ),
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        precision=PRECISION,
+        ("NHWC", "HWIO", "NHWC"),
     )
     y = y.reshape(batch, blocks_y, blocks_x, rows, columns, outputs).transpose(0, 1, 3, 2, 4, 5)
     y = y.reshape(batch, blocks_y * rows, blocks_x * columns, outputs)
@@ -169,14 +191,7 @@ def _along_rows(
     x: jax.Array, kernel: jax.Array, *, stride: int = 1, before: int = 0, after: int = 0
 ) -> jax.Array:
     """Correlates rows (N, W, C) with filters (size, C, O), with zeros ``before`` and ``after``."""
-    return lax.conv_general_dilated(
-        x,
-        kernel,
-        (stride,),
-        ((before, after),),
-        dimension_numbers=("NHC", "HIO", "NHC"),
-        precision=PRECISION,
-    )
+    return _convolved(x, kernel, (stride,), ((before, after),), ("NHC", "HIO", "NHC"))
 
 
 def _to_few(x: jax.Array, kernel: jax.Array) -> jax.Array:

@@ -1,4 +1,4 @@
-// One iteration of a sparse coder as a call of XLA on a CPU.
+// One iteration of a sparse coder as an XLA call on a CPU.
 
 #include "engine.h"
 #include "xla/ffi/api/ffi.h"
@@ -45,7 +45,7 @@ ffi::Error run(ffi::ThreadPool pool, Floats images, Floats mask, Floats w_up, Fl
 
 }  // namespace fnet
 
-// The number is another one whenever what the call takes changes, as in binding.py.
+// The number changes with the arguments of the call, as in binding.py.
 XLA_FFI_DEFINE_HANDLER_SYMBOL(fnet_iteration_1, fnet::run,
                               xla::ffi::Ffi::Bind()
                                   .Ctx<xla::ffi::ThreadPool>()

@@ -1,4 +1,4 @@
-// The engine without XLA: the instructions of this machine, and threads that share the tiles.
+// The engine without XLA: the choice of instruction set, and threads that share the tiles.
 
 #pragma once
 
@@ -14,7 +14,7 @@
 
 namespace fnet {
 
-// Each set of instructions from one text; the compiler's own baseline is the last.
+// All instruction sets are compiled from one source; the last is the compiler's baseline.
 #if defined(__x86_64__)
 #if defined(__clang__)
 #define TARGET(features) \
@@ -59,7 +59,7 @@ namespace baseline {
 #undef MANY_REGISTERS
 }  // namespace baseline
 
-// The fastest engine of this machine, or the one of a name; null if it has none.
+// The fastest engine of this machine, or the one with a name; null if there is none.
 inline const Engine *engine(const char *wanted) {
   static const Engine engines[] = {
 #if defined(__x86_64__)
@@ -100,7 +100,7 @@ inline Memory memory_of(int64_t floats) {
 // tiles of the images after. A thread may begin after all is done: the work has to live until then.
 class Work {
  public:
-  // All that will be needed is allocated here, where std::bad_alloc can still be told.
+  // All memory is allocated here, where std::bad_alloc can still be reported.
   Work(const Iteration &iteration, const Engine &engine, int64_t threads, float *images)
       : it_(iteration),
         engine_(engine),
@@ -113,7 +113,7 @@ class Work {
     std::fill(rooms_.get(), rooms_.get() + room_ * threads, 0.f);
   }
 
-  // For each of the threads, once; returns when all is done.
+  // Called once by each thread; returns when all is done.
   void take_part() {
     float *const room = rooms_.get() + room_ * taken_++;
     tiles_.share([&](int64_t k) { engine_.compute(it_, Tile(it_, k, patches_.get()), room); });
@@ -121,7 +121,7 @@ class Work {
   }
 
  private:
-  // Parts of which each is taken once.
+  // Parts, each of which is taken once.
   class Parts {
    public:
     explicit Parts(int64_t count) : count_(count) {}

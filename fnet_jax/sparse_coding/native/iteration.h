@@ -1,4 +1,4 @@
-// What one iteration of a sparse coder is, whatever instructions compute it.
+// One iteration of a sparse coder, independent of the instruction set.
 
 #pragma once
 
@@ -23,7 +23,7 @@ constexpr int CHUNK = 16;       // maps whose spectra are in the cache
 constexpr int PLANE = CHUNK * COLUMNS + 16;  // no power of 2, which would crowd a set of the cache
 constexpr int SUMS = COLUMNS + 2 * MARGIN;   // of sums, with zeros on both sides
 
-// Whether filters of this size are applied with transforms; below, those gain nothing.
+// Whether filters of this size are applied with transforms, which do not help smaller ones.
 constexpr bool transforms(int size) { return size >= 5; }
 
 enum Kind : int64_t { SIGMOIDAL, HARD, SOFT };
@@ -52,7 +52,7 @@ struct Iteration {
   int64_t patch() const { return int64_t(out) * POINTS * SPAN; }
 };
 
-// A tile, and where what it adds to the images after goes: (out, POINTS, SPAN).
+// A tile, and the place of its contribution to the images after: (out, POINTS, SPAN).
 struct Tile {
   int64_t image, y, x;
   int64_t at;  // of its maps
@@ -66,7 +66,7 @@ struct Tile {
         patch(patches + index * it.patch()) {}
 };
 
-// Copies what lies around a tile, from r rows above and columns before it; zeros outside.
+// Copies the surroundings of a tile, from r rows above and columns before it; zeros outside.
 inline void cut(const float *image, float scale, const Iteration &it, const Tile &tile, int r,
                 int rows, int span, float *to) {
   const int64_t first = std::max<int64_t>(tile.x - r, 0);
@@ -78,8 +78,8 @@ inline void cut(const float *image, float scale, const Iteration &it, const Tile
   }
 }
 
-// Writes a row of tiles of the images after: what their tiles and the rows above and below add, and
-// 0 outside the mask.
+// Writes a row of tiles of the images after: the sums over their tiles and the rows above and
+// below, and 0 outside the mask.
 inline void paste(const Iteration &it, int64_t band, float *patches, float *images) {
   const int r = it.size / 2, span = COLUMNS + 2 * r;
   const int64_t image = band / it.rows(), row = band % it.rows();
@@ -109,7 +109,7 @@ inline void paste(const Iteration &it, int64_t band, float *patches, float *imag
       first[c * it.height * it.width + k] *= mask[k];
 }
 
-// Computes a tile in a piece of memory of some floats.
+// Computes a tile in a buffer of floats.
 struct Engine {
   const char *name;
   int64_t (*room)(const Iteration &);

@@ -1,14 +1,14 @@
 // One iteration on one tile, with vectors of LANES floats.
 //
-// This file is included once for each set of instructions, in a namespace of its own, after LANES
-// and MANY_REGISTERS (32 rather than 16) were defined. It calls no function of the standard
-// library, as the linker would keep one of several equal ones.
+// This file is included once for each instruction set, in a separate namespace, after LANES and
+// MANY_REGISTERS (32 rather than 16) are defined. It calls no function of the standard library,
+// because the linker would keep only one of several equal ones.
 //
 // Filters of many rows are applied as products of Fourier transforms along y, of 32 points for 24
 // rows and the 8 rows that 9×9 filters reach beyond them, and as direct sums along x; vectors run
-// along x. A complex product is three real ones (Gauss), so that all products are PLANES real
-// planes, and a correlation is in each of them one sum over channels and taps. Filters of few rows
-// are applied as direct sums, row by row.
+// along x. A complex product is three real ones (Gauss), so all products form PLANES real planes,
+// in each of which a correlation is one sum over channels and taps. Filters of few rows are applied
+// as direct sums, row by row.
 
 #define INLINE inline __attribute__((always_inline))
 #define INLINED __attribute__((always_inline))
@@ -33,7 +33,7 @@ template <int... k, class F>
 INLINE void each_of(std::integer_sequence<int, k...>, [[maybe_unused]] F f) {
   (f(Number<k>{}), ...);
 }
-// f(0), …, f(count - 1), with numbers that the compiler knows.
+// f(0), …, f(count - 1), with compile-time constants.
 template <int count, class F> INLINE void each(F f) {
   each_of(std::make_integer_sequence<int, count>{}, f);
 }
@@ -112,7 +112,7 @@ template <int given> APART void to_planes(const V *x, float *planes, int64_t pla
   });
 }
 
-// The 32 values of which products of spectra are given, plane by plane.
+// The 32 values whose products of spectra are given, plane by plane.
 APART void from_planes(const float *planes, int64_t plane, V *x) {
   V re[17], im[17];
   re[0] = load(planes);
@@ -202,11 +202,11 @@ INLINE V with_sign_of(V x, V size) {
                              reinterpret_cast<Integers>(size));
 }
 
-// Of the polynomial that is nearest to 2^t for |t| ≤ ½, by relative error.
+// Coefficients of the polynomial closest to 2^t for |t| ≤ ½, by relative error.
 constexpr float POWERS[6] = {1.000000072f,   0.6931469671f,   0.2402211972f,
                              0.05550713275f, 0.009675541331f, 0.001327647152f};
 
-// 2^x for |x| ≤ 120, to 3e-7 of itself.
+// 2^x for |x| ≤ 120, with a relative error of 3e-7.
 INLINE V power_of_2(V x) {
   const V shifted = x + 12582912.f;  // 1.5 · 2²³: the nearest integer, in the low bits
   const V t = x - (shifted - 12582912.f);
@@ -252,7 +252,7 @@ template <class... Arguments> INLINE void update(const Iteration &it, Arguments.
   if (it.kind == SOFT) update_by<SOFT>(it, arguments...);
 }
 
-// Begins to bring the part k of count of some floats of the maps into the cache.
+// Starts to load part k of count of some floats of the maps into the cache.
 INLINE void fetch(const float *maps, int64_t at, int64_t floats, int k, int count) {
   if (!maps) return;
   for (int64_t f = floats * k / count / 16; f < floats * (k + 1) / count / 16; ++f)
@@ -261,7 +261,7 @@ INLINE void fetch(const float *maps, int64_t at, int64_t floats, int k, int coun
 
 // ---- an iteration on a tile -----------------------------------------------------------------
 
-// Where a tile is computed. All is 0 at first, and the margins of sums stay so.
+// The memory in which a tile is computed. All is 0 at first; the margins of sums stay 0.
 struct Room {
   float *inside;  // bits: all where the image is, else none
   float *images, *near, *rows, *spectra, *maps, *sums, *sum;
@@ -290,9 +290,9 @@ INLINE void clear(float *from, int64_t count) {
   for (int64_t k = 0; k < count; ++k) from[k] = 0;
 }
 
-// Whether some pixels see far smaller images than others of the tile. Transforms leave rounding
-// errors relative to the largest, and a threshold with a step at 0 is as sensitive to the smallest:
-// what is black, and the few pixels to which light decays in it, is left to direct sums.
+// Whether some pixels see far smaller images than others of the tile. Transforms have rounding
+// errors relative to the largest, but a threshold with a step at 0 is sensitive to the smallest:
+// black areas, and the few pixels over which light decays into them, are left to direct sums.
 template <int size> INLINE bool uneven(const Iteration &it, const Room &room) {
   V most{};
   for (int64_t y = 0; y < POINTS; ++y)
@@ -324,8 +324,8 @@ template <int size> INLINE bool uneven(const Iteration &it, const Room &room) {
   return any;
 }
 
-// Where the row y of a map's columns from x on lies in a tile: with transforms map by map, in
-// halves of 16 columns, else row by row.
+// The place in a tile of row y of a map's columns from x on: map by map, in halves of 16 columns,
+// with transforms, else row by row.
 template <int size> INLINE int64_t place(const Iteration &it, int64_t o, int64_t y, int64_t x) {
   if constexpr (transforms(size)) return o * AREA + (x / 16 * ROWS + y) * 16 + x % 16;
   return (y * it.maps + o) * COLUMNS + x;
