@@ -29,18 +29,19 @@ DETECTORS = ("yolov5", "fcos")
 MOST_AT_ONCE = 64
 
 DESCRIPTION = """\
-Measure what fused images are worth to {what}: train one model on each kind of
-image, with the same budget, initial weights and normalization, test it, and
-print a table in the form of the paper's Table II with 95 % intervals.
+Measure what fused images are worth to {what}: train one model on each
+kind of image, with the same budget, initial weights and normalization, test it,
+and print a table in the form of the paper's Table II with 95 % intervals.
 
---data is a folder of {sets}. --method is Visible, Infrared, Mean (the plain
-average), FNet (fused by the command with --ckpt or the shipped weights;
-FNet-SIZE with those of another size), or NAME=FOLDER for other fused images. The
-default is to compare Visible, Infrared, Mean and FNet.
+--data is a folder of {sets}.
+--method is Visible, Infrared, Mean (the plain average), FNet (fused by the
+command with --ckpt or the shipped weights; FNet-SIZE with those of another
+size), or NAME=FOLDER for other fused images. The default is to compare Visible,
+Infrared, Mean and FNet.
 
 The command writes the images, the trained models, report.md, report.json and
-pictures to --out; --fixed has separate reports. The same command continues after
-an interruption; trained models are kept.
+pictures to --out; --fixed has separate reports. The same command continues
+after an interruption; trained models are kept.
 
 The training program runs in a separate environment, which make downstream sets
 up in .venv-downstream: {programs}.

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from eval.downstream.training import Job
 
 SETS = """\
-M3FD (Vis/, Ir/ and Annotation/) or MSRS (train/ and test/ with
-vi/, ir/ and boxes/)"""
+M3FD (Vis/, Ir/ and Annotation/) or MSRS (train/
+and test/ with vi/, ir/ and boxes/)"""
 PROGRAMS = """\
-YOLOv5 (ultralytics, AGPL-3.0:
-called, never imported) or FCOS (torchvision, BSD)"""
+YOLOv5 (ultralytics, AGPL-3.0: called, never
+imported) or FCOS (torchvision, BSD)"""
 
 
 class Finder(Protocol):

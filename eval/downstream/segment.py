@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from eval.downstream.study import Study, Task
 
 SETS = """\
-MFNet (images/, labels/ and lists) or MSRS (train/ and test/ with
-vi/, ir/ and labels/ or Segmentation_labels/)"""
+MFNet (images/, labels/ and lists) or MSRS (train/
+and test/ with vi/, ir/ and labels/ or Segmentation_labels/)"""
 
 
 def main(argv: Sequence[str] | None = None, *, prog: str = "python -m eval.segment") -> int:
