@@ -198,5 +198,5 @@ def test_compilers_agree(tmp_path, compiler):
 @needs_engine
 def test_other_types_are_refused(rng):
     coder, params, e, filters = job(rng)
-    with pytest.raises(ValueError, match="float32: got float16"):
+    with pytest.raises(ValueError, match="needs float32 images: got float16"):
         by_engine(coder, params, e.astype(jnp.float16), filters, None, 1.0)
