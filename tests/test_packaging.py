@@ -1,9 +1,8 @@
-"""What is installed, what the two commands of a new user do, and what the README promises."""
+"""What is installed, and what the two commands of a new user do."""
 
 import itertools
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -14,11 +13,7 @@ from importlib.metadata import EntryPoint, EntryPoints
 import pytest
 from command import ROOT
 
-from benchmarks.behaviour import BehaviourConfig
-from eval.ablation.run import AblateConfig
-from eval.downstream.config import DetectConfig, SegmentConfig
 from fnet_jax import images
-from fnet_jax.cli import benchmark, check, explain, flags, fuse, import_official, register, score
 from fnet_jax.cli.main import main
 from fnet_jax.networks.fnet import FNet
 from fnet_jax.pairs.match import SAMPLES
@@ -26,15 +21,7 @@ from fnet_jax.synthetic import night_street
 from fnet_jax.version import __version__
 from fnet_jax.weights import checkpoints
 from fnet_jax.weights.integrity import named_arrays
-from train.config import TrainConfig
-from train.data.prepare import PrepareConfig
-from train.run.recipe import RecipeConfig
-from train.run.validate import ValidateConfig
 
-PAGES = ("README.md", "docs/explain.md", "docs/downstream.md", "docs/registration.md")
-README, EXPLAIN, DOWNSTREAM, REGISTRATION = (
-    (ROOT / name).read_text(encoding="utf-8") for name in PAGES
-)
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
@@ -217,36 +204,6 @@ def test_make_fuse_fuses(tmp_path, small_checkpoint):
     assert images.read(tmp_path / "out/a.png").shape == (32, 40, 3)
 
 
-def test_commands_of_the_readme_are_understood():
-    configs = {
-        "benchmarks.behaviour": BehaviourConfig,
-        "eval.ablate": AblateConfig,
-        "eval.benchmark": benchmark.BenchmarkConfig,
-        "eval.check": check.CheckConfig,
-        "eval.detect": DetectConfig,
-        "eval.explain": explain.ExplainConfig,
-        "eval.fuse": fuse.FuseConfig,
-        "eval.import_official": import_official.ImportConfig,
-        "eval.register": register.RegisterConfig,
-        "eval.score": score.ScoreConfig,
-        "eval.segment": SegmentConfig,
-        "train.prepare": PrepareConfig,
-        "train.recipe": RecipeConfig,
-        "train.validate": ValidateConfig,
-        "train.stage1": TrainConfig,
-        "train.stage2": TrainConfig,
-    }
-    blocks = re.findall(r"```sh\n(.*?)```", README + EXPLAIN + DOWNSTREAM + REGISTRATION, re.S)
-    found = re.findall(r"^(python -m|fnet) (\S+) (.*)", "".join(blocks), re.M)
-    lines = [
-        (name if program != "fnet" else f"eval.{name.replace('-', '_')}", arguments)
-        for program, name, arguments in found
-    ]
-    assert {module for module, _ in lines} == configs.keys()
-    for module, arguments in lines:
-        flags.parse(configs[module], shlex.split(arguments, comments=True))
-
-
 def test_the_command_is_installed():
     (point,) = EntryPoints(
         EntryPoint(name, value, "console_scripts")
@@ -254,30 +211,6 @@ def test_the_command_is_installed():
     )
     assert point.name == "fnet"
     assert point.load() is main
-
-
-def test_python_of_the_readme_runs(tmp_path, small_checkpoint, monkeypatch):
-    visible, infrared = night_street(60, 64)
-    images.write(tmp_path / "visible.png", visible)
-    images.write(tmp_path / "infrared.png", infrared)
-    shutil.copytree(small_checkpoint, tmp_path / "ckpt")
-    monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", README + EXPLAIN, re.S)
-    assert len(blocks) == 5
-    for block in blocks:
-        exec(block, {})
-    assert images.read(tmp_path / "fused.png").shape == (60, 64, 3)
-
-
-def test_files_and_anchors_of_the_readme_exist():
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert target.startswith("https://") or (ROOT / target).exists(), target
-    headings = {
-        re.sub(r"[^\w-]", "", h.lower().replace(" ", "-"))
-        for h in re.findall(r"^#+ (.*)", README, re.M)
-    }
-    for anchor in re.findall(r"\]\(#([^)]+)\)", README):
-        assert anchor in headings, anchor
 
 
 def test_version_is_told_once():

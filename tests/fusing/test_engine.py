@@ -122,6 +122,6 @@ def test_an_engine_of_a_newer_jax_is_not_used_and_that_is_said(monkeypatch, capl
     assert chosen(FNet(), jax.devices("cpu")[0], "auto") == "xla"
     (record,) = caplog.records
     assert record.levelname == "WARNING"
-    assert "_engine.so: was built with a newer JAX than" in record.message
+    assert "_engine.so was built with a newer JAX than" in record.message
     with pytest.raises(InputError, match="was built with a newer JAX"):
         chosen(FNet(), jax.devices("cpu")[0], "native")
