@@ -101,7 +101,7 @@ def test_what_cannot_be_read_is_named(tmp_path):
         ),
         (
             changed(lambda r: r["made_with"].update(weights="v")),
-            "the weights differ: use the checkpoint that the report was made with",
+            "the weights differ; use the checkpoint that the report was made with",
             False,
         ),
     ],
