@@ -13,7 +13,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from nbclient.exceptions import CellExecutionError
 from nbconvert import MarkdownExporter
-from nbconvert.preprocessors import ExecutePreprocessor
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor, ExecutePreprocessor
 from traitlets.config import Config
 
 LONGEST = 600  # seconds of a cell
@@ -48,6 +48,7 @@ def page(path: Path, *, execute: bool) -> tuple[str, dict[str, bytes]]:
         try:
             runner = ExecutePreprocessor(timeout=LONGEST, kernel_name="python3", config=LOCAL)
             runner.preprocess(notebook)
+            CoalesceStreamsPreprocessor().preprocess(notebook, {})
         except CellExecutionError as error:
             raise PluginError(f"{path.name}: {error}") from error
     start = {"unique_key": path.stem, "output_files_dir": ""}

@@ -99,8 +99,9 @@ sh(f"train.stage2 --workdir WORK/runs {data} --steps {STEPS}")
 # object per line, and pictures of the validation pairs are in `pictures/`.
 
 # %%
-for path in sorted((work / "runs").glob("*/*")):
-    print(path.relative_to(work))
+for path in sorted((work / "runs/stage2").glob("[!.]*")):
+    if not path.name.startswith("events."):  # curves for TensorBoard
+        print(path.relative_to(work))
 
 # %% [markdown]
 # ## Fuse with the result

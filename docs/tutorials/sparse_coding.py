@@ -102,7 +102,7 @@ up = lzsc.adjoint(D) / lzsc.operator_norm(D) ** 2
 banks = coder.filters(1)  # by name, for images of one channel
 filters = {name: up if bank.leads else D for name, bank in banks.items()}
 params = jax.tree.map(jnp.asarray, coder.free() | filters)
-print(", ".join(sorted(params)))
+print(f"{len(banks)} banks of filters, and {', '.join(coder.free())}")
 
 
 @jax.jit
