@@ -82,8 +82,8 @@ class TrainConfig:
     # Decay of the moving average of the weights, which is used for evaluation. The first steps use
     # a smaller decay, to forget the initial weights.
     ema: Annotated[float, real("a number from 0 to below 1", lambda x: 0 <= x < 1, "DECAY")] = 0.999
-    # How precisely filters are multiplied. highest: float32; tf32: 10 bits on an NVIDIA GPU,
-    # float32 elsewhere; bf16: 7 bits.
+    # Precision of products. highest: float32; tf32: 10 bits on an NVIDIA GPU, float32 elsewhere;
+    # bf16: 7 bits.
     precision: Annotated[str, choice(PRECISIONS, "PRECISION")] = PRECISION
     # Seed of the initial weights and of the order of pairs, crops and flips.
     seed: Annotated[int, whole(0, 2**32 - 1)] = 0

@@ -136,13 +136,13 @@ class FuseConfig(Sources):
     # Fuse images that are wider or higher than N pixels in tiles of at most N pixels a side. The
     # result is the same up to rounding, and needs less memory.
     tile: Annotated[int | None, whole(1), unset("chosen by the free memory")] = None
-    # What computes: native (the compiled engine for CPUs, which takes a third of the time), xla, or
-    # auto: native where it was built and is the faster one.
+    # Engine: native (the compiled engine for CPUs, which takes a third of the time), xla, or
+    # auto (native if it was built and is faster).
     engine: Annotated[
-        str | None, choice(CHOICES, "ENGINE"), unset("what FNET_ENGINE says, or auto")
+        str | None, choice(CHOICES, "ENGINE"), unset("the value of FNET_ENGINE, or auto")
     ] = None
-    # How precisely filters are multiplied. highest: float32; tf32: 10 bits on an NVIDIA GPU, twice
-    # as fast, which changes one 8-bit pixel in 200 by one level; bf16: 7 bits, no faster than tf32.
+    # Precision of products. highest: float32; tf32: 10 bits on an NVIDIA GPU, twice as fast, which
+    # changes one 8-bit pixel in 200 by one level; bf16: 7 bits, no faster than tf32.
     precision: Annotated[str, choice(PRECISIONS, "PRECISION")] = PRECISION
     # Log devices, array sizes and compilations.
     verbose: Annotated[bool, tyro.conf.arg(aliases=["-v"])] = False

@@ -1,4 +1,4 @@
-"""Which engine fuses: XLA, or on a CPU the compiled one."""
+"""The choice of the engine: XLA or, on a CPU, the compiled one."""
 
 import logging
 import os
@@ -28,13 +28,13 @@ logger = logging.getLogger(__name__)
 def chosen(
     network: FNet, device: jax.Device, asked: str | None = None, *, precision: str = PRECISION
 ) -> str:
-    """The engine that fuses with a network on a device.
+    """The engine to use for a network on a device.
 
     Args:
         network: the FNet.
         device: where it fuses.
-        asked: ``"xla"``, ``"native"``, or ``"auto"`` for the fastest that there is; None for what
-            the variable ``FNET_ENGINE`` says, which is ``"auto"`` where it is not set.
+        asked: ``"xla"``, ``"native"``, or ``"auto"`` for the fastest available; None for the value
+            of the environment variable ``FNET_ENGINE``, or ``"auto"`` if it is not set.
         precision: of products. The compiled engine multiplies in float32, which is also what
             ``"tf32"`` means on a CPU.
 
@@ -61,12 +61,12 @@ def chosen(
         raise InputError(f"the compiled engine cannot be used: {why}")
     broken = binding.library() is not None and binding.missing()  # it was built to be used
     level = logging.WARNING if broken else logging.INFO
-    logger.log(level, "XLA, for the compiled engine is not used: %s", why)
+    logger.log(level, "using XLA, because the compiled engine cannot be used: %s", why)
     return XLA
 
 
 def unable(network: FNet, device: jax.Device) -> str:
-    """Why the compiled engine cannot be used, in words; empty if it can."""
+    """The reason why the compiled engine cannot be used; empty if it can."""
     if device.platform != "cpu":
-        return f"{device} is no CPU"
+        return f"{device} is not a CPU"
     return coding.unable(network.coder(parent=None))

@@ -1,4 +1,4 @@
-"""Fuser: weights and two images of any size and color give one fused image."""
+"""The Fuser, which fuses images of any size and color with the weights of a network."""
 
 import logging
 from collections.abc import Iterable
@@ -24,10 +24,10 @@ logger = logging.getLogger(__name__)
 
 
 class Fuser:
-    """Fuses pairs of images with the weights of one FNet; may be used from several threads.
+    """Fuses pairs of images with the weights of one FNet; safe to use from several threads.
 
-    Images of different sizes share compiled programs: each is fused inside a larger array whose
-    outside is kept at zero, with the same result (see :mod:`fnet_jax.fusing.shapes`)::
+    Images of different sizes share compiled programs. Each is placed in a larger array that is
+    zero elsewhere, which does not change the result (see :mod:`fnet_jax.fusing.shapes`)::
 
         from fnet_jax import Fuser
 
@@ -37,8 +37,8 @@ class Fuser:
     Attributes:
         network: the FNet.
         params: its parameters, ``{"params": …}``, float32, on the device.
-        tile: largest side of tiles, or None where memory decides.
-        device: where it fuses.
+        tile: largest side of tiles, or None if the available memory decides.
+        device: the device that computes.
         engine: what computes, ``"xla"`` or ``"native"``.
         precision: of products, ``"highest"``, ``"tf32"`` or ``"bf16"``.
     """
@@ -53,17 +53,17 @@ class Fuser:
         engine: str | None = None,
         precision: str = PRECISION,
     ) -> None:
-        """Makes a Fuser of a network and its parameters; :meth:`pretrained` is simpler.
+        """Creates a Fuser from a network and its parameters; :meth:`pretrained` is simpler.
 
         Args:
             network: the FNet.
-            params: its parameters, ``{"params": …}``, of NumPy or JAX; taken as float32.
-            tile: fuse images that are higher or wider than this, in pixels, in tiles no larger;
-                None: those that need more than 1.6 GB (on a CPU), or four fifths of the free
-                memory of the device.
-            device: where to fuse; None: the first local device.
-            engine: what computes: ``"xla"``, ``"native"`` (the compiled engine of CPUs), or
-                ``"auto"``, the fastest that there is; None: what ``FNET_ENGINE`` says, or auto.
+            params: its parameters, ``{"params": …}``, NumPy or JAX arrays; converted to float32.
+            tile: images higher or wider than this, in pixels, are fused in tiles of at most this
+                side. None: images that need more than 1.6 GB (on a CPU) or four fifths of the
+                device's free memory are fused in tiles.
+            device: the device that computes; None for the first local device.
+            engine: ``"xla"``, ``"native"`` (the compiled engine for CPUs), or ``"auto"``, the
+                fastest available; None for the value of ``FNET_ENGINE``, or auto.
             precision: of products: ``"highest"`` is float32; ``"tf32"`` keeps 10 bits on an NVIDIA
                 GPU, which is twice as fast, and is float32 elsewhere; ``"bf16"`` keeps 7 bits.
 
@@ -94,7 +94,7 @@ class Fuser:
         engine: str | None = None,
         precision: str = PRECISION,
     ) -> "Fuser":
-        """Makes a Fuser of a checkpoint folder.
+        """Creates a Fuser from a checkpoint folder.
 
         Args:
             path: the folder.
@@ -120,10 +120,10 @@ class Fuser:
         engine: str | None = None,
         precision: str = PRECISION,
     ) -> "Fuser":
-        """Makes a Fuser with the shipped weights, which this project has trained.
+        """Creates a Fuser with the weights that ship with the package.
 
         Args:
-            size: ``"base"`` is the paper's network; others cost less (``docs/sizes.md``).
+            size: ``"base"`` is the paper's network; the others are cheaper (``docs/sizes.md``).
             tile: as for the class.
             engine: as for the class.
             precision: as for the class.
@@ -139,7 +139,7 @@ class Fuser:
         )
 
     def on_local_devices(self, most: int) -> "list[Fuser]":
-        """Itself and equal ones for the other local devices, ``most`` in all."""
+        """This Fuser and copies of it on other local devices, at most ``most`` in all."""
         others = [device for device in jax.local_devices() if device != self.device]
         return [
             self,
@@ -158,23 +158,22 @@ class Fuser:
 
     @property
     def compilations(self) -> int:
-        """How many programs it has compiled."""
+        """The number of programs compiled so far."""
         return self._programs.compiled
 
     @property
     def shapes(self) -> list[Size]:
-        """The (height, width) of the arrays that it has programs for to :meth:`fuse` images whole.
+        """The (height, width) of the compiled programs that :meth:`fuse` whole images.
 
-        The one last used is last. At most 16 programs of all kinds are held; one more takes the
-        place of the one that was not used for longest.
+        The most recently used is last. At most 16 programs of all kinds are kept; another one
+        replaces the least recently used.
         """
         return self._programs.shapes("fuse")
 
     def prepare(self, sizes: Iterable[Size]) -> list[Size]:
-        """Plans few array shapes for the (height, width) of the images to come; returns them.
+        """Plans a few array shapes for images of the given (height, width); returns the shapes.
 
-        Nothing is compiled before an image needs it. Without a plan, sizes share shapes as they
-        come, with more compilations.
+        Nothing is compiled until an image needs it. Without a plan, more programs are compiled.
         """
         limits = plan.limits(self.device)
         sizes = [
@@ -201,7 +200,7 @@ class Fuser:
             i1: visible, CT, PET or SPECT image, shape (H, W), (H, W, 1) or (H, W, 3); uint8,
                 uint16, or of any floating type with values in [0, 1].
             i2: infrared, near-infrared or MRI image of the same height and width; its type may
-                differ, and a color image is turned into grey.
+                differ, and a color image is converted to grey.
             color: ``"auto"`` keeps the color of a color ``i1``, ``"grey"`` fuses to grey,
                 ``"full"`` and ``"limited"`` keep color in full- or limited-range Y'CbCr; see
                 :func:`fnet_jax.images.color.separate`.
@@ -234,12 +233,12 @@ class Fuser:
     def decompose(
         self, i1: np.ndarray, i2: np.ndarray, *, color: str = "auto", theta_scale: float = 1.0
     ) -> Intermediates:
-        """What the network finds in two images on the way to the fused one.
+        """Everything that the network computes on the way to the fused image.
 
         Args:
             i1: as for :meth:`fuse`.
             i2: as for :meth:`fuse`.
-            color: as for :meth:`fuse`; it decides which luma of ``i1`` is fused.
+            color: as for :meth:`fuse`; it determines which luma of ``i1`` is fused.
             theta_scale: multiplies every threshold θᵏ of the three blocks, ≥ 0.
 
         Returns:
@@ -255,7 +254,7 @@ class Fuser:
         return self.intermediates(inputs.separate(i1, i2, color=color), theta_scale=theta_scale)
 
     def intermediates(self, pair: Inputs, *, theta_scale: float = 1.0) -> Intermediates:
-        """What :meth:`decompose` returns, of images that are separated already.
+        """The same as :meth:`decompose`, for images whose luma has been separated.
 
         Args:
             pair: of :func:`fnet_jax.fusing.inputs.separate`.
@@ -272,9 +271,9 @@ class Fuser:
         )
 
     def flops(self, size: Size) -> float:
-        """Floating-point operations with which XLA fuses images of (height, width) ``size``.
+        """The number of floating-point operations of fusing images of (height, width) ``size``.
 
-        Counted by XLA in a program that is compiled for that; NaN where XLA does not count them.
+        Counted by XLA in a program compiled for it; NaN if XLA does not count them.
         """
         image = jax.ShapeDtypeStruct((1, *shapes.round_up(size), 1), np.float32)
         extent = np.array(size, np.int32)

@@ -1,4 +1,4 @@
-"""The network's programs on one device: compiled when first used, and a limited number held."""
+"""Compiled programs of the network on one device: a limited number, each compiled on first use."""
 
 import functools
 import logging
@@ -74,20 +74,20 @@ KINDS: dict[str, Callable[..., Any]] = {
     "unique": _unique,
     "common": _common,
 }
-"""What there are programs for; each takes parameters, arrays (1, H, W, C) and then scalars."""
+"""Kinds of programs; each takes parameters, arrays (1, H, W, C) and then scalars."""
 
 
 class Programs:
-    """Programs by their kind and the (height, width) of their arrays; ``len()`` of them are held.
+    """Programs by kind and by the (height, width) of their arrays; ``len()`` is how many are kept.
 
-    Of more than ``most``, those that were not used for longest are dropped. May be used from
-    several threads.
+    At most ``most`` are kept; the least recently used are dropped. Safe to use from several
+    threads.
 
     Attributes:
         network: the FNet.
         engine: what fuses, one of :data:`~fnet_jax.runtime.engines.ENGINES`.
         precision: of products, one of :data:`~fnet_jax.runtime.engines.PRECISIONS`.
-        compiled: how many programs have been compiled, those included that were dropped.
+        compiled: the number of programs compiled so far, including those dropped since.
     """
 
     def __init__(
@@ -107,16 +107,16 @@ class Programs:
         self.compiled = 0
 
     def __len__(self) -> int:
-        """How many programs are held."""
+        """The number of programs that are kept."""
         return len(self._held)
 
     @property
     def full(self) -> bool:
-        """Whether one more would make another one go."""
+        """Whether another program would replace one."""
         return len(self) >= self._most
 
     def shapes(self, kind: str) -> list[Size]:
-        """The (height, width) of the arrays of the programs of a kind, last used last."""
+        """The (height, width) of the programs of a kind, the most recently used last."""
         with self._lock:
             return [shape for of, shape in self._held if of == kind]
 
@@ -127,11 +127,11 @@ class Programs:
             kind: one of :data:`KINDS`.
             *arguments: parameters on the device, float32 arrays (1, H, W, C), and scalars.
         """
-        with jax.disable_jit(False):  # also where that is set to debug something else
+        with jax.disable_jit(False):  # even where it is set to debug something else
             return self.get(kind, *arguments)(*arguments)
 
     def get(self, kind: str, *arguments: Any) -> jax.stages.Compiled:
-        """The program for arguments, which need no more than ``shape`` and ``dtype``."""
+        """The program for arguments, of which only ``shape`` and ``dtype`` are needed."""
         height, width = arguments[1].shape[1:3]
         key = kind, (height, width)
         with self._lock:
@@ -149,7 +149,7 @@ class Programs:
         described = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=here), arguments
         )
-        # A new function each time: JAX holds what it compiled of a function while that one lives.
+        # A new function each time: JAX keeps what it compiled for a function as long as that lives.
         run = functools.partial(KINDS[kind], self.network, self.engine)
         jitted = jax.jit(run, compiler_options=compilation.options(self._device))
         with multiplying(self.precision):
