@@ -171,7 +171,7 @@ def test_a_bad_pair_is_named_and_the_others_are_done(main, data, tmp_path, capsy
     (data / "TNO/ir/02.png").rename(data / "TNO/ir/03.png")
     assert main("--out", tmp_path / "out") == 1
     said = capsys.readouterr().err
-    assert "TNO/ir/01.png: not an image" in said
+    assert "TNO/ir/01.png: not in a known image format" in said
     assert "TNO/vi/02.png: has no partner" in said
     assert set(report_of(tmp_path / "out")["sets"]) == {"kaist", "harvard_ct"}
 
