@@ -132,7 +132,9 @@ def test_a_full_disk_is_one_line_and_keeps_the_last_checkpoint(tmp_path, states,
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
     try:
         saver.save(states[2], NETWORK, data, record={}, validation_loss=1.0)
-        with pytest.raises(InputError, match=r"no checkpoint can be written to .* \(file too large\)") as error:
+        with pytest.raises(
+            InputError, match=r"no checkpoint can be written to .* \(file too large\)"
+        ) as error:
             saver.close()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
