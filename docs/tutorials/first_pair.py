@@ -2,7 +2,7 @@
 # # First pair
 #
 # In this tutorial you fuse two images of one scene, look at what each of them contributed, change
-# the mixture, and write the result to a file. It takes about a minute on two cores.
+# the mixture, and write the result to a file. It takes less than a minute on two cores.
 #
 # ## Read two images
 #

@@ -3,7 +3,7 @@
 #
 # In this tutorial you train a small FNet on a dozen pairs, from images on disk to a fused and
 # scored result. The pairs are made up and the run is far too short to be useful: the point is the
-# way, which is the same for your own images. It takes about two minutes on two cores.
+# way, which is the same for your own images. It takes about a minute on two cores.
 #
 # Training is not part of the installed package. Run the commands in a clone of the repository,
 # with its environment active.

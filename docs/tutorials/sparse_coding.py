@@ -123,7 +123,7 @@ print(f"relative error of the code before training: {error(before, u_true):.2f}"
 # Training is ten lines. Each step draws new images, so there is nothing to overfit to.
 
 # %%
-STEPS = int(os.environ.get("TUTORIAL_STEPS", 600))  # for about half a minute
+STEPS = int(os.environ.get("TUTORIAL_STEPS", 600))  # some seconds on two cores
 optimizer = optax.adam(optax.cosine_decay_schedule(3e-3, STEPS))
 
 
