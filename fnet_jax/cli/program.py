@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any, NoReturn
 
+OURS = ("fnet_jax", "train", "eval")
 STATUS = 130  # exit status after an interruption
 ASKED = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
 
@@ -59,7 +60,12 @@ def run(module: str, *, huge_pages: bool = False, **options: "Any") -> "NoReturn
     # Python removes the semaphores of an interrupted pool; suppress its warning.
     quiet = "ignore:resource_tracker"
     os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), quiet]))
-    _status = import_module(module).main(**options)
+    try:
+        _status = import_module(module).main(**options)
+    except ModuleNotFoundError as error:
+        if not error.name or error.name.split(".")[0] in OURS:
+            raise
+        sys.exit(f"error: {error.name} is not installed; run pip install -e '.[train]'")
     sys.exit(_status)
 
 

@@ -24,6 +24,8 @@ def work():
         raise InputError("x.png: not an image")
     if kind == "system":
         open("no such\\nfolder/x.png", encoding="utf-8")
+    if kind == "package":
+        import a_package_that_nobody_has.part
     if kind == "encoding":
         say(sys.getfilesystemencoding())
         return 0
@@ -180,6 +182,13 @@ def test_a_command_may_handle_interruptions_itself(start):
 def test_without_an_interruption_a_command_returns_its_status(start):
     process = start("input", ready=False)
     assert process.communicate(timeout=30) == ("", "error: x.png: not an image\n")
+    assert process.returncode == 1
+
+
+def test_a_missing_package_is_one_line_that_says_how_to_get_it(start):
+    process = start("package", ready=False)
+    line = "error: a_package_that_nobody_has is not installed; run pip install -e '.[train]'\n"
+    assert process.communicate(timeout=30) == ("", line)
     assert process.returncode == 1
 
 
