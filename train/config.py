@@ -56,7 +56,7 @@ class TrainConfig:
     # Folder of the prepared sets.
     data_dir: Annotated[Path | None, FOLDER, DATA_DIR] = None
     # Pairs to keep out of training, for the validation loss and the pictures; at most a tenth of
-    # the set is used. The paper mentions none. With 0, training pairs are used instead.
+    # the set is used. The paper mentions none. With 0, training pairs serve instead.
     validation: Annotated[int, whole(0, metavar="PAIRS")] = 20
     # Total number of training steps.
     steps: Annotated[int, whole(1)] = 20_000
@@ -68,7 +68,7 @@ class TrainConfig:
     # image, until part of the image is black and part is white.
     contrast: Annotated[float, SHARE] = 0.0
     # Share of the training pairs in which one image is mixed into the other at random, so that both
-    # are bright in the same places, which is rare in images of streets.
+    # are bright in the same places, which is rare in street scenes.
     alike: Annotated[float, SHARE] = 0.0
     # Learning rate of Adam.
     lr: Annotated[float, above_zero("RATE")] = 1e-4
@@ -82,8 +82,8 @@ class TrainConfig:
     # Decay of the moving average of the weights, which is used for evaluation. The first steps use
     # a smaller decay, to forget the initial weights.
     ema: Annotated[float, real("a number from 0 to below 1", lambda x: 0 <= x < 1, "DECAY")] = 0.999
-    # Precision of products. highest: float32; tf32: 10 bits on an NVIDIA GPU, float32 elsewhere;
-    # bf16: 7 bits.
+    # Precision of multiplications. highest: float32; tf32: a 10-bit mantissa on an NVIDIA GPU,
+    # float32 elsewhere; bf16: a 7-bit mantissa.
     precision: Annotated[str, choice(PRECISIONS, "PRECISION")] = PRECISION
     # Seed of the initial weights and of the order of pairs, crops and flips.
     seed: Annotated[int, whole(0, 2**32 - 1)] = 0
@@ -121,8 +121,8 @@ class TrainConfig:
     save_minutes: Annotated[float, above_zero("MINUTES")] = 10.0
     # Number of newest checkpoints to keep, in addition to the best one.
     keep: Annotated[int, whole(1)] = 3
-    # Steps between points of the curves. With several processes, also the steps between checks
-    # whether one of them was asked to stop.
+    # Steps between points of the curves. With several processes, also the steps between checks for
+    # a request to stop.
     log_every: Annotated[int, STEPS] = 10
     # Steps between pictures of validation pairs; a checkpoint is saved with each.
     pictures_every: Annotated[int, STEPS] = 1000

@@ -29,7 +29,7 @@ DETECTORS = ("yolov5", "fcos")
 MOST_AT_ONCE = 64
 
 DESCRIPTION = """\
-Measure what fused images are worth to {what}: train one model on each
+Measure how useful fused images are to {what}: train one model on each
 kind of image, with the same budget, initial weights and normalization, test it,
 and print a table in the form of the paper's Table II with 95 % intervals.
 
@@ -88,22 +88,22 @@ SPLIT = reads(_of_split, "official|drives|FILE")
 class StudyConfig:
     """Configuration of both commands; each field is a flag."""
 
-    # Folder of the set: images of both kinds and their truth.
+    # Folder of the set: images of both kinds and their ground truth.
     data: Annotated[Path, FOLDER]
     # Folder for the study.
     out: Annotated[Path | None, FOLDER, unset()] = None
-    # A kind of image; may be repeated.
+    # A kind of image on which models are trained and tested.
     method: UseAppendAction[tuple[Annotated[tuple[str, Path | None], METHOD], ...]] = ()
     # Checkpoint of FNet, or the workdir of a training run.
     ckpt: Annotated[Path | None, FOLDER, SHIPPED] = None
     size: Annotated[str | None, *SIZE] = None
-    # Budget of each model: the paper's, or one for two CPU cores.
+    # Training budget of each model: paper, or quick, which suits two CPU cores.
     protocol: Annotated[str, choice(PROTOCOLS, "PROTOCOL")] = "quick"
     # Number of epochs.
     epochs: Annotated[int | None, whole(1), unset("the protocol's")] = None
     # Images per step.
     batch: Annotated[int | None, whole(1), unset("the protocol's")] = None
-    # Models per method.
+    # Models per method, each from its own seed.
     seeds: Annotated[int, whole(1)] = 2
     # Training and test scenes: the set's own split, one that keeps drives together, or a file that
     # another study has written. Each split gives a table.

@@ -38,8 +38,8 @@ SETS = (  # fnet_jax.paper.protocols.PROTOCOLS, which imports NumPy
 
 DESCRIPTION = """\
 Compute Table I of the FNet paper with a checkpoint: find the data sets, fuse
-each by the paper's protocol, score, and print the results beside those of the
-paper's 13 methods.
+each by the paper's protocol, score the results, and print them beside those of
+the paper's 13 methods.
 
 --data is a folder with some of the sets, each in a subfolder of its name: TNO,
 RoadScene, CATS, KAIST, NIR (or nirscene1), MRI_CT, MRI_PET, MRI_SPECT.
@@ -83,8 +83,8 @@ class BenchmarkConfig:
     sets: Annotated[
         tuple[str, ...], reads(partial(names, known=SETS), "NAMES"), unset("all in --data")
     ] = SETS
-    # Which values of deep images are black and white, for each set: type, LOW,HIGH, folder or
-    # image; see fnet fuse --help.
+    # Which values are black and white in images of more than 8 bits or floats, for each set: type,
+    # LOW,HIGH, folder or image; see fnet fuse --help.
     range: Annotated[Rule | None, RANGE, RANGE_UNSET] = None
     # Number of scoring processes.
     workers: Annotated[int | None, whole(1, MOST_PROCESSES), unset("one per core")] = None

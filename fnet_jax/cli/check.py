@@ -25,7 +25,7 @@ DESCRIPTION = f"""\
 Find problems in pairs of images: misaligned images, duplicates and
 near-duplicates, also across splits, empty or saturated images, pictures in a
 frame, swapped modalities, infrared in the colors of a palette, and sudden
-changes of level within a folder. No file is changed.
+changes of brightness within a folder. No file is changed.
 
 FOLDER is a data set in one of the layouts that train.prepare supports, with its
 splits; alternatively, images are given as for fnet fuse.
@@ -52,8 +52,8 @@ class CheckConfig(Images):
     out: Annotated[Path | None, FILE, unset()] = None
     # HTML file for the findings, with pictures.
     page: Annotated[Path | None, FILE, unset()] = None
-    # Which values of deep images are black and white: type, LOW,HIGH, folder or image; see fnet
-    # fuse --help.
+    # Which values are black and white in images of more than 8 bits or floats: type, LOW,HIGH,
+    # folder or image; see fnet fuse --help.
     range: Annotated[Rule | None, RANGE, RANGE_UNSET] = None
     # Replace files that already exist.
     overwrite: bool = False

@@ -40,12 +40,12 @@ if TYPE_CHECKING:
 
 DESCRIPTION = f"""\
 Show how FNet arrives at the fused image of a pair: maps of the features u1 (of
-I1), u2 (of I2) and c (common, from what these leave of both images); the three
-reconstructions whose sum is the fused image; how much each contributes to each
-pixel; the effect of the thresholds; how the estimate changes from iteration to
-iteration; and the dictionaries, sorted by use.
+I1), u2 (of I2) and c (common, found in what u1 and u2 leave of both images);
+the three reconstructions whose sum is the fused image; how much each
+contributes to each pixel; the effect of the thresholds; how the estimate
+changes from iteration to iteration; and the dictionaries, sorted by use.
 
-Images are read and paired as by fnet fuse.
+Images are read and paired as in fnet fuse.
 
 {WAYS}
 Each pair gets a folder with report.html (self-contained, for any browser),
@@ -109,13 +109,14 @@ class ExplainConfig(Sources):
     u2: Annotated[float, FINITE] = 1.0
     # Scale of c in the decoding.
     c: Annotated[float, FINITE] = 1.0
-    # Scale one feature in the decoding: u1:7=0 removes feature 7 of u1. Features are numbered from
-    # 0, as in the figures.
+    # Scale one feature in the decoding: u1:7=0 removes feature 7 of u1. Numbers start from 0, as in
+    # the figures.
     feature: UseAppendAction[tuple[Annotated[tuple[str, int, float], FEATURE], ...]] = ()
-    # Factor of all thresholds of the three blocks; all features are found again.
+    # Factor by which all thresholds of the three blocks are multiplied; all features are found
+    # again.
     theta_scale: Annotated[float, real("a number of at least 0", lambda x: x >= 0)] = 1.0
-    # Which values of deep images are black and white: type, LOW,HIGH, folder or image; see fnet
-    # fuse --help.
+    # Which values are black and white in images of more than 8 bits or floats: type, LOW,HIGH,
+    # folder or image; see fnet fuse --help.
     range: Annotated[Rule | None, RANGE, RANGE_UNSET] = None
     # Refuse images with more pixels than this.
     max_pixels: Annotated[int, whole(1, 2**40)] = 500_000

@@ -101,8 +101,9 @@ class FuseConfig(Sources):
     # pairs.
     sheet: Annotated[Path | None, FILE, unset()] = None
     # What to do with the color of I1. auto: full if I1 shows color, else grey; full: keep it, in
-    # full-range Y'CbCr; grey: drop it, the published protocol for visible and (near-)infrared
-    # images; limited: keep it in limited-range Y'CbCr, the published protocol for medical images.
+    # full-range Y'CbCr; grey: drop it (the published protocol for visible and (near-)infrared
+    # images); limited: keep it, in limited-range Y'CbCr (the published protocol for medical
+    # images).
     color: Annotated[str, choice(COLORS, "MODE")] = "auto"
     # Format of the fused images: png, jpg, bmp or tif.
     format: Annotated[
@@ -133,16 +134,17 @@ class FuseConfig(Sources):
     overwrite: bool = False
     # Refuse images with more pixels than this.
     max_pixels: Annotated[int, whole(1, 2**40)] = 100_000_000
-    # Fuse images that are wider or higher than N pixels in tiles of at most N pixels a side. The
+    # Fuse images that are wider or taller than N pixels in tiles of at most N pixels a side. The
     # result is the same up to rounding, and needs less memory.
     tile: Annotated[int | None, whole(1), unset("chosen by the free memory")] = None
-    # Engine: native (the compiled engine for CPUs, which takes a third of the time), xla, or
-    # auto (native if it was built and is faster).
+    # Engine: native (the compiled engine for CPUs, up to three times as fast), xla, or auto (native
+    # if it was built and is faster).
     engine: Annotated[
         str | None, choice(CHOICES, "ENGINE"), unset("the value of FNET_ENGINE, or auto")
     ] = None
-    # Precision of products. highest: float32; tf32: 10 bits on an NVIDIA GPU, twice as fast, which
-    # changes one 8-bit pixel in 200 by one level; bf16: 7 bits, no faster than tf32.
+    # Precision of multiplications. highest: float32; tf32: a 10-bit mantissa on an NVIDIA GPU,
+    # twice as fast, which changes one 8-bit pixel in 200 by one level; bf16: a 7-bit mantissa, no
+    # faster than tf32.
     precision: Annotated[str, choice(PRECISIONS, "PRECISION")] = PRECISION
     # Log devices, array sizes and compilations.
     verbose: Annotated[bool, tyro.conf.arg(aliases=["-v"])] = False

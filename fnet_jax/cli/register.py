@@ -38,13 +38,12 @@ pairs that do not fit are marked. With --each, every pair gets its own.
 
 A transform is refused if the images agree hardly better than by chance, or if
 it is uncertain: a wrong one is worse than none. The expected error is given in
-pixels of I2, at the corners of the part of I1 that lies on I2. One transform
-for a whole image cannot correct the parallax of near objects or lens
-distortion.
+pixels of I2, at the corners of the part of I1 that I2 covers. One transform for
+a whole image cannot correct the parallax of near objects or lens distortion.
 
 {WAYS}
-Photos of thermal cameras that contain both images are given alone; the search
-starts from their alignment tags.
+Give photos of thermal cameras that contain both images alone; the search starts
+from their alignment tags.
 """
 
 EXAMPLES = """\
@@ -80,9 +79,10 @@ class RegisterConfig(Images):
     start: Annotated[
         Path | None, FILE, unset("the tags of thermal cameras, else aligned centers")
     ] = None
-    # Search near the start only: shifts up to about 5 % of I1's longer side.
+    # Search only near the start: shifts up to about 5 % of I1's longer side.
     near: bool = False
-    # Also write an HTML page: checkerboards, edges and blinking images, before and after.
+    # Also write an HTML page with checkerboards, overlaid edges and blinking images, before and
+    # after registration.
     page: Annotated[Path | None, PATH, unset()] = None
     # Replace files that already exist.
     overwrite: bool = False

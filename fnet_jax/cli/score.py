@@ -33,9 +33,9 @@ Score fused images with the metrics of the field: MI, CE, VIF, Qabf, Qcb, SSIM,
 EN, SD, SF, AG, SCD, CC, PSNR and MSE.
 
 --i1, --i2 and each method are single files, or folders of images, which are
-matched by name without suffix. Several methods are compared side by side: the
-best one is marked, each mean has a 95 % interval, and a paired Wilcoxon test
-shows which methods do not differ.
+matched by name, ignoring suffixes. Several methods are compared side by side:
+the best one is marked, each mean has a 95 % interval, and a paired Wilcoxon
+test shows which methods do not differ.
 
 {WAYS}
 A fused image is named after the scene (what * and {{}} stand for, or the name in
@@ -43,8 +43,7 @@ the table), or after I1's file.
 
 Papers compute these metrics in different ways. A profile fixes all of them:
 
-  paper     the numbers of the FNet paper, and of the programs that most papers
-            share
+  paper     the numbers of the FNet paper, and of the code that most papers use
   vifb      the numbers of the VIFB toolbox in MATLAB (all of its metrics were
             compared with its output)
   textbook  the definitions
@@ -98,8 +97,8 @@ class ScoreConfig(Images):
     out: Annotated[Path | None, FOLDER, unset()] = None
     # Replace reports that already exist.
     overwrite: bool = False
-    # Which values of deep sources are black and white: type, LOW,HIGH, folder or image; see fnet
-    # fuse --help.
+    # Which values are black and white in sources of more than 8 bits or floats: type, LOW,HIGH,
+    # folder or image; see fnet fuse --help.
     range: Annotated[Rule | None, RANGE, RANGE_UNSET] = None
     # Number of scoring processes.
     workers: Annotated[int | None, whole(1, MOST_PROCESSES), unset("one per core")] = None

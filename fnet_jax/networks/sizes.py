@@ -33,7 +33,7 @@ class Size:
 
 SIZES = {
     BASE: Size(64, 9, 4, "the paper's"),
-    "xs": Size(24, 3, 3, "1/32 of the operations, 1.019 times the authors' means of Table I"),
+    "xs": Size(24, 3, 3, "1/32 of the operations, 1.019 times the authors' scores in Table I"),
     "xxs": Size(11, 3, 2, "1/103, 1.026"),
     "xxxs": Size(5, 3, 1, "1/444, 0.994"),
 }

@@ -79,14 +79,15 @@ class PrepareConfig(Images):
 
     # Name of the public set, or own for your own images.
     dataset: Annotated[str, choice(SETS, "DATASET"), Positional]
-    # Folder with its images. For your own images, --i1 and --i2, or --pairs, may be used instead.
+    # Folder with the images of the set. For your own images, --i1 and --i2, or --pairs, may be used
+    # instead.
     source: Annotated[Path | None, FOLDER, unset()] = None
     # Folder of the prepared sets.
     data_dir: Annotated[Path | None, FOLDER, DATA_DIR] = None
     # Name for the set of your own images.
     name: Annotated[str | None, reads(set_name, "NAME"), unset("that of its folder")] = None
-    # Which values of images of more than 8 bits or of floats are black and white; see fnet fuse
-    # --help. Rules: type, LOW,HIGH, folder, image.
+    # Which values are black and white in images of more than 8 bits or floats: type, LOW,HIGH,
+    # folder or image; see fnet fuse --help.
     range: Annotated[Rule | None, RANGE, RANGE_UNSET] = None
     # Replace an existing set.
     overwrite: bool = False
