@@ -54,7 +54,8 @@ CONFIGS = {
     "train.stage1": TrainConfig,
     "train.stage2": TrainConfig,
 }
-FRAGMENTS = {"extending"}  # its Python goes into files of the project
+# The Python of one goes into files of the project; that of the other has its own test.
+ELSEWHERE = {"extending", "sparse_coding"}
 
 
 def commands(text):
@@ -81,7 +82,7 @@ def test_every_command_is_on_a_page():
 
 
 @pytest.mark.parametrize(
-    "page", sorted(n for n in PAGES if python(PAGES[n]) and n not in FRAGMENTS)
+    "page", sorted(n for n in PAGES if python(PAGES[n]) and n not in ELSEWHERE)
 )
 def test_python_runs(page, tmp_path, rng, small_checkpoint, monkeypatch):
     visible, infrared = night_street(60, 64)
