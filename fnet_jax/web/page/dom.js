@@ -37,6 +37,14 @@ export function sized(state, src, alt, attributes = {}) {
   return picture;
 }
 
+/** Shows a picture in a window of its own. */
+export function enlarge(title, src) {
+  $("enlarged-title").textContent = title;
+  $("enlarged-image").alt = title;
+  $("enlarged-image").src = src;
+  $("enlarged").showModal();
+}
+
 /** Shows an error until it is dismissed; at most four at a time, each text once. */
 export function showError(error) {
   if (error?.name === "AbortError") return;

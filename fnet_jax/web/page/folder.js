@@ -121,7 +121,7 @@ export class Folder {
   }
 }
 
-export const megabytes = (bytes) => `${(bytes / 1e6).toFixed(0)} MB`;
+export const megabytes = (bytes) => `${Math.ceil(bytes / 2 ** 20)} MB`;
 
 /** Refuses a file before it travels. */
 export function checkSize(file, limit) {

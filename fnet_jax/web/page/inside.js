@@ -50,7 +50,7 @@ export class Inside {
 function buildParts(state) {
   $("parts").replaceChildren(...Object.entries(CODES).map(([code, from]) => {
     const name = `If_${code}`;
-    const caption = make("figcaption", {}, key(code), make("b", {}, name), ` from ${from}`);
+    const caption = make("figcaption", {}, key(code), make("b", {}, name), ` ${from}`);
     const picture = sized(state, pictureUrl(state, name), `Part ${name}`, { id: `part-${code}` });
     return make("figure", {}, caption, picture);
   }));

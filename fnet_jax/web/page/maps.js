@@ -1,7 +1,7 @@
 /** Grids of feature maps, in which features are switched off and on. */
 
 import { mapUrl } from "./api.js";
-import { $, make, sized } from "./dom.js";
+import { $, enlarge, make, sized } from "./dom.js";
 
 export const CODES = { u1: "only I1", u2: "only I2", c: "both" };
 
@@ -57,18 +57,18 @@ function gridOf(state, edit, code, features) {
     const picture = sized(state, mapUrl(state, code, feature), "", { loading: "lazy" });
     map.append(picture, make("span", { "aria-hidden": "true" }));
     map.onclick = () => edit.switchFeatures(code, [feature], !edit.isOn(code, feature));
-    map.ondblclick = () => enlarge(state, code, feature);
+    map.ondblclick = () => enlarge(`${code} feature ${feature}`, mapUrl(state, code, feature, true));
     return map;
   }));
-  grid.addEventListener("keydown", (event) => onKey(event, grid, state));
+  grid.addEventListener("keydown", (event) => onKey(event, grid));
   return grid;
 }
 
-function onKey(event, grid, state) {
+function onKey(event, grid) {
   const maps = [...grid.children];
   const index = maps.indexOf(event.target);
   if (event.key.toLowerCase() === "f" && !event.ctrlKey && !event.metaKey) {
-    enlarge(state, event.target.dataset.code, event.target.dataset.feature);
+    event.target.dispatchEvent(new MouseEvent("dblclick"));
     return;
   }
   const columns = getComputedStyle(grid).gridTemplateColumns.split(" ").length;
@@ -80,11 +80,4 @@ function onKey(event, grid, state) {
   event.target.tabIndex = -1;
   next.tabIndex = 0;
   next.focus();
-}
-
-function enlarge(state, code, feature) {
-  $("enlarged-title").textContent = `${code} feature ${feature}`;
-  $("enlarged-image").src = mapUrl(state, code, feature, true);
-  $("enlarged-image").alt = `Map of ${code} feature ${feature}`;
-  $("enlarged").showModal();
 }

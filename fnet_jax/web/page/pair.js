@@ -1,7 +1,7 @@
 /** The pair on the page: opened, shown, changed, downloaded and closed. */
 
 import * as api from "./api.js";
-import { $, busy, make, showError } from "./dom.js";
+import { $, busy, enlarge, make, showError } from "./dom.js";
 import { Inside } from "./inside.js";
 import { refreshMaps } from "./maps.js";
 import { readOut } from "./readout.js";
@@ -9,6 +9,7 @@ import { formatSelect, Settings } from "./settings.js";
 import { Edit, Live } from "./sliders.js";
 import { Viewer } from "./view.js";
 
+const NOTABLE = 2; // pixels of displacement
 const COMMAND_DELAY = 250; // milliseconds of rest before the command line is asked for
 
 export class Pair {
@@ -27,7 +28,10 @@ export class Pair {
     $("download").onclick = () => this.download();
     $("copy").onclick = () => copyCommand();
     $("notes-dismiss").onclick = () => { $("notes-area").hidden = true; };
-    for (const name of ["before", "after"]) $(name).onerror = () => { $(name).parentElement.hidden = true; };
+    for (const name of ["before", "after"]) {
+      $(name).onerror = () => { $(`${name}-open`).hidden = true; };
+      $(`${name}-open`).onclick = () => enlarge($(name).alt, $(name).src);
+    }
   }
 
   /** Opens a pair, given as POST api/pairs reads it; `uploads` are its files, in the order I1, I2. */
@@ -104,15 +108,16 @@ export class Pair {
     $("register").hidden = Boolean(found?.applied);
     $("unregister").hidden = settings.register === "none" || !found?.applied;
     if (!found) {
-      status.textContent = displaced ? `I2 appears displaced by ${displaced.toFixed(1)} pixels.` : "";
+      status.textContent = displaced > NOTABLE ? `I2 appears displaced by ${displaced.toFixed(1)} pixels.` : "";
       return;
     }
-    const lines = [found.accepted ? `Accepted (${found.model}).` : `Refused: ${found.reason}.`];
+    const way = found.model === "start" ? "no correction was needed" : `by ${found.model}`;
+    const lines = [found.accepted ? `Accepted: ${way}.` : `Refused: ${found.reason}.`];
     if (Number.isFinite(found.expected_error))
       lines.push(`Expected error: ${found.expected_error.toFixed(1)} pixels.`);
     status.textContent = lines.join(" ").replace("..", ".");
     for (const name of ["before", "after"]) {
-      $(name).parentElement.hidden = false;
+      $(`${name}-open`).hidden = false;
       $(name).width = this.state.width;
       $(name).height = this.state.height;
       $(name).src = api.pictureUrl(this.state, name);
@@ -133,7 +138,7 @@ export class Pair {
     this.timer = setTimeout(async () => {
       if (!this.state) return;
       try {
-        $("command").textContent = (await api.command(this.state.pair, this.request())).command;
+        showCommand((await api.command(this.state.pair, this.request())).command);
       } catch (error) {
         showError(error);
       }
@@ -156,6 +161,12 @@ export class Pair {
     for (const id of this.uploads) if (!keep.includes(id)) api.forget("uploads", id);
     this.state = null;
   }
+}
+
+/** Shows a command line; lines break between its words only. */
+function showCommand(line) {
+  const words = line.split(" ").flatMap((word) => [make("span", {}, word), " "]);
+  $("command").replaceChildren(...words.slice(0, -1));
 }
 
 async function copyCommand() {
