@@ -101,6 +101,7 @@ export class Live {
   /** Forgets the pair: what still arrives for it is dropped. */
   stop() {
     this.pair = this.waiting = null;
+    $("latency").textContent = $("latency").dataset.latency = "";
   }
 
   async run() {
