@@ -82,7 +82,7 @@ data = "--data dozen --data-dir WORK/sets --validation 1"
 data += " --batch 4 --crop 48 --lr 1e-3"
 sh(
     f"train.stage1 --workdir WORK/runs {data} --steps {STEPS} "
-    "--features 8 --iterations 2 --kernel-size 5"
+    "--features 8 --iterations 1 --kernel-size 3"
 )
 
 # %% [markdown]

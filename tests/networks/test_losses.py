@@ -162,6 +162,7 @@ def norms(gradients, params):
     }
 
 
+@pytest.mark.slow  # half a minute; tests/test_golden.py holds our own values in float64
 def test_losses_and_gradients_are_the_published_ones_in_float64(golden, weights, crops):
     with jax.enable_x64(True):
         fnet = jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), weights)
