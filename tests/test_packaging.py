@@ -51,7 +51,14 @@ def test_the_wheel_holds_the_library_only(tmp_path):
     }
     modules = {p.relative_to(ROOT).as_posix() for p in (ROOT / "fnet_jax").rglob("*.py")}
     assert modules <= set(names)
-    data = {"py.typed", "scoring/scores.html", "explain/explain.html", "paper/table1.json"}
+    data = {
+        "py.typed",
+        "web/page/index.html",
+        "web/page/app.js",
+        "scoring/scores.html",
+        "explain/explain.html",
+        "paper/table1.json",
+    }
     data |= {path.relative_to(ROOT / "fnet_jax").as_posix() for path in shipped_files()}
     data |= {path.relative_to(ROOT / "fnet_jax").as_posix() for path in SAMPLES.rglob("*.png")}
     assert {f"fnet_jax/{name}" for name in data} <= set(names)
@@ -73,7 +80,7 @@ def test_the_weights_are_small_whole_and_nobodys_in_particular():
 
 def test_each_bound_is_stated_once():
     extras = PYPROJECT["project"]["optional-dependencies"]
-    assert extras.keys() == {"cuda12", "register", "torch", "train", "docs", "dev", "all"}
+    assert extras.keys() == {"cuda12", "register", "web", "torch", "train", "docs", "dev", "all"}
     (everything,) = extras["all"]
     assert set(re.split(r"[\[\],]", everything)[1:-1]) == extras.keys() - {"all"}
     stated = [*PYPROJECT["project"]["dependencies"], *itertools.chain(*extras.values())]

@@ -15,11 +15,22 @@ import benchmarks.registration
 import benchmarks.sizes
 import benchmarks.sparse_coding
 import benchmarks.speed
+import benchmarks.web
 import benchmarks.weights
 from eval.ablation.run import AblateConfig
 from eval.downstream.config import DetectConfig, SegmentConfig
 from fnet_jax import images
-from fnet_jax.cli import benchmark, check, explain, flags, fuse, import_official, register, score
+from fnet_jax.cli import (
+    benchmark,
+    check,
+    explain,
+    flags,
+    fuse,
+    import_official,
+    register,
+    score,
+    web,
+)
 from fnet_jax.synthetic import night_street
 from train.config import TrainConfig
 from train.data.prepare import PrepareConfig
@@ -38,6 +49,7 @@ CONFIGS = {
     "benchmarks.sparse_coding": benchmarks.sparse_coding.SparseCodingConfig,
     "benchmarks.speed": benchmarks.speed.SpeedConfig,
     "benchmarks.weights": benchmarks.weights.WeightsConfig,
+    "benchmarks.web": benchmarks.web.WebBenchmarkConfig,
     "eval.ablate": AblateConfig,
     "eval.benchmark": benchmark.BenchmarkConfig,
     "eval.check": check.CheckConfig,
@@ -48,6 +60,7 @@ CONFIGS = {
     "eval.register": register.RegisterConfig,
     "eval.score": score.ScoreConfig,
     "eval.segment": SegmentConfig,
+    "eval.web": web.WebConfig,
     "train.prepare": PrepareConfig,
     "train.recipe": RecipeConfig,
     "train.validate": ValidateConfig,

@@ -10,9 +10,11 @@ import ctypes
 import errno
 import os
 import shutil
+import stat
 import sys
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +28,7 @@ except ImportError:  # Windows, where drafts of killed processes stay
 WRITING = ".fnet-jax-writing"
 OLD = "old"
 GONE = "-gone"  # suffix of a draft that is being removed
+YOUNG = 2  # seconds
 TRIES = 1000  # attempts to make a draft while others remove the folder of drafts
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # Linux constants
 
@@ -60,16 +63,37 @@ def draft(folder: Path, make: Callable[[Path], object]) -> Iterator[Path]:
 def scratch(folder: Path | None = None, *, prefix: str = "fnet-jax-") -> Iterator[Path]:
     """Gives an empty folder, by default a temporary one, that is removed at the end.
 
+    It is locked, so that :func:`remove_scratch` knows whether its process still runs.
+
     Raises:
         OSError: it cannot be made.
     """
     with tempfile.TemporaryDirectory(dir=folder, prefix=prefix) as name:
         path = Path(name)
+        lock = _locked(path, wait=True)
         _own.add(path)
         try:
             yield path
         finally:
             _own.discard(path)
+            if lock is not None:
+                os.close(lock)
+
+
+def remove_scratch(prefix: str) -> None:
+    """Removes this user's temporary folders of a prefix whose processes were killed."""
+    if fcntl is None:
+        return
+    for path in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        with suppress(OSError):  # just removed, or owned by another user
+            status = path.lstat()
+            old = time.time() - status.st_mtime > YOUNG  # a younger one may not be locked yet
+            if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or not old:
+                continue
+            lock = _locked(path, wait=False)
+            if lock is not None:
+                shutil.rmtree(path, ignore_errors=True)
+                os.close(lock)
 
 
 def remove_own() -> None:

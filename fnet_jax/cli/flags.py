@@ -195,7 +195,9 @@ def path(text: str) -> Path:
     """Parses a path that the system allows and expands ``~``; raises ValueError."""
     word(text)
     try:
-        found = Path(text).expanduser()
+        found = Path(text)
+        if text.startswith("~"):  # but not ./~, which Path makes equal to it
+            found = found.expanduser()
         lengths = [len(os.fsencode(part)) for part in (str(found), *found.parts)]
     except RuntimeError:
         raise ValueError(f"{quoted(text)}: unknown home folder; write the path in full") from None

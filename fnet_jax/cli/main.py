@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "fuse": ("fnet_jax.cli.fuse", "fuse image pairs; start here"),
+    "web": ("fnet_jax.cli.web", "fuse in the browser, with live edits"),
     "register": ("fnet_jax.cli.register", "find the alignment of two cameras or scans"),
     "check": ("fnet_jax.cli.check", "find problems in pairs of images"),
     "score": ("fnet_jax.cli.score", "measure fused images and compare methods"),
@@ -25,7 +26,7 @@ COMMANDS = {
 }
 """By name: the module whose ``main(argv, prog=…)`` is the command, and a summary."""
 
-HUGE_PAGES = {"fuse", "explain", "benchmark"}  # commands that run the network
+HUGE_PAGES = {"fuse", "web", "explain", "benchmark"}  # commands that run the network
 
 HELP = """\
 usage: fnet COMMAND [OPTIONS]

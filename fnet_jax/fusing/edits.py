@@ -115,10 +115,11 @@ def _change(code: np.ndarray, G: np.ndarray, features: Iterable[Feature]) -> np.
     scales: dict[int, float] = {}
     for _, number, scale in features:
         scales[number] = scales.get(number, 1.0) * scale
-    numbers = list(scales)
-    weights = np.array([scale - 1 for scale in scales.values()], np.float32)
-    maps, filters = code[..., numbers] * weights, G[:, :, numbers]
-    return reconstruct(maps, filters)
+    # As many maps as the next power of 2, so that few programs are compiled while maps are tried.
+    unused = [number for number in range(code.shape[2]) if number not in scales]
+    numbers = [*scales, *unused][: 1 << (len(scales) - 1).bit_length()]
+    weights = np.array([scales.get(number, 1.0) - 1 for number in numbers], np.float32)
+    return reconstruct(code[..., numbers] * weights, G[:, :, numbers])
 
 
 def reconstruct(features: np.ndarray, filters: np.ndarray) -> np.ndarray:

@@ -265,10 +265,24 @@ class Fuser:
         """
         planned = plan.to_decompose(pair.size, self.network, plan.limits(self.device))
         arguments = (*self._arguments(pair, planned.shape), np.float32(theta_scale))
-        found = self._programs("decompose", self.params, *arguments)
+        return self._without_margins(self._programs("decompose", self.params, *arguments), pair)
+
+    def _without_margins(self, found: Intermediates, pair: Inputs) -> Intermediates:
+        """What a program found, as NumPy arrays of the size of the images."""
         return jax.tree.map(
             lambda x: _cropped(x, pair.size) if x.ndim == 4 else np.asarray(x), found
         )
+
+    def codes(self, pair: Inputs, *, theta_scale: float = 1.0) -> Intermediates:
+        """The part of :meth:`intermediates` that edits of the decoding need, in less memory.
+
+        Returns:
+            ``u1``, ``u2``, ``c``, ``If_u1``, ``If_u2``, ``If_c`` and ``If``, and ``theta`` and
+            ``rho`` of each block.
+        """
+        shape = self._shape_for(pair.size)
+        arguments = (*self._arguments(pair, shape), np.float32(theta_scale))
+        return self._without_margins(self._programs("codes", self.params, *arguments), pair)
 
     def flops(self, size: Size) -> float:
         """The number of floating-point operations of fusing images of (height, width) ``size``.

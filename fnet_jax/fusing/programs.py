@@ -42,6 +42,24 @@ def _decompose(
     return _apply(network, params, I1, I2, mask=inside(I1, size), theta_scale=theta_scale)[1]
 
 
+def _codes(
+    network: FNet,
+    engine: str,
+    params: Any,
+    I1: jax.Array,
+    I2: jax.Array,
+    size: jax.Array,
+    theta_scale: jax.Array,
+) -> Intermediates:
+    """Only what edits of the decoding need; XLA does not keep the rest."""
+    found = _decompose(network, engine, params, I1, I2, size, theta_scale)
+    kept = {name: found[name] for name in ("If", *(f"If_{code}" for code in FNet.CODES))}
+    for code in FNet.CODES:
+        block = network.block_name(code)
+        kept |= {code: found[code], block: {name: found[block][name] for name in ("theta", "rho")}}
+    return kept
+
+
 def _unique(
     network: FNet, engine: str, params: Any, image: jax.Array, size: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
@@ -71,6 +89,7 @@ def inside(array: jax.Array, size: jax.Array) -> jax.Array:
 KINDS: dict[str, Callable[..., Any]] = {
     "fuse": _fuse,
     "decompose": _decompose,
+    "codes": _codes,
     "unique": _unique,
     "common": _common,
 }

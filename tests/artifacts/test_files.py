@@ -3,6 +3,8 @@ import io
 import os
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -337,3 +339,44 @@ def test_a_folder_that_lets_nothing_be_made_ends_in_an_error(tmp_path, monkeypat
     with pytest.raises(FileNotFoundError):
         replace_text(tmp_path / "a.txt", "text")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def aged(path, seconds=60):
+    os.utime(path, (time.time() - seconds,) * 2, follow_symlinks=False)
+    return path
+
+
+def test_a_scratch_folder_is_private_and_goes_at_the_end(temporary):
+    with drafts.scratch(prefix="a-") as folder:
+        (folder / "file").touch()
+        assert folder.parent == temporary
+        assert os.name != "posix" or folder.stat().st_mode & 0o077 == 0
+    assert names(temporary) == []
+
+
+@pytest.mark.skipif(drafts.fcntl is None, reason="needs locks")
+def test_scratch_folders_of_killed_processes_are_removed_and_no_others(temporary):
+    for name in ("a-killed", "a-young", "b-other"):
+        (temporary / name).mkdir()
+        fill(temporary / name, "x")
+        aged(temporary / name, 0 if name == "a-young" else 60)
+    (temporary / "a-file").touch()
+    aged(temporary / "a-file")
+    (temporary / "a-link").symlink_to("b-other")
+    aged(temporary / "a-link")
+    (temporary / "a-killed/link").symlink_to(temporary / "b-other")
+    aged(temporary / "a-killed")
+    with drafts.scratch(prefix="a-") as running:
+        aged(running)
+        drafts.remove_scratch("a-")
+        assert names(temporary) == sorted([running.name, "a-file", "a-link", "a-young", "b-other"])
+    assert content(temporary / "b-other") == {"x"}
+    aged(temporary / "a-young")
+    drafts.remove_scratch("a-")
+    assert names(temporary) == ["a-file", "a-link", "b-other"]

@@ -40,7 +40,7 @@ def test_the_version(capsys):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ([], "a command is missing; use fuse, register, check, score, "),
+        ([], "a command is missing; use fuse, web, register, check, score, "),
         (["fus"], "'fus' is not a command; did you mean fuse?"),
         (["--fuse"], "is not a command; did you mean fuse?"),
         (["q" * 5000], f"'{'q' * 60}' is not a command; use fuse"),

@@ -23,6 +23,7 @@ export class Folder {
   /** Uploads files and lists them. */
   async open(files) {
     this.close();
+    $("folder-fuse").disabled = true;
     this.files = files;
     this.list(files.map(({ name }) => ({ name, state: "waiting" })));
     this.say("ready", `${files.length} files`);
