@@ -53,7 +53,7 @@ $(VENV)-downstream/ready: requirements-downstream.txt
 	$(VENV)-downstream/bin/python $(PIP_INSTALL) -r requirements-downstream.txt
 	@touch $@
 
-test: lint $(VENV)/engine $(VENV)/docs
+test: lint $(VENV)/engine
 	$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/ready
@@ -62,12 +62,8 @@ lint: $(VENV)/ready
 	$(RUN) -m mypy
 
 # The tutorials are run; DOCS_EXECUTE=false leaves that out. (The warning is an advertisement.)
-docs: $(VENV)/docs
+docs: $(VENV)/ready
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
-
-$(VENV)/docs: $(VENV)/ready
-	$(RUN) $(PIP_INSTALL) $(EDITABLE) '.[$(EXTRAS),docs]'
-	@touch $@
 
 # Built in a clean environment, and tried with every Python of pyproject.toml that is on PATH.
 dist-check:

@@ -63,7 +63,7 @@ class GpuConfig:
     # How often each is timed; the median counts.
     repeat: Annotated[int, whole(1)] = 5
     # Divide the sides of all images and crops by this, to try the command on a slow machine.
-    scale: Annotated[int, whole(1, 20)] = 1
+    scale: Annotated[int, whole(1, 64)] = 1
     # Measure only one part: images, losses, forward, fuser, training, devices or others.
     only: Annotated[str | None, choice(PARTS, "PART"), unset("all")] = None
 
@@ -298,7 +298,7 @@ def findings(config: GpuConfig) -> Iterator[Finding]:
     height, width = (max(side // scale, 16) for side in LARGE)
     crop = max(CROP // scale, 8)
     if wanted("images"):
-        for each in (small, side):
+        for each in sorted({small, side}):
             yield from images(each, repeat)
     if wanted("losses"):
         for stage in STAGES:

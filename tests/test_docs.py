@@ -161,29 +161,22 @@ def test_what_asks_another_host_is_noticed(asks, tmp_path):
     assert any("Content Security Policy" in line for line in console)
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    """Every tutorial as a process, with few steps of training; all run at the same time."""
+LONG = ("own_pairs", "sparse_coding")  # half a minute
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=[pytest.mark.slow] if path.stem in LONG else [])
+        for path in TUTORIALS
+    ],
+)
+def test_a_tutorial_runs(path):
     environment = os.environ | {"TUTORIAL_STEPS": "2", "MPLBACKEND": "agg", "PYTHONPATH": str(ROOT)}
     environment.pop("XLA_FLAGS", None)  # one device, as a reader has
-    outputs = tmp_path_factory.mktemp("tutorials")
-    processes = {}
-    for path in TUTORIALS:
-        with (outputs / path.stem).open("w") as output:
-            processes[path.stem] = subprocess.Popen(
-                [sys.executable, path], cwd=ROOT, env=environment, stdout=output, stderr=output
-            )
-    yield processes, outputs
-    for process in processes.values():
-        process.kill()
-        process.wait()
-
-
-@pytest.mark.parametrize("name", [path.stem for path in TUTORIALS])
-def test_a_tutorial_runs(running, name):
-    processes, outputs = running
-    status = processes[name].wait(timeout=600)
-    assert status == 0, (outputs / name).read_text()[-4000:]
+    call = [sys.executable, path]
+    done = subprocess.run(call, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-4000:]
 
 
 @pytest.mark.slow

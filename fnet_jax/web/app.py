@@ -47,6 +47,17 @@ LARGEST_JSON = 2**20  # bytes of a request
 SHOWN = 60  # characters of a wrong value that are shown in an error
 WAITING = 32  # requests for the thread that computes; more are answered with 503
 REGISTER = ("none", "auto")
+COLORS = {
+    "auto": "auto: in color if I1 is",
+    "full": "full-range color",
+    "grey": "grey: the paper's, of visible and infrared",
+    "limited": "limited-range color: the paper's, of medical images",
+}
+TITLES = {
+    "synthetic_night_street": "Night street: visible + infrared",
+    "synthetic_ct_mri": "Phantom head: CT + MRI",
+    "synthetic_pet_mri": "Phantom head: PET + MRI",
+}
 
 Answer = TypeVar("Answer")
 
@@ -169,7 +180,7 @@ class Site:
     async def about(self, request: Request) -> Response:
         """What can be chosen, and what is accepted."""
         sizes = [
-            {"name": name, "features": size.features, "title": f"{name}: {size.keeps}"}
+            {"name": name, "features": size.features, "title": f"{name} ({size.features} features)"}
             for name, size in SIZES.items()
         ]
         return JSONResponse(
@@ -177,9 +188,9 @@ class Site:
                 "version": __version__,
                 "sizes": sizes,
                 "size": self.size,
-                "colors": [{"name": name, "title": name} for name in MODES],
+                "colors": [{"name": name, "title": COLORS[name]} for name in MODES],
                 "samples": [
-                    {"name": path.stem, "title": path.stem.replace("_", " ")}
+                    {"name": path.stem, "title": TITLES.get(path.stem, path.stem)}
                     for path in sorted((SAMPLES / "I1").iterdir())
                 ],
                 "formats": FORMATS,
@@ -265,6 +276,8 @@ class Site:
             return desk, desk.state()
 
         desk, state = await self._compute(put)
+        if await request.is_disconnected():  # nobody waits for it any more
+            return JSONResponse({})
         key = f"p{next(self._numbers)}"
         self._desks[key] = desk
         self._clear()

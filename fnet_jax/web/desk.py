@@ -283,6 +283,8 @@ class Desk:
         """The command line that does the same; raises InputError if there is no such edit."""
         edit.check(self._fuser.network.features)
         edited = edit != Edit()
+        if edited and self._registering is not None:
+            return "# no command edits a registered pair; fnet explain edits aligned ones"
         one, two = (_as_path(self._called[path]) for path in (self.pair.i1, self.pair.i2))
         alone = self.pair.i1 == self.pair.i2 and not edited
         words = ["fnet", "explain" if edited else "fuse"]
@@ -293,7 +295,7 @@ class Desk:
             words += ["--color", self.settings.color]
         if self.settings.range is not None:
             words += _flag("--range", text_of(self.settings.range))
-        if self._registering is not None and not edited:
+        if self._registering is not None:
             words += ["--register", "auto"]
         for name in CODES:
             if getattr(edit, name) != 1:

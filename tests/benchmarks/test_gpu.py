@@ -17,7 +17,7 @@ def finding(**values):
 def test_the_command_measures_and_writes_what_it_prints(tmp_path):
     done = command.run(
         "benchmarks.gpu",
-        *("--out", "gpu", "--scale", "20", "--repeat", "1", "--only", "images"),
+        *("--out", "gpu", "--scale", "64", "--repeat", "1", "--only", "images"),
         cwd=tmp_path,
     )
     assert "Traceback" not in done.stderr

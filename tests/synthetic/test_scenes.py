@@ -39,6 +39,7 @@ def test_each_camera_sees_what_the_other_cannot():
     assert visible[inside["painted"]].mean() > 4 * visible[inside["warm"]].mean()
 
 
+@pytest.mark.slow  # it is large
 def test_the_picture_in_the_readme_can_be_drawn_again(monkeypatch):
     drawn = []
     monkeypatch.setattr(make_gallery, "save", lambda picture, path: drawn.append((picture, path)))

@@ -294,12 +294,12 @@ def test_one_image_is_no_pair(site, scene):
 
 def test_an_unforeseen_failure_is_one_line_too(site, state, monkeypatch, caplog):
     def fail(*_):
-        raise RuntimeError("no\ud800\tluck")
+        raise RuntimeError("no\x1b\tluck")
 
     monkeypatch.setattr("fnet_jax.web.desk.Desk.fused", fail)
     answer = site.post(at(state, "/fused"))
     assert answer.status == 500
-    assert answer.error == r"the request failed: no\ud800\tluck"
+    assert answer.error == r"the request failed: no\x1b\tluck"
     assert "content-security-policy" in answer.headers
     monkeypatch.undo()
     assert site.post(at(state, "/fused")).status == 200
