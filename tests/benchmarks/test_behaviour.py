@@ -63,6 +63,7 @@ def test_a_table_has_means_and_ends():
     assert nothing.splitlines()[2] == "| one | – | – | – |"
 
 
+@pytest.mark.slow  # it explains images with the whole network
 def test_the_command(small_checkpoint, tmp_path):
     for i in range(3):
         for kind, image in zip(("vi", "ir"), night_street(20, 24, seed=i), strict=True):

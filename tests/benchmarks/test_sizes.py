@@ -36,6 +36,7 @@ def points(tmp_path):
     return {tuple(point["setting"]): point for point in found}
 
 
+@pytest.mark.slow  # it trains small networks
 def test_the_whole_way_and_on(compare, tmp_path, capsys):
     assert compare("--only=2,3,0") == 0
     (point,) = points(tmp_path).values()

@@ -172,6 +172,7 @@ def test_reached_and_spread():
     assert spread([0.5]) == "0.500"
 
 
+@pytest.mark.slow  # all solvers are compiled
 def test_the_command_prints_and_writes(tmp_path):
     small = ("--seeds", 1, "--features", 2, "--size", 3, "--side", 8, "--density", 0.05)
     done = command.run(

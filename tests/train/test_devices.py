@@ -72,6 +72,7 @@ def by_shard_map(function, **options):
 
 
 @pytest.mark.skipif(not hasattr(jax, "shard_map"), reason="this JAX has no jax.shard_map")
+@pytest.mark.slow  # about JAX rather than the project
 def test_shard_map_would_do_the_same(batches, monkeypatch):
     """The day ``jax.pmap`` leaves JAX, ``devices.mapped`` alone has to change."""
 

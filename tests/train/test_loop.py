@@ -362,6 +362,7 @@ def test_a_start_whose_record_is_not_understood_is_refused(small_network, tmp_pa
         train(tmp_path, f"--init {tmp_path / 'start'}", "stage2")
 
 
+@pytest.mark.slow  # five networks are compiled
 def test_an_ablation_goes_on_with_its_networks(tmp_path):
     """AE12 has another IFNet than FNet, AE5 other parameters, in stage II too."""
     assert train(tmp_path / "AE12", "--ablation AE12 --steps 1").finished

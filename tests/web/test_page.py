@@ -1,10 +1,13 @@
 """The page in a real browser: what a person does with it, compared with the command line."""
 
+import base64
 import io
 import shutil
 import zipfile
 
 import command
+import made_up_cameras
+import made_up_fff
 import numpy as np
 import pytest
 from browser import NAMES
@@ -207,3 +210,76 @@ def test_other_sites_reach_nothing(browser, site):
     assert reached[0] == "TypeError"  # nothing to read
     assert reached[1] in ("TypeError", "opaque")
     page.close()
+
+
+DROP = """([files]) => {
+    const data = new DataTransfer();
+    for (const [name, content] of files) {
+        const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+        data.items.add(new File([bytes], name));
+    }
+    for (const kind of ["dragenter", "dragover", "drop"]) {
+        const event = new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true });
+        document.getElementById("drop").dispatchEvent(event);
+    }
+}"""
+
+
+def drop(page, *paths):
+    files = [[path.name, base64.b64encode(path.read_bytes()).decode()] for path in paths]
+    page.evaluate(DROP, [files])
+
+
+def test_what_is_dropped_is_opened_in_the_order_of_its_names(page, tmp_path):
+    for name, side in (("a_ir.png", "I2"), ("a_vis.png", "I1")):
+        shutil.copy(SAMPLES / side / STREET, tmp_path / name)
+    drop(page, tmp_path / "a_ir.png", tmp_path / "a_vis.png")
+    page.wait_for_selector(SHOWN)
+    assert "a_vis.png" in page.inner_text("#pair-name")
+    page.click("#swap")
+    page.wait_for_function(
+        "() => document.getElementById('pair-name').textContent.includes('a_ir')"
+    )
+
+
+def test_a_thermal_photo_shows_temperatures(page, site, tmp_path, rng):
+    made_up_fff.photo(tmp_path / "photo.jpg", rng)
+    drop(page, tmp_path / "photo.jpg")
+    page.wait_for_selector(SHOWN)
+    settled(page)
+    at = f"api/pairs/{page.get_attribute('#work', 'data-pair')}"
+    size = (site.get(at).json[name] for name in ("height", "width"))
+    celsius = np.frombuffer(site.get(f"{at}/celsius.f32").body, "<f4").reshape(*size)
+    page.hover("#view-i1")  # its middle
+    page.wait_for_selector("#degrees:has-text('°C')")
+    x, y = (int(part) for part in page.inner_text("#at").split(","))
+    assert 0 < x < celsius.shape[1] - 1
+    shown = float(page.inner_text("#degrees").split()[0].replace("−", "-"))
+    assert shown == pytest.approx(float(celsius[y, x]), abs=0.06)  # one decimal is shown
+
+
+def test_opening_can_be_cancelled(page):
+    held = []
+    page.route("**/api/pairs", lambda route: held.append(route))  # never answered
+    page.click(f"[data-sample={STREET.removesuffix('.png')}]")
+    page.click("#busy-cancel")
+    page.wait_for_selector("#busy", state="hidden")
+    assert page.get_attribute("body", "data-screen") == "start"
+    page.unroute("**/api/pairs")
+    open_sample(page)
+
+
+def test_registration_is_shown_before_and_after(page, tmp_path):
+    visible, infrared = (images.read(SAMPLES / side / STREET) for side in ("I1", "I2"))
+    matrix = made_up_cameras.transform(3, 1.0, 6, -4, size=infrared.shape)
+    images.write(tmp_path / "a_vis.png", visible)
+    images.write(tmp_path / "a_ir.png", made_up_cameras.seen(infrared, matrix))
+    page.set_input_files("#files", [tmp_path / "a_vis.png", tmp_path / "a_ir.png"])
+    page.wait_for_selector(SHOWN)
+    page.click("#register")
+    page.wait_for_selector("#registration[data-accepted=true]")
+    assert page.locator("#before").is_visible()
+    assert page.locator("#after").is_visible()
+    page.wait_for_selector("#command:has-text('--register auto')")
+    page.click("#unregister")
+    page.wait_for_selector("#register")
