@@ -362,6 +362,16 @@ def test_a_start_whose_record_is_not_understood_is_refused(small_network, tmp_pa
         train(tmp_path, f"--init {tmp_path / 'start'}", "stage2")
 
 
+def test_a_run_multiplies_as_precisely_as_it_says(whole, run, tmp_path):
+    assert train(tmp_path / "rounded", "--steps 1 --log-every 1 --precision bf16").finished
+    (first, *_), (rounded,) = curve(whole), curve(tmp_path / "rounded")
+    assert first["step"] == rounded["step"] == 1
+    assert rounded["loss"] == pytest.approx(first["loss"], rel=0.02)
+    assert rounded["loss"] != first["loss"]
+    with pytest.raises(InputError, match="--precision: was highest, is bf16"):
+        train(run, "--steps 7 --precision bf16 --resume")
+
+
 @pytest.mark.slow  # five networks are compiled
 def test_an_ablation_goes_on_with_its_networks(tmp_path):
     """AE12 has another IFNet than FNet, AE5 other parameters, in stage II too."""
