@@ -35,6 +35,7 @@ def test_metrics_of_a_fused_sample_are_as_before():
         assert found[profile] == pytest.approx(values, rel=1e-6), profile
 
 
+@pytest.mark.slow  # takes long to compile
 def test_losses_and_gradients_are_as_before():
     golden, found = kept("losses")["values"], golden_values.losses_and_gradients()
     for stage, values in golden.items():

@@ -91,6 +91,7 @@ def test_a_wrong_size_is_named(compare, capsys):
         assert "is not K,SIDE,N such as 16,5,2" in capsys.readouterr().err
 
 
+@pytest.mark.slow  # it trains small networks
 def test_a_mean_without_a_ratio_keeps_the_loss(compare, tmp_path, monkeypatch, capsys):
     def none(ours, theirs):
         raise ValueError("tno: the mean CE is inf, so it has no ratio")

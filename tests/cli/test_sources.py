@@ -74,6 +74,7 @@ def test_odd_names_in_every_command(small_checkpoint, folders, rng):
     assert len(done.stderr.splitlines()) == 4, done.stderr
 
 
+@pytest.mark.slow  # many commands
 def test_odd_names_are_explained(small_checkpoint, folders):
     for name in (*ODD[:2], *ODD[3:5]):
         (folders / f"vi/{name}.png").unlink()

@@ -39,6 +39,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow  # two networks are trained and scored
 def test_the_tables_are_written(folder):
     content = json.loads((folder / "out/ablations.json").read_text())
     assert list(content["means"]) == ["FNet", "AE13"]
@@ -64,6 +65,7 @@ def test_the_tables_are_written(folder):
         assert what in text
 
 
+@pytest.mark.slow  # two networks are trained and scored
 def test_each_is_trained_as_its_experiment_says(folder):
     load = lambda name, stage: checkpoints.load(folder / f"out/runs/{name}/seed0/{stage}", FNet)
     _, _, meta = load("AE13", "stage2")
@@ -73,6 +75,7 @@ def test_each_is_trained_as_its_experiment_says(folder):
     assert {m["source"]["config"]["steps"] for _, _, m in [load("FNet", "stage1")]} == {2}
 
 
+@pytest.mark.slow  # two networks are trained and scored
 def test_a_second_run_computes_nothing(folder):
     before = (folder / "out/ablations.json").read_text()
     done = command.run("eval.ablate", *FLAGS, cwd=folder)
@@ -81,6 +84,7 @@ def test_a_second_run_computes_nothing(folder):
     assert (folder / "out/ablations.json").read_text() == before
 
 
+@pytest.mark.slow  # two networks are trained and scored
 def test_fewer_seeds_or_experiments_do_not_replace_the_tables(folder):
     path = folder / "out/ablations.json"
     before = path.read_text()
@@ -96,6 +100,7 @@ def test_fewer_seeds_or_experiments_do_not_replace_the_tables(folder):
         path.write_text(before)
 
 
+@pytest.mark.slow  # two networks are trained and scored
 def test_what_starts_from_a_training_that_diverged_is_told(folder):
     done = command.run(
         "eval.ablate", *command.flags(FLAGS, "--lr=1e20", "--out=diverged"), cwd=folder
@@ -106,6 +111,7 @@ def test_what_starts_from_a_training_that_diverged_is_told(folder):
     assert "| AE13, no intensity loss | – |" in (folder / "diverged/ablations.md").read_text()
 
 
+@pytest.mark.slow  # two networks are trained and scored
 def test_bad_files_are_named_before_anything_is_trained(folder, tmp_path):
     shutil.copytree(folder / "test", tmp_path / "test")
     path = tmp_path / "test/TNO/ir/1.png"
@@ -128,6 +134,7 @@ def test_bad_files_are_named_before_anything_is_trained(folder, tmp_path):
     assert [path.name for path in tmp_path.rglob("runs")] == []
 
 
+@pytest.mark.slow  # two networks are trained and scored
 @pytest.mark.parametrize(
     ("flag", "message"),
     [

@@ -78,7 +78,7 @@ def at(workdir, step, stage="stage1"):
     return workdir / stage / "checkpoints" / str(step)
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", [pytest.param("stage1", marks=pytest.mark.slow), "stage2"])
 def test_three_and_three_steps_are_six(whole, tmp_path, stage):
     if stage == "stage2":
         shutil.copytree(whole / "stage1", tmp_path / "stage1")

@@ -86,6 +86,7 @@ def test_it_is_learned(batches):
     assert np.mean(seen[-5:]) < 0.7 * seen[0]
 
 
+@pytest.mark.slow  # several networks are compiled
 def test_a_run_learns_it_and_is_measured_without(tmp_path, taught_by):
     result = train(tmp_path / "run", f"--steps=4 --teacher={taught_by} --teacher-parts=1")
     assert result.finished
