@@ -22,11 +22,9 @@ from fnet_jax.images.jobs import TYPES, Rules, rules_of
 from fnet_jax.images.levels import to_8_bits
 from fnet_jax.images.range_rules import Rule
 from fnet_jax.pairs.match import Pair
-from fnet_jax.registration.displacement import displacement
+from fnet_jax.registration.displacement import NOTABLE, displacement
 from fnet_jax.runtime.ahead import ahead
 from fnet_jax.runtime.cores import cores
-
-NOTABLE = 2.0  # pixels of displacement that count as a finding
 
 KINDS = {
     "unreadable": "files that cannot be read",

@@ -30,6 +30,7 @@ from fnet_jax.cli.flags import (
 )
 from fnet_jax.cli.sources import COLORS, RANGE, RANGE_UNSET, WAYS, Sources
 from fnet_jax.errors import InputError
+from fnet_jax.explain import MOST_PIXELS
 from fnet_jax.images.range_rules import Rule
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class ExplainConfig(Sources):
     # folder or image; see fnet fuse --help.
     range: Annotated[Rule | None, RANGE, RANGE_UNSET] = None
     # Refuse images with more pixels than this.
-    max_pixels: Annotated[int, whole(1, 2**40)] = 500_000
+    max_pixels: Annotated[int, whole(1, 2**40)] = MOST_PIXELS
     # Replace reports that already exist.
     overwrite: bool = False
 

@@ -9,14 +9,13 @@ from fnet_jax.cli.console import finish, say, warn
 from fnet_jax.cli.flags import WORD, choice, parse, whole
 from fnet_jax.errors import InputError
 from fnet_jax.networks.sizes import SIZES
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+from fnet_jax.web import LOOPBACK, SIZE
 
 DESCRIPTION = """\
 Open a page in the browser to fuse images, with live edits of the features,
-registration, temperatures and folders. It is served by this machine, for this
-machine: nothing leaves it. The files that you drop lie in a private temporary
-folder until the command ends (Ctrl-C).
+registration, temperatures and folders. The page is served by this machine, and
+nothing leaves it. The files that you drop are kept in a private temporary
+folder until you stop the command with Ctrl-C.
 """
 
 EXAMPLES = """\
@@ -25,8 +24,8 @@ examples:
   {prog} --size base --no-open
   {prog} --port 9000
 
-exit status: 0 after Ctrl-C, 1 if nothing could be served, 2 if an option is
-wrong
+exit status: 1 if the page could not be served, 2 if an option is wrong, 130
+after Ctrl-C
 """
 
 
@@ -36,16 +35,16 @@ class WebConfig:
 
     # Port to listen on; if it is in use, any free port.
     port: Annotated[int, whole(0, 65535)] = 8765
-    # Name or address of the interface to serve on. With any other than the default, other machines
-    # may reach the page: whoever has its address can use it, and the connection is not encrypted.
+    # Name or address of the interface to serve on. With any other than the default, anyone who can
+    # reach this machine and has the address can use the page. The connection is not encrypted.
     host: Annotated[str, WORD] = "127.0.0.1"
     # Network to start with. The page can change it.
-    size: Annotated[str, choice(tuple(SIZES), "SIZE")] = "xs"
+    size: Annotated[str, choice(tuple(SIZES), "SIZE")] = SIZE
     # Do not open the page in the browser.
     no_open: bool = False
     # Refuse images with more pixels than this.
     max_pixels: Annotated[int, whole(1, 2**40)] = 50_000_000
-    # Refuse files of more megabytes.
+    # Refuse files larger than this, in MiB.
     max_megabytes: Annotated[int, whole(1, 2**20)] = 256
 
 
@@ -69,11 +68,11 @@ def run(config: WebConfig) -> int:
     from fnet_jax.web.server import serve
 
     if config.host not in LOOPBACK:
-        warn(f"--host {config.host}: other machines may reach this page, without encryption")
+        warn(f"--host {config.host}: other machines can reach this page; it is not encrypted")
     keep_programs()
 
     def opened(address: str) -> None:
-        say(f"{address}\n(Ctrl-C ends it)")
+        say(f"{address}\n(press Ctrl-C to stop)")
         if not config.no_open:
             import webbrowser
 

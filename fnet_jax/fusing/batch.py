@@ -2,7 +2,7 @@
 
 import logging
 import tempfile
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ from fnet_jax.images.range_rules import Rule
 from fnet_jax.images.writing import write_values
 from fnet_jax.pairs import reading
 from fnet_jax.pairs.match import Pair, named
+from fnet_jax.registration.displacement import NOTABLE
 from fnet_jax.runtime.ahead import ahead
 from fnet_jax.weights.integrity import checksums
 
 REMEDY = "use --tile 1024, or a smaller number"
 CELSIUS_SUFFIX, MASK_SUFFIX = ".celsius.tif", ".mask.png"
-NOTABLE = 2.0  # pixels of displacement above which a pair is reported
 
 logger = logging.getLogger(__name__)
 
@@ -186,7 +186,7 @@ def fuse_pairs(
     if swapped:
         warn(reading.swapped(swapped))
     if displaced:
-        warn(_displaced(displaced))
+        warn(reading.displaced(displaced))
 
 
 def _overlapped(
@@ -245,15 +245,6 @@ def _line(error: InputError | OSError) -> str:
     if isinstance(error, InputError):
         return str(error)
     return f"{error.filename}: {reason(error)}; check the name, the disk and the permissions"
-
-
-def _displaced(found: Mapping[Pair, float]) -> str:
-    """The warning about one or more pairs whose images look misaligned."""
-    worst = max(found, key=lambda pair: found[pair])
-    named = f"{worst.i1} and {worst.i2} (about {found[worst]:.0f} pixels)"
-    if len(found) > 1:
-        named = f"{len(found):,} pairs, the worst {named}"
-    return f"{named}: the images look misaligned; use --register auto to align them"
 
 
 def _check_folder(pairs: list[Pair], out: Path) -> None:

@@ -276,9 +276,15 @@ class Fuser:
     def codes(self, pair: Inputs, *, theta_scale: float = 1.0) -> Intermediates:
         """The part of :meth:`intermediates` that edits of the decoding need, in less memory.
 
+        Memory is not checked in advance: the features alone take 12 (K + 2) bytes per pixel.
+
+        Args:
+            pair: as for :meth:`intermediates`.
+            theta_scale: as for :meth:`decompose`.
+
         Returns:
-            ``u1``, ``u2``, ``c``, ``If_u1``, ``If_u2``, ``If_c`` and ``If``, and ``theta`` and
-            ``rho`` of each block.
+            NumPy arrays: ``u1``, ``u2``, ``c`` (H, W, K); ``If_u1``, ``If_u2``, ``If_c`` and their
+            sum ``If`` (H, W, 1), not clipped; and for each block ``theta`` and ``rho`` (N + 1,).
         """
         shape = self._shape_for(pair.size)
         arguments = (*self._arguments(pair, shape), np.float32(theta_scale))

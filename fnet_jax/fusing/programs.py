@@ -42,17 +42,9 @@ def _decompose(
     return _apply(network, params, I1, I2, mask=inside(I1, size), theta_scale=theta_scale)[1]
 
 
-def _codes(
-    network: FNet,
-    engine: str,
-    params: Any,
-    I1: jax.Array,
-    I2: jax.Array,
-    size: jax.Array,
-    theta_scale: jax.Array,
-) -> Intermediates:
-    """Only what edits of the decoding need; XLA does not keep the rest."""
-    found = _decompose(network, engine, params, I1, I2, size, theta_scale)
+def _codes(network: FNet, *arguments: Any) -> Intermediates:
+    """The part of :func:`_decompose` that edits of the decoding need; XLA drops the rest."""
+    found = _decompose(network, *arguments)
     kept = {name: found[name] for name in ("If", *(f"If_{code}" for code in FNet.CODES))}
     for code in FNet.CODES:
         block = network.block_name(code)

@@ -1,6 +1,6 @@
-"""Detection of swapped pairs: I2 shows color and I1 does not."""
+"""Detection of swapped pairs, and the warnings about pairs that are swapped or misaligned."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,3 +39,12 @@ def swapped(pairs: Sequence[Pair]) -> str:
     if len(pairs) > 1:
         named = f"{len(pairs):,} pairs, such as {named}"
     return f"{named}: I2 shows color and I1 does not; are they swapped?"
+
+
+def displaced(found: Mapping[Pair, float]) -> str:
+    """The warning about one or more pairs that look misaligned, by how many pixels."""
+    worst = max(found, key=lambda pair: found[pair])
+    named = f"{worst.i1} and {worst.i2} (about {found[worst]:.0f} pixels)"
+    if len(found) > 1:
+        named = f"{len(found):,} pairs, the worst {named}"
+    return f"{named}: the images look misaligned; use --register auto to align them"

@@ -15,6 +15,7 @@ from fnet_jax.registration.estimation import (
 from fnet_jax.registration.transforms import fields
 
 QUICK = MIDDLE._replace(sigmas=(1.5,))
+NOTABLE = 2.0  # pixels of displacement above which people are told
 CLEARLY = 4.0  # nats by which another position must be better
 
 

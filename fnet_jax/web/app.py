@@ -1,10 +1,9 @@
-"""The application: what the page asks for, answered by Fuser, edits and registration."""
+"""The application: answers the requests of the page with Fuser, edits and registration."""
 
 import asyncio
 import contextlib
 import functools
 import itertools
-import json
 import re
 import shutil
 import threading
@@ -24,29 +23,32 @@ from starlette.routing import Route
 
 from fnet_jax.artifacts.words import one_line
 from fnet_jax.errors import InputError, reason
-from fnet_jax.fusing.edits import CODES, Edit, Feature
 from fnet_jax.fusing.fuser import Fuser
 from fnet_jax.images import files
 from fnet_jax.images.color import MODES
-from fnet_jax.images.range_rules import rule_of
 from fnet_jax.networks.sizes import SIZES
 from fnet_jax.pairs.match import SAMPLES, Pair
 from fnet_jax.version import __version__
-from fnet_jax.web import names, pictures
-from fnet_jax.web.desk import Desk, Settings
+from fnet_jax.web import SIZE, names, pictures
+from fnet_jax.web.commands import Settings
+from fnet_jax.web.desk import Desk
 from fnet_jax.web.guard import Refused
 from fnet_jax.web.jobs import RUNNING, Job
+from fnet_jax.web.parsing import (
+    FORMATS,
+    edit_of,
+    json_of,
+    object_of,
+    settings_of,
+    suffix_of,
+    wanted_of,
+)
 
 PAGE = Path(__file__).with_name("page")
-FORMATS = ("png", "jpg", "bmp", "tif")
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
-SIZE = "xs"  # of the network, at first: live on most machines
 DESKS, JOBS = 4, 4  # that are kept; older ones go
 KEPT_BYTES = 3e9  # of the features of all desks; older desks go
-LARGEST_JSON = 2**20  # bytes of a request
-SHOWN = 60  # characters of a wrong value that are shown in an error
 WAITING = 32  # requests for the thread that computes; more are answered with 503
-REGISTER = ("none", "auto")
 COLORS = {
     "auto": "auto: in color if I1 is",
     "full": "full-range color",
@@ -178,7 +180,7 @@ class Site:
         return FileResponse(known[name], media_type=KINDS[known[name].suffix])
 
     async def about(self, request: Request) -> Response:
-        """What can be chosen, and what is accepted."""
+        """The choices and limits that the page shows."""
         sizes = [
             {"name": name, "features": size.features, "title": f"{name} ({size.features} features)"}
             for name, size in SIZES.items()
@@ -251,14 +253,14 @@ class Site:
 
     def _upload(self, key: Any) -> Upload:
         if not isinstance(key, str) or key not in self._uploads:
-            raise Refused(404, "this file is not there any more; choose it again")
+            raise Refused(404, "this file no longer exists; choose it again")
         return self._uploads[key]
 
     # Pairs.
 
     async def open(self, request: Request) -> Response:
         """Puts a pair on the desk."""
-        asked = await _json(request)
+        asked = await json_of(request)
         if "sample" in asked:
             found = [path for path in (SAMPLES / "I1").iterdir() if path.stem == asked["sample"]]
             if not found:
@@ -269,7 +271,7 @@ class Site:
             one, two = (self._upload(asked.get("photo", asked.get(side))) for side in ("i1", "i2"))
             pair = Pair(one.path, two.path)
             called = names.told_apart({one.path: one.name, two.path: two.name})
-        settings = _settings(asked, Settings(size=self.size))
+        settings = settings_of(asked, Settings(size=self.size))
 
         def put() -> tuple[Desk, dict[str, Any]]:
             desk = Desk(pair, called, settings, self._fuser(settings.size), self.limits.pixels)
@@ -299,7 +301,7 @@ class Site:
         return self._desks[key]
 
     async def state(self, request: Request) -> Response:
-        """What the page shows of a pair."""
+        """The state of a pair."""
         state = await self._compute(self._desk(request).state)
         return JSONResponse({"pair": request.path_params["pair"], **state})
 
@@ -311,14 +313,14 @@ class Site:
     async def change(self, request: Request) -> Response:
         """Other settings of a pair."""
         desk = self._desk(request)
-        settings = _settings(await _json(request), desk.settings)
+        settings = settings_of(await json_of(request), desk.settings)
         await self._compute(lambda: desk.change(settings, self._fuser(settings.size)))
         self._clear()
         return await self.state(request)
 
     async def fused(self, request: Request) -> Response:
         """The fused image of an edit, for the screen."""
-        desk, edit = self._desk(request), _edit(await _json(request))
+        desk, edit = self._desk(request), edit_of(await json_of(request))
         return await self._compute(lambda: _png(desk.fused(edit)))
 
     async def picture(self, request: Request) -> Response:
@@ -343,7 +345,10 @@ class Site:
 
     async def download(self, request: Request) -> Response:
         """The fused image as a file, at full depth."""
-        desk, (edit, suffix) = self._desk(request), _wanted(await _json(request))
+        desk, (edit, suffix) = (
+            self._desk(request),
+            wanted_of(await json_of(request)),
+        )
         name, content = await self._compute(lambda: desk.download(edit, suffix, self.folder))
         headers = {
             "content-disposition": f"attachment; filename*=utf-8''{quote(name)}",
@@ -353,21 +358,24 @@ class Site:
 
     async def command(self, request: Request) -> Response:
         """The command line that does the same."""
-        desk, (edit, suffix) = self._desk(request), _wanted(await _json(request))
+        desk, (edit, suffix) = (
+            self._desk(request),
+            wanted_of(await json_of(request)),
+        )
         return JSONResponse({"command": desk.command(edit, suffix)})
 
     # Jobs.
 
     async def start(self, request: Request) -> Response:
-        """Begins to fuse many pairs."""
-        asked = await _json(request)
-        settings = _settings(_object(asked, "settings"), Settings(size=self.size))
-        suffix = _suffix(asked)
+        """Starts a job."""
+        asked = await json_of(request)
+        settings = settings_of(object_of(asked, "settings"), Settings(size=self.size))
+        suffix = suffix_of(asked)
         if sum(job.state == RUNNING for job in self._jobs.values()) >= JOBS:
             raise Refused(503, f"{JOBS} jobs are running; wait for one, or cancel one")
         given = asked.get("files", [])
         if not isinstance(given, list):
-            raise Refused(400, "files is a list")
+            raise Refused(400, "files must be a list")
         uploads = {key: self._upload(key) for key in given}
         photos = [(key, key, "") for key, upload in uploads.items() if upload.photo]
         found, unmatched = names.paired(
@@ -375,9 +383,7 @@ class Site:
         )
         found += photos
         if not found:
-            raise Refused(
-                400, "no two files belong together; names such as 1_vis.png and 1_ir.png do"
-            )
+            raise Refused(400, "no two files form a pair; use names such as 1_vis.png and 1_ir.png")
         key = f"j{next(self._numbers)}"
         folder = self.folder / key
         folder.mkdir()
@@ -403,11 +409,11 @@ class Site:
     def _job(self, request: Request) -> Job:
         key = request.path_params["job"]
         if key not in self._jobs:
-            raise Refused(404, "this job is not there any more")
+            raise Refused(404, "this job no longer exists")
         return self._jobs[key]
 
     async def progress(self, request: Request) -> Response:
-        """How far a job is."""
+        """The progress of a job."""
         return JSONResponse({"job": request.path_params["job"], **self._job(request).described()})
 
     async def cancel(self, request: Request) -> Response:
@@ -419,7 +425,7 @@ class Site:
         """The fused images of a job."""
         job = self._job(request)
         if job.state == RUNNING or not job.written:
-            raise Refused(409, "nothing is ready; wait until the job is done")
+            raise Refused(409, "nothing is ready yet; wait until the job is done")
         return FileResponse(
             await asyncio.to_thread(job.zipped), media_type="application/zip", filename="fused.zip"
         )
@@ -440,75 +446,6 @@ def _or_missing(work: Callable[[], Answer]) -> Callable[[], Answer]:
     return tried
 
 
-async def _json(request: Request) -> dict[str, Any]:
-    content = b""
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > LARGEST_JSON:
-            raise Refused(413, "the request is too long; choose fewer files")
-    try:
-        found = json.loads(content or b"{}")
-    except (ValueError, RecursionError) as error:
-        raise Refused(400, "the request is not JSON") from error
-    if not isinstance(found, dict):
-        raise Refused(400, "the request is not a JSON object")
-    return found
-
-
-def _settings(asked: dict[str, Any], before: Settings) -> Settings:
-    """Settings with those changed that are asked for; raises Refused where one is unknown."""
-    values = {name: asked.get(name, getattr(before, name)) for name in vars(before)}
-    choices = {"color": MODES, "size": tuple(SIZES), "register": REGISTER}
-    for name, known in choices.items():
-        if values[name] not in known:
-            raise Refused(400, f"{name} {_quoted(values[name])}: use {', '.join(known)}")
-    if isinstance(values["range"], str):
-        try:
-            values["range"] = rule_of(values["range"][:SHOWN])
-        except ValueError as error:
-            raise Refused(400, f"range {error}") from error
-    elif "range" in asked and values["range"] is not None:
-        raise Refused(400, "range is a text such as type or 15,40")
-    return Settings(**values)
-
-
-def _edit(asked: dict[str, Any]) -> Edit:
-    """An edit as the page describes it."""
-    try:
-        scales = {name: float(asked.get(name, 1)) for name in CODES}
-        off = {(CODES.index(code), int(number)) for code, number in asked.get("off") or []}
-        return Edit(
-            **scales,
-            theta_scale=float(asked.get("theta", 1)),
-            features=tuple(Feature(CODES[code], number, 0.0) for code, number in sorted(off)),
-        )
-    except (TypeError, ValueError, OverflowError) as error:
-        raise Refused(400, "the edit is not understood") from error
-
-
-def _suffix(asked: dict[str, Any]) -> str | None:
-    form = asked.get("format")
-    if form is not None and form not in FORMATS:
-        raise Refused(400, f"format {_quoted(form)}: use {', '.join(FORMATS)}")
-    return form and f".{form}"
-
-
-def _wanted(asked: dict[str, Any]) -> tuple[Edit, str | None]:
-    return _edit(_object(asked, "edit")), _suffix(asked)
-
-
-def _object(asked: dict[str, Any], name: str) -> dict[str, Any]:
-    found = asked.get(name)
-    if found is not None and not isinstance(found, dict):
-        raise Refused(400, f"{name} is a JSON object")
-    return found or {}
-
-
-def _quoted(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
-
-
 def _line(status: int, line: str) -> Response:
     headers = {"retry-after": "1"} if status == 503 else {}
     return JSONResponse({"error": one_line(line)}, status_code=status, headers=headers)
@@ -525,7 +462,7 @@ async def _wrong(request: Request, error: Exception) -> Response:
 
 async def _missing(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _line(error.status_code, "there is nothing here")
+    return _line(error.status_code, "nothing is served here")
 
 
 async def _failed(request: Request, error: Exception) -> Response:

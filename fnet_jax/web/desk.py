@@ -1,15 +1,13 @@
-"""A pair that someone looks at: its images, its features, and what becomes of them by edits."""
+"""A pair that is open in the page: its images, its features, and the results of edits."""
 
 import dataclasses
 import logging
 import math
-import shlex
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,33 +15,24 @@ import numpy as np
 
 from fnet_jax import images
 from fnet_jax.errors import InputError
-from fnet_jax.explain import shares
+from fnet_jax.explain import colors, shares
 from fnet_jax.fusing import inputs
 from fnet_jax.fusing.batch import fuse_pairs
 from fnet_jax.fusing.edits import CODES, Edit, decode
 from fnet_jax.fusing.fuser import Fuser
 from fnet_jax.fusing.loading import Loader
 from fnet_jax.fusing.registering import Registering, blended
-from fnet_jax.images.range_rules import Rule, text_of
+from fnet_jax.images.range_rules import text_of
+from fnet_jax.pairs import reading
 from fnet_jax.pairs.match import Pair, named
 from fnet_jax.registration import Registration, apply, covered, estimate, sources
+from fnet_jax.registration.displacement import NOTABLE
 from fnet_jax.registration.files import Transforms
 from fnet_jax.registration.transforms import centered
-from fnet_jax.web import pictures
+from fnet_jax.web import commands, pictures
+from fnet_jax.web.commands import Settings
 
 LIVE_BYTES = 1.2e9  # of the features of a pair; larger pairs are fused, but without sliders
-NOTABLE = 2.0  # pixels
-EXPLAINED = 500_000  # pixels that fnet explain accepts unless told otherwise
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a pair is fused; the flags of ``fnet fuse`` of the same names."""
-
-    color: str = "auto"
-    range: Rule | None = None
-    size: str = "xs"
-    register: str = "none"
 
 
 class Desk:
@@ -81,14 +70,13 @@ class Desk:
             codes = _codes(fuser, separated, 1.0)
             seconds = time.perf_counter() - begin
         if loaded.swapped:
-            notes.append("I2 shows color and I1 does not; perhaps they are swapped")
+            notes.append(reading.swapped([self.pair]))
         if loaded.displaced > NOTABLE:
-            notes.append(
-                f"the images look misaligned (about {loaded.displaced:.0f} pixels); register them"
-            )
+            notes.append(reading.displaced({self.pair: loaded.displaced}))
         self.settings, self.notes, self._fuser = settings, [self._named(n) for n in notes], fuser
         self._registration, self._registering, self._loader = registration, registering, loader
         self._loaded, self._inputs, self._seconds = loaded, separated, seconds
+        self._in_color = separated.image(separated.I1).ndim == 3
         self._found = {1.0: codes}
         self.version += 1
 
@@ -134,7 +122,7 @@ class Desk:
                 "range": self.settings.range and text_of(self.settings.range),
             },
             "notes": self.notes,
-            "color": self.fused(Edit()).ndim == 3,
+            "color": self._in_color,
             "thermal": self._loaded.celsius is not None,
             "displaced": self._loaded.displaced,
             "registration": self._registration and self._judged(self._registration),
@@ -215,7 +203,7 @@ class Desk:
             raise KeyError(name)
         if name == "shares":
             parts = [codes[f"If_{code}"][..., 0] for code in CODES]
-            return pictures.colored_shares(shares.shares(*parts))
+            return colors.mixed(shares.shares(*parts))
         if name in {f"If_{code}" for code in CODES}:
             return pictures.signed(codes[name][..., 0])
         raise KeyError(name)
@@ -282,31 +270,14 @@ class Desk:
     def command(self, edit: Edit, suffix: str | None) -> str:
         """The command line that does the same; raises InputError if there is no such edit."""
         edit.check(self._fuser.network.features)
-        edited = edit != Edit()
-        if edited and self._registering is not None:
-            return "# no command edits a registered pair; fnet explain edits aligned ones"
-        one, two = (_as_path(self._called[path]) for path in (self.pair.i1, self.pair.i2))
-        alone = self.pair.i1 == self.pair.i2 and not edited
-        words = ["fnet", "explain" if edited else "fuse"]
-        words += [one] if alone else ["--i1", one, "--i2", two]
-        words += ["--out", "explained/" if edited else f"fused{suffix or self.pair.i1.suffix}"]
-        words += ["--size", self.settings.size]
-        if self.settings.color != "auto":
-            words += ["--color", self.settings.color]
-        if self.settings.range is not None:
-            words += _flag("--range", text_of(self.settings.range))
-        if self._registering is not None:
-            words += ["--register", "auto"]
-        for name in CODES:
-            if getattr(edit, name) != 1:
-                words += _flag(f"--{name}", f"{getattr(edit, name):.9g}")
-        if edit.theta_scale != 1:
-            words += _flag("--theta-scale", f"{edit.theta_scale:.9g}")
-        for code, number, scale in edit.features:
-            words += ["--feature", f"{code}:{number}={scale:g}"]
-        if edited and math.prod(self._inputs.size) > EXPLAINED:
-            words += ["--max-pixels", str(math.prod(self._inputs.size))]
-        return shlex.join(words)
+        return commands.line(
+            [self._called[path] for path in dict.fromkeys((self.pair.i1, self.pair.i2))],
+            self.settings,
+            edit,
+            suffix=suffix or self.pair.i1.suffix,
+            registered=self._registering is not None,
+            pixels=math.prod(self._inputs.size),
+        )
 
     def _named(self, text: str) -> str:
         """A text in which files have the names that people know."""
@@ -329,16 +300,6 @@ class Desk:
             raise InputError(self._named(str(error))) from error
         finally:
             logger.removeHandler(handler)
-
-
-def _flag(name: str, value: str) -> list[str]:
-    """A flag and its value, in one word where the value looks like a flag."""
-    return [f"{name}={value}"] if value.startswith("-") else [name, value]
-
-
-def _as_path(name: str) -> str:
-    """A name as an argument, where it is neither a flag nor a home folder."""
-    return f"./{name}" if name.startswith(("-", "~")) else name
 
 
 def _levels(image: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a request must be to reach the application: from this page, on this machine, and bounded."""
+"""The checks that a request must pass: it comes from this page, and is of limited size."""
 
 import hmac
 import json
@@ -27,7 +27,7 @@ OWN_SITES = ("same-origin", "none")  # of Sec-Fetch-Site; none is an address tha
 
 
 class Refused(Exception):
-    """A request that is answered with a status and one line."""
+    """A request that is refused with a status and one line."""
 
     def __init__(self, status: int, line: str) -> None:
         """Refuses with an HTTP status and a line for a person."""
@@ -36,7 +36,7 @@ class Refused(Exception):
 
 
 class Guard:
-    """An ASGI application around another one, which is served below ``/<token>/``.
+    """An ASGI application around another one, which it serves below ``/<token>/``.
 
     Other sites reach nothing: they do not know the token; their requests name another origin; and a
     name of theirs that leads to this machine (DNS rebinding) is not among the hosts.
@@ -109,12 +109,12 @@ class Guard:
         if host not in self._hosts:
             raise Refused(403, "this address is not served; open the one that fnet web printed")
         if origin is not None and origin != f"http://{host}":
-            raise Refused(403, "requests of other pages are refused")
+            raise Refused(403, "requests from other pages are refused")
         if headers.get("sec-fetch-site", "none") not in OWN_SITES:
-            raise Refused(403, "requests of other pages are refused")
+            raise Refused(403, "requests from other pages are refused")
         given = scope["path"].split("/")[1] if scope["path"].count("/") > 1 else ""
         if not hmac.compare_digest(given.encode(), self._token.encode()):
-            raise Refused(404, "there is nothing here; open the address that fnet web printed")
+            raise Refused(404, "nothing is served here; open the address that fnet web printed")
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self._largest:
             raise Refused(413, self._too_large())

@@ -14,7 +14,7 @@ from fnet_jax.fusing.batch import fuse_pairs
 from fnet_jax.fusing.fuser import Fuser
 from fnet_jax.fusing.registering import automatic
 from fnet_jax.pairs.match import Pair
-from fnet_jax.web.desk import Settings
+from fnet_jax.web.commands import Settings
 
 RUNNING, DONE, CANCELLED, FAILED = "running", "done", "cancelled", "failed"
 

@@ -6,22 +6,13 @@ from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 
-FIRST = {
-    "vi",
-    "vis",
-    "visible",
-    "rgb",
-    "color",
-    "colour",
-    "vl",
-    "w",
-    "ct",
-    "pet",
-    "spect",
-    "i1",
-    "a",
-}
-SECOND = {"ir", "inf", "infrared", "nir", "thermal", "lwir", "th", "t", "mri", "mr", "i2", "b"}
+from fnet_jax.pairs.layouts import MODALITIES
+
+# The words of public data sets, and more that stand in names of files.
+FIRST, SECOND = (
+    {word.lower() for names in side for word in names.split("|")} | more
+    for side, more in zip(zip(*MODALITIES, strict=True), ({"vl", "w"}, {"th", "mr"}), strict=True)
+)
 OF_A_SCENE = 8  # images at most; more names that differ in one word are of other scenes
 LONGEST = 150  # bytes that are kept; systems allow 255
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".fff", ".seq")

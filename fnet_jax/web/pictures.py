@@ -8,7 +8,6 @@ from PIL import Image
 from fnet_jax.images.levels import to_8_bits
 
 QUICK = 1  # compression level of PNG
-SHARES = np.array([[230, 159, 0], [0, 114, 178], [170, 170, 170]])  # of u1, u2 and c: Okabe and Ito
 SQUARES = 8  # of a checkerboard, along the shorter side
 THUMB = 160  # pixels of the width of a small map
 
@@ -34,11 +33,6 @@ def small(image: np.ndarray) -> np.ndarray:
     if step == 1 or cut.shape != (height * step, width * step):
         return image[::step, ::step]
     return cut.reshape(height, step, width, step).mean(axis=(1, 3), dtype=np.float32)
-
-
-def colored_shares(shares: np.ndarray) -> np.ndarray:
-    """Shares (H, W, 3) of u1, u2 and c as mixed colors, uint8; black where they are undefined."""
-    return (np.nan_to_num(shares) @ SHARES).astype(np.uint8)
 
 
 def checkerboard(one: np.ndarray, two: np.ndarray) -> np.ndarray:

@@ -11,12 +11,12 @@ import uvicorn
 
 from fnet_jax.artifacts.drafts import remove_scratch, scratch
 from fnet_jax.errors import InputError, reason
+from fnet_jax.web import LOOPBACK
 from fnet_jax.web.app import Limits, Site
 from fnet_jax.web.guard import Guard
 
 PREFIX = "fnet-web-"
 MOST = 64  # requests at a time
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 EVERY = ("0.0.0.0", "::")  # interface
 
 

@@ -135,7 +135,7 @@ def test_a_file_that_was_removed_is_asked_for_again(site, scene):
     for asked in ({"i1": key, "i2": key}, {"photo": key}, {}, {"i1": "../f1", "i2": 3}):
         answer = site.post("api/pairs", asked)
         assert answer.status == 404
-        assert answer.error == "this file is not there any more; choose it again"
+        assert answer.error == "this file no longer exists; choose it again"
 
 
 @pytest.mark.parametrize("path", KEYS)

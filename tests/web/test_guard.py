@@ -24,7 +24,7 @@ def test_without_the_token_nothing_is_there(site, path):
     answer = site.raw("GET", path.format(token=site.token, half=half))
     assert answer.status == 404
     assert site.token not in f"{answer.headers} {answer.body}"
-    assert answer.error == "there is nothing here; open the address that fnet web printed"
+    assert answer.error == "nothing is served here; open the address that fnet web printed"
 
 
 def test_other_names_of_this_machine_are_refused(site):
@@ -44,7 +44,7 @@ def test_requests_of_other_pages_are_refused(site):
         for send in (site.get, site.post):
             answer = send("api/about", headers={"Origin": origin})
             assert answer.status == 403, origin
-            assert answer.error == "requests of other pages are refused"
+            assert answer.error == "requests from other pages are refused"
         assert "access-control-allow-origin" not in answer.headers
     assert site.get("api/about", headers={"Origin": own}).status == 200
 

@@ -11,7 +11,7 @@ pytest.importorskip("uvicorn", reason=NEEDED)
 from fnet_jax import Fuser
 from fnet_jax.fusing.batch import fuse_pairs
 from fnet_jax.pairs.match import Pair
-from fnet_jax.web.desk import Settings
+from fnet_jax.web.commands import Settings
 from fnet_jax.web.jobs import Job
 
 
@@ -108,7 +108,7 @@ def test_files_that_do_not_belong_together_are_no_job(site, scene):
     for files in ([], sent(site, {"cat 1.png": scene[0], "dog 2.png": scene[1]})):
         answer = site.post("api/jobs", {"files": files})
         assert answer.status == 400
-        assert answer.error.startswith("no two files belong together")
+        assert answer.error.startswith("no two files form a pair")
     assert site.post("api/jobs", {"files": ["f0"]}).status == 404
     assert site.get("api/jobs/j0").status == 404
     assert site.delete("api/jobs/j0").status == 404

@@ -142,7 +142,7 @@ def served(monkeypatch):
 @needs_server
 def test_the_address_is_printed_and_opened_unless_told_otherwise(served, capsys):
     assert web.main([]) == 0
-    assert capsys.readouterr() == ("http://127.0.0.1:1/token/\n(Ctrl-C ends it)\n", "")
+    assert capsys.readouterr() == ("http://127.0.0.1:1/token/\n(press Ctrl-C to stop)\n", "")
     assert served[-1] == "http://127.0.0.1:1/token/"
     assert web.main(["--no-open"]) == 0
     assert served[-1] != "http://127.0.0.1:1/token/"
@@ -161,7 +161,7 @@ def test_other_hosts_than_this_one_are_warned_of(served, capsys):
         web.main(["--no-open", "--host", host])
         assert capsys.readouterr().err == ""
     web.main(["--no-open", "--host", "0.0.0.0"])
-    line = "warning: --host 0.0.0.0: other machines may reach this page, without encryption\n"
+    line = "warning: --host 0.0.0.0: other machines can reach this page; it is not encrypted\n"
     assert capsys.readouterr().err == line
 
 

@@ -63,7 +63,7 @@ function buildShares(state) {
     make("th", { scope: "row" }, key(code), code),
     make("td", {}, from),
     make("td", { id: `share-${code}`, class: "number" }, percent(state.shares[code]))));
-  const alt = "Which code each pixel comes from: u1 orange, u2 blue, c grey";
+  const alt = "Which code each pixel comes from: u1 orange, u2 sky blue, c black; white where there is nothing";
   $("shares").replaceChildren(
     sized(state, pictureUrl(state, "shares"), alt, { id: "shares-picture" }),
     make("table", { "aria-label": "Mean shares" }, make("tbody", {}, ...rows)),
