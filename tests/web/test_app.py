@@ -1,5 +1,6 @@
 """Files that are sent, limits, requests that are wrong, and many at once."""
 
+import http.client
 import struct
 import threading
 import zlib
@@ -206,3 +207,15 @@ def resident():
         return 0
     (line,) = (x for x in status.read_text().splitlines() if x.startswith("VmRSS:"))
     return 1024 * int(line.split()[1])
+
+
+def test_a_pair_that_nobody_waits_for_takes_no_place(site):
+    from fnet_jax.web.app import DESKS  # Starlette may be missing
+
+    first = site.post("api/pairs", {"sample": "synthetic_ct_mri"}).json["pair"]
+    gone = http.client.HTTPConnection(site.host)
+    gone.request("POST", f"{site.base}api/pairs", body='{"sample": "synthetic_pet_mri"}')
+    gone.close()
+    for _ in range(DESKS - 1):  # computed after it
+        assert site.post("api/pairs", {"sample": "synthetic_ct_mri"}).status == 200
+    assert site.get(f"api/pairs/{first}").status == 200
