@@ -4,14 +4,16 @@ import command
 import numpy as np
 import pytest
 
-from benchmarks import gpu
+from benchmarks import gpu, gpu_findings
 from fnet_jax import Fuser
 
 SMALL = {"features": 3, "iterations": 0, "kernel_size": 3}
 
 
 def finding(**values):
-    return gpu.Finding(**{"part": "images", "what": "fused", "figure": "", "details": "", **values})
+    return gpu_findings.Finding(
+        **{"part": "images", "what": "fused", "figure": "", "details": "", **values}
+    )
 
 
 def test_the_command_measures_and_writes_what_it_prints(tmp_path):
@@ -43,8 +45,8 @@ def test_a_device_that_differs_is_found(monkeypatch):
         return right(self, *pair) + np.float32(0.01 * (len(calls) == 1))  # the CPU's
 
     monkeypatch.setattr(Fuser, "fuse", wrong)
-    monkeypatch.setattr(gpu, "PRECISIONS", ("highest",))
-    first, default = gpu.images(24, repeat=1)
+    monkeypatch.setattr(gpu_findings, "PRECISIONS", ("highest",))
+    first, default = gpu_findings.images(24, repeat=1)
     assert first.good is False
     assert first.numbers["largest"] == pytest.approx(2.55, rel=1e-4)
     assert default.good is False  # no pixel is equal
@@ -61,12 +63,12 @@ def test_a_device_that_differs_is_found(monkeypatch):
     ],
 )
 def test_the_rule_for_the_default_precision(equal, seconds, good):
-    assert gpu.rule(16, equal, seconds).good is good
+    assert gpu_findings.rule(16, equal, seconds).good is good
 
 
 def test_gradients_agree_with_themselves(monkeypatch):
-    monkeypatch.setattr(gpu, "PRECISIONS", ("highest", "bf16"))
-    exact, rounded = gpu.losses("stage2", 16, **SMALL)
+    monkeypatch.setattr(gpu_findings, "PRECISIONS", ("highest", "bf16"))
+    exact, rounded = gpu_findings.losses("stage2", 16, **SMALL)
     assert exact.good
     assert exact.numbers == {"gradient": 0, "loss": 0}
     assert rounded.good
@@ -74,11 +76,11 @@ def test_gradients_agree_with_themselves(monkeypatch):
 
 
 def test_a_step_on_all_devices_is_that_of_one():
-    found = gpu.on_all_devices("stage2", 3, 16, repeat=1, **SMALL)
+    found = gpu_findings.on_all_devices("stage2", 3, 16, repeat=1, **SMALL)
     assert found.numbers["devices"] == 2
     assert "4 of 16×16" in found.what  # rounded up to a multiple of the devices
     assert found.good
-    assert found.numbers["error"] <= gpu.STEP
+    assert found.numbers["error"] <= gpu_findings.STEP
 
 
 def test_one_bad_row_decides_the_exit_status(monkeypatch, tmp_path, capsys):
