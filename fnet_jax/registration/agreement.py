@@ -15,6 +15,7 @@ the number of shifts, and 1/4 accounts for blocks that overlap by half along bot
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import fft, ndimage, special
@@ -119,12 +120,14 @@ class Agreement:
             likelihoods of a block sum to 1.
         radius: pixels.
         size: of the level.
+        pairs: the pair that each block belongs to, (n,) integers; None if there is one.
     """
 
     centers: np.ndarray
     logs: np.ndarray
     radius: int
     size: Size
+    pairs: np.ndarray | None = None
 
     def climb(self, model: str) -> tuple[np.ndarray, float]:
         """Maximizes the evidence over a model's parameters; returns both.
@@ -149,18 +152,21 @@ class Agreement:
         polished = self._polished(spans, _least_squares(spans, best), slopes[-1])
         return polished, max(greatest, slopes[-1].evidence(spans @ polished))
 
-    def resampled(self, model: str, parameters: np.ndarray, number: int) -> np.ndarray:
-        """Estimates the parameters from random halves of the blocks, (number, parameters).
+    def resampled(self, model: str, parameters: np.ndarray, number: int) -> "Halves":
+        """Estimates the parameters from random halves of the blocks.
 
-        Overlapping blocks are mostly in the same half. The spread equals that of the parameters
-        themselves: each half has twice their variance, half of which both have in common.
+        Overlapping blocks of a pair are mostly in the same half. The spread equals that of the
+        parameters themselves: each half has twice their variance, half of which both have in
+        common.
         """
         random = np.random.default_rng(0)
         spans = fields(model, self.centers, self.size)
         slopes = [self._slopes(blur) for blur in self._blurs()]
         step = np.ptp(self.centers, 0).max() / 6 + 1
-        cells = np.unique(self.centers // step, axis=0, return_inverse=True)[1].ravel()
-        found = []
+        pairs = np.zeros(len(self.centers)) if self.pairs is None else self.pairs
+        places = np.c_[pairs, self.centers // step]
+        cells = np.unique(places, axis=0, return_inverse=True)[1].ravel()
+        found, others = [], []
         for _ in range(number):
             half = random.permutation(cells.max() + 1) % 2 == 0
             weights = 2.0 * half[cells]
@@ -168,7 +174,8 @@ class Agreement:
             for slope in slopes:  # this half may have its maximum at another peak
                 begun, _ = slope.climb(spans, begun, weights=weights)
             found.append(self._polished(spans, begun, slopes[-1], weights))
-        return np.array(found)
+            others.append(slopes[-1].evidence(spans @ found[-1], 2.0 - weights))
+        return Halves(np.array(found), float(np.mean(others)))
 
     def _polished(
         self,
@@ -201,6 +208,18 @@ class Agreement:
         return _Surfaces(values, self.radius, steep=steep, outside=NOTHING)
 
 
+class Halves(NamedTuple):
+    """What random halves of the blocks give.
+
+    Attributes:
+        parameters: of each half, (number, parameters).
+        evidence: of the other halves for them, on average and for all blocks, in nats.
+    """
+
+    parameters: np.ndarray
+    evidence: float
+
+
 class _Surfaces:
     """Cubic B-splines over shifts, one per block, and the maximization of their sum."""
 
@@ -223,7 +242,7 @@ class _Surfaces:
         size = coefficients.shape[1] + 4
         self.padded = np.broadcast_to(edges, (len(coefficients), size, size)).copy()
         self.padded[:, 2:-2, 2:-2] = coefficients
-        self.rows = np.arange(len(coefficients))[:, None, None]
+        self.rows = np.arange(len(coefficients)) * size * size
 
     @staticmethod
     def through(values: np.ndarray, radius: int) -> "_Surfaces":
@@ -244,17 +263,15 @@ class _Surfaces:
 
     def at(self, shifts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Values (n,) and slopes (n, 2) along x and y, at shifts (n, 2) of (x, y)."""
-        place = np.clip(shifts + self.radius + 2, 1, self.padded.shape[1] - 3 + 0.999)
-        whole = np.minimum(place.astype(int), self.padded.shape[1] - 3)
-        (wx, dx), (wy, dy) = (_basis(each) for each in (place - whole).T)
-        near = np.arange(-1, 3)
-        values = self.padded[
-            self.rows, (whole[:, 1, None] + near)[:, :, None], (whole[:, 0, None] + near)[:, None]
-        ]
-        along_y = np.einsum("nyx,nx->ny", values, wx)
-        along_x = np.einsum("nyx,ny->nx", values, wy)
-        slopes = np.stack([(along_x * dx).sum(1), (along_y * dy).sum(1)], 1)
-        return (along_y * wy).sum(1), slopes
+        size = self.padded.shape[1]
+        place = np.clip(shifts + self.radius + 2, 1, size - 3 + 0.999)
+        whole = np.minimum(place.astype(int), size - 3)
+        x, y = _basis(place - whole).transpose(1, 0, 2, 3)  # each (n, value and slope, 4)
+        first = self.rows + (whole[:, 1] - 1) * size + whole[:, 0] - 1
+        near = (np.arange(4)[:, None] * size + np.arange(4)).ravel()
+        values = self.padded.take(first[:, None] + near).reshape(-1, 4, 4)
+        found = y @ values @ x.transpose(0, 2, 1)
+        return found[:, 0, 0], np.stack([found[:, 0, 1], found[:, 1, 0]], 1)
 
     def evidence(self, shifts: np.ndarray, weights: np.ndarray | float = 1.0) -> float:
         """The evidence of shifts (n, 2) of (x, y), in nats."""
@@ -287,12 +304,25 @@ class _Surfaces:
         return parameters, SHARE * float(height)
 
 
-def _basis(t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (n, 4) of a cubic B-spline between its second and third coefficient; derivatives."""
-    s = 1 - t
-    weights = [s**3, 3 * t**3 - 6 * t**2 + 4, 3 * s**3 - 6 * s**2 + 4, t**3]
-    slopes = [-(s**2), 3 * t**2 - 4 * t, 4 * s - 3 * s**2, t**2]
-    return np.stack(weights, 1) / 6, np.stack(slopes, 1) / 2
+_SPLINE = (
+    np.array(
+        [
+            [[1, 4, 1, 0], [-3, 0, 3, 0], [3, -6, 3, 0], [-1, 3, -3, 1]],
+            [[-3, 0, 3, 0], [6, -12, 6, 0], [-3, 9, -9, 3], [0, 0, 0, 0]],
+        ]
+    ).transpose(1, 0, 2)
+    / 6
+)  # coefficients of 1, t, t², t³; of values and slopes; of 4 weights
+
+
+def _basis(t: np.ndarray) -> np.ndarray:
+    """Weights of a cubic B-spline at t (…) from its second to its third coefficient.
+
+    Returns:
+        For values and for slopes, (…, 2, 4).
+    """
+    powers = np.stack([np.ones_like(t), t, t * t, t * t * t], -1)
+    return (powers @ _SPLINE.reshape(4, 8)).reshape(*t.shape, 2, 4)
 
 
 def _least_squares(spans: np.ndarray, shifts: np.ndarray) -> np.ndarray:

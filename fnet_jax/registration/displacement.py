@@ -5,16 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fnet_jax.registration.estimation import (
-    LEAST_EVIDENCE,
-    LEAST_SIDE,
-    MIDDLE,
-    level_of,
-    prepared,
-)
+from fnet_jax.registration.estimation import LEAST_SIDE, MIDDLE, level_of, prepared
 from fnet_jax.registration.transforms import fields
 
-QUICK = MIDDLE._replace(sigmas=(1.5,))
+QUICK = MIDDLE._replace(radius=8, sigmas=(1.5,))
+LEAST_EVIDENCE = 12.0  # nats, of the best position, to tell anything
 NOTABLE = 2.0  # pixels of displacement above which people are told
 CLEARLY = 4.0  # nats by which another position must be better
 

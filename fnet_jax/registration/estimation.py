@@ -20,12 +20,13 @@ from numpy.typing import ArrayLike
 from fnet_jax.errors import InputError
 from fnet_jax.images import color
 from fnet_jax.registration import search
-from fnet_jax.registration.agreement import Agreement, Level
+from fnet_jax.registration.agreement import Agreement, Halves, Level
 from fnet_jax.registration.resampling import as_matrix
 from fnet_jax.registration.transforms import (
     MODELS,
     Size,
     centered,
+    corners,
     displacement,
     fields,
     moved,
@@ -33,13 +34,14 @@ from fnet_jax.registration.transforms import (
     normal,
     overlap,
     plausible,
+    rotated,
     scale_of,
 )
 from fnet_jax.runtime.cores import cores
 
-LEAST_EVIDENCE = 12.0  # nats; the largest found for pairs of different scenes is 10
-LARGEST_ERROR = 5.0, 0.008  # pixels, and of I2's longer side: largest expected error
-PER_PARAMETER = 1.0  # nats that each further parameter of a model must gain
+LEAST_EVIDENCE = 25.0  # nats; pairs of different scenes have up to 17, and slices of two heads 25
+LARGEST_ERROR = 4.0, 0.006  # pixels, and of I2's longer side: largest expected error
+PER_PARAMETER = 2.0  # nats that each further parameter of a model must gain in other blocks
 BETTER = 2.0  # nats by which the result must exceed the start
 HALVES = 16  # random halves of the blocks, for the expected error
 LEAST_SIDE = 48  # pixels
@@ -56,10 +58,11 @@ class Step(NamedTuple):
     sigmas: tuple[float, ...]
 
 
-WIDE = Step(192, 10, 40, 2, (1.0, 2.0))
-MIDDLE = Step(256, 8, 40, 2, (1.0, 2.5))
-LAST = Step(512, 6, 64, 3, (1.0,))
+WIDE = Step(192, 16, 40, 1, (1.0, 2.0))
+MIDDLE = Step(256, 12, 40, 2, (1.0, 2.5))
+LAST = Step(512, 12, 64, 3, (1.5,))
 CANDIDATES, KEPT = 8, 3  # from the search, and after a first refinement
+AROUND = [(degrees, scale) for degrees in (-5.0, 0.0, 5.0) for scale in (0.9, 1.0, 1.1)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,12 +172,21 @@ class Found(NamedTuple):
     before: np.ndarray | None = None
     parameters: np.ndarray | None = None  # of the last displacement, relative to ``before``
     level: Level | None = None
+    halves: Halves | None = None
+    rivals: tuple["Found", ...] = ()  # of other models
+
+    @property
+    def score(self) -> float:
+        """The evidence in blocks that were not fitted, with a penalty for each parameter."""
+        number = dict(zip(MODELS, (2, 4, 6, 8), strict=True))[self.model]
+        seen = -math.inf if self.halves is None else self.halves.evidence
+        return seen - PER_PARAMETER * number
 
 
 def level_of(image: np.ndarray, step: Step, matrix: np.ndarray) -> Level:
     """I1 at the size of a step, or at the resolution of I2 if that is lower."""
     side = max(image.shape)
-    narrow = LEAST_BLOCK / min(image.shape)  # keeps panoramas from becoming too narrow
+    narrow = step.block / min(image.shape)  # keeps panoramas from becoming too narrow
     factor = min(1.0, max(step.side / side, narrow), scale_of(matrix, image.shape))
     block = round(min(step.block * factor * side / step.side, factor * min(image.shape)))
     block = max(LEAST_BLOCK, block)
@@ -198,9 +210,8 @@ def climbed(
     ``agreement_at`` gives the agreement around a transform, up to a radius.
     """
     found = Found(matrix, -math.inf, model)
-    for turn in range(step.times):
-        radius = step.radius if turn == 0 else max(4, step.radius // 2)
-        agreement = agreement_at(found.matrix, radius)
+    for _ in range(step.times):
+        agreement = agreement_at(found.matrix, step.radius)
         if agreement is None:
             return found
         parameters, evidence = agreement.climb(model)
@@ -229,6 +240,9 @@ def begin(
     """The best of the start and the results of a search, at a medium size."""
     starts = [there]
     if wide:
+        # Blocks find a pair near the start in which the whole images, as at night, show too little.
+        middle = corners(one.shape).mean(0)
+        starts = [there @ rotated(middle, *change) for change in AROUND]
         starts += [each.matrix for each in search.candidates(one, two, CANDIDATES, pool)]
     stiff = "similarity" if model != "translation" else model
     for step, first, most in ((WIDE, stiff, KEPT), (MIDDLE, first_model(model), 1)):
@@ -259,7 +273,7 @@ def _refined(
     def of(model: str) -> Found:
         first = nearest(begun.matrix, model, there, one.shape)
         found = refined(level, two, first, model, MIDDLE)
-        return refined(last, two, found.matrix, model, LAST)
+        return resampled(refined(last, two, found.matrix, model, LAST))
 
     return simplest(pool.map(of, MODELS[1:] if model is None else (model,)))
 
@@ -269,10 +283,18 @@ def first_model(model: str | None) -> str:
     return "affine" if model in (None, "homography") else model
 
 
+def resampled(found: Found) -> Found:
+    """The same, with what random halves of the blocks give."""
+    if found.agreement is None or found.parameters is None:
+        return found
+    halves = found.agreement.resampled(found.model, found.parameters, HALVES)
+    return found._replace(halves=halves)
+
+
 def simplest(tried: Iterable[Found]) -> Found:
-    """The best by evidence, with a penalty for each parameter of a model."""
-    number = dict(zip(MODELS, (2, 4, 6, 8), strict=True))
-    return max(tried, key=lambda found: found.evidence - PER_PARAMETER * number[found.model])
+    """The best of several models by score, with the others as its rivals."""
+    best, *rivals = sorted(tried, key=lambda found: -found.score)
+    return best._replace(rivals=tuple(rivals))
 
 
 def judged(found: Found, size1: Size, size2: Size, there: np.ndarray) -> Registration:
@@ -282,17 +304,19 @@ def judged(found: Found, size1: Size, size2: Size, there: np.ndarray) -> Registr
         evidence = max(found.evidence, 0.0)
         return Registration(matrix, not reason, error, evidence, model, reason, size1, size2)
 
-    level, agreement, before = found.level, found.agreement, found.before
-    parameters = found.parameters
-    if level is None or agreement is None or before is None or parameters is None:
+    level, agreement, before, halves = found.level, found.agreement, found.before, found.halves
+    if level is None or agreement is None or before is None or halves is None:
         return result(there, math.inf, "start", "the images have nothing in common")
     ends = overlap(found.matrix, size1, size2)
-    here = moved(found.matrix, ends)
-    spread = [
-        moved(displaced(level, before, found.model, each), ends) - here
-        for each in agreement.resampled(found.model, parameters, HALVES)
-    ]
-    error = math.sqrt(float((np.array(spread) ** 2).sum(-1).mean()))
+
+    def squares(matrix: np.ndarray) -> float:
+        away = moved(matrix, ends) - moved(found.matrix, ends)
+        return float((away**2).sum(1).mean())
+
+    spread = [squares(displaced(level, before, found.model, each)) for each in halves.parameters]
+    likely = np.exp([0.0] + [rival.score - found.score for rival in found.rivals])
+    apart = [0.0] + [squares(rival.matrix) for rival in found.rivals]
+    error = math.sqrt(np.mean(spread) + np.average(apart, weights=likely))
     if found.evidence < LEAST_EVIDENCE:
         reason = (
             f"the images agree hardly better than by chance (evidence {max(found.evidence, 0):.0f},"

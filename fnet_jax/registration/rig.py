@@ -143,12 +143,13 @@ def _of_model(
 ) -> Found:
     models = MODELS[1:] if model is None else (model,)
     size = members[0][0].shape
-    return estimation.simplest(
-        [
-            _refined(members, nearest(begun.matrix, each, there, size), each, LAST, pool)
-            for each in models
-        ]
-    )
+    tried = [
+        _refined(members, nearest(begun.matrix, each, there, size), each, LAST, pool)
+        for each in models
+    ]
+    # Over many pairs, models differ by the parallax that their scenes have in common, which the
+    # expected error leaves out.
+    return estimation.simplest(map(estimation.resampled, tried))._replace(rivals=())
 
 
 def _refined(
@@ -173,6 +174,7 @@ def joined(agreements: Sequence[Agreement]) -> Agreement | None:
         agreements[0],
         centers=np.concatenate([each.centers for each in agreements]),
         logs=np.concatenate([each.logs for each in agreements]),
+        pairs=np.repeat(np.arange(len(agreements)), [len(each.centers) for each in agreements]),
     )
 
 
@@ -180,7 +182,7 @@ def _member(images: Images, rig: Registration, there: np.ndarray) -> Member:
     """The evidence of one pair for the rig's transform and for the start."""
     one, two = images
     level = estimation.level_of(one, LAST, rig.matrix)
-    agreement = level.agreement(two, rig.matrix, 2 * LAST.radius)
+    agreement = level.agreement(two, rig.matrix, LAST.radius)
     if agreement is None:
         return Member(0.0, 0.0, math.nan, False)
     evidence = agreement.evidence(np.zeros_like(agreement.centers))

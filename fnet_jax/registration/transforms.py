@@ -44,6 +44,11 @@ def turn(degrees: float) -> np.ndarray:
     return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
 
 
+def rotated(point: np.ndarray, degrees: float, scale: float) -> np.ndarray:
+    """The rotation and scaling about a point (x, y)."""
+    return shift(*point) @ np.diag([scale, scale, 1.0]) @ turn(degrees) @ shift(*-point)
+
+
 def resizing(old: Size, new: Size) -> np.ndarray:
     """Maps pixels of an image to those of the resized image; image borders coincide."""
     y, x = new[0] / old[0], new[1] / old[1]

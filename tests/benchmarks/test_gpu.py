@@ -75,6 +75,7 @@ def test_gradients_agree_with_themselves(monkeypatch):
     assert rounded.numbers["gradient"] > 0
 
 
+@pytest.mark.slow
 def test_a_step_on_all_devices_is_that_of_one():
     found = gpu_findings.on_all_devices("stage2", 3, 16, repeat=1, **SMALL)
     assert found.numbers["devices"] == 2

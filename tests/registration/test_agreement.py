@@ -59,7 +59,7 @@ def test_the_spread_of_halves_is_that_of_the_result(rng):
         noisy = Agreement(agreement.centers, logs, 8, SIZE)
         parameters, _ = noisy.climb("translation")
         real.append(parameters)
-        expected.append(noisy.resampled("translation", parameters, 12) - parameters)
+        expected.append(noisy.resampled("translation", parameters, 12).parameters - parameters)
     ratio = np.sqrt(np.mean(np.square(expected)) / np.mean(np.square(real)))
     assert 0.5 < ratio < 2
 

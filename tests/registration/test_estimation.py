@@ -4,6 +4,8 @@ from made_up_cameras import error, random_scene, scene, seen, through, transform
 
 from fnet_jax.errors import InputError
 from fnet_jax.registration import MODELS, apply, estimate
+from fnet_jax.registration.estimation import LAST, judged, level_of, prepared, refined, resampled
+from fnet_jax.registration.transforms import shift
 
 SIZE = (240, 320)
 
@@ -133,3 +135,37 @@ def test_the_result_lays_the_second_image_over_the_first():
 
 def test_models_are_named_from_stiff_to_flexible():
     assert MODELS == ("translation", "similarity", "affine", "homography")
+
+
+def mostly_different(seed, matrix):
+    """A pair that shares a third of the scene; the rest of I2 shows another one."""
+    visible, infrared = scene(seed)
+    other = random_scene(*SIZE, seed=seed + 70)[1].copy()
+    other[60:180, 90:230] = infrared[60:180, 90:230]
+    return visible, seen(other, matrix)
+
+
+@pytest.mark.parametrize("seed", [1, 4, 6])
+def test_a_pair_of_which_a_third_agrees_is_found(seed):
+    matrix = transform(4, 1.08, 18, -12, size=SIZE)
+    found = estimate(*mostly_different(seed, matrix), model="similarity")
+    assert error(found.matrix, matrix, SIZE) < 3
+
+
+def test_models_that_lead_elsewhere_add_to_the_expected_error():
+    visible, infrared = scene(2)
+    there = np.eye(3)
+    one, two = prepared("i1", visible), prepared("i2", infrared)
+    found = resampled(refined(level_of(one, LAST, there), two, there, "similarity", LAST))
+
+    def judge(*rivals):
+        return judged(found._replace(rivals=rivals), SIZE, SIZE, there)
+
+    away = found._replace(matrix=shift(12, 0) @ found.matrix)
+    worse = away._replace(halves=found.halves._replace(evidence=found.halves.evidence - 20))
+    alone = judge().expected_error
+    assert judge(worse).expected_error == pytest.approx(alone, abs=0.01)
+    # Two transforms 12 pixels apart that are as likely as each other: half of 12 squared.
+    assert judge(away).expected_error == pytest.approx(np.hypot(alone, 12 / 2**0.5), abs=0.01)
+    assert judge().accepted
+    assert "uncertain" in judge(away).reason

@@ -44,6 +44,9 @@ def test_pairs_that_show_little_alone_are_enough_together():
     together = fit(pairs, model="similarity")
     assert together.registration.accepted
     assert error(together.registration.matrix, MATRIX, SIZE) < 3
+    # The fit and the judging of single pairs measure alike.
+    shares = sum(member.evidence for member in together.members)
+    assert together.registration.evidence == pytest.approx(shares, rel=0.1)
 
 
 def test_different_scenes_make_no_rig():
