@@ -40,7 +40,7 @@ from fnet_jax.registration.transforms import (
 from fnet_jax.runtime.cores import cores
 
 LEAST_EVIDENCE = 25.0  # nats; pairs of different scenes have up to 17, and slices of two heads 25
-LARGEST_ERROR = 4.0, 0.006  # pixels, and of I2's longer side: largest expected error
+LARGEST_ERROR = 3.0, 0.0047  # pixels, and of I2's longer side: largest expected error
 PER_PARAMETER = 2.0  # nats that each further parameter of a model must gain in other blocks
 BETTER = 2.0  # nats by which the result must exceed the start
 HALVES = 16  # random halves of the blocks, for the expected error
@@ -176,11 +176,14 @@ class Found(NamedTuple):
     rivals: tuple["Found", ...] = ()  # of other models
 
     @property
+    def seen(self) -> float:
+        """The evidence in blocks that were not fitted, in nats."""
+        return -math.inf if self.halves is None else self.halves.evidence
+
+    @property
     def score(self) -> float:
-        """The evidence in blocks that were not fitted, with a penalty for each parameter."""
-        number = dict(zip(MODELS, (2, 4, 6, 8), strict=True))[self.model]
-        seen = -math.inf if self.halves is None else self.halves.evidence
-        return seen - PER_PARAMETER * number
+        """That evidence with a penalty for each parameter of the model."""
+        return self.seen - PER_PARAMETER * dict(zip(MODELS, (2, 4, 6, 8), strict=True))[self.model]
 
 
 def level_of(image: np.ndarray, step: Step, matrix: np.ndarray) -> Level:
@@ -314,7 +317,8 @@ def judged(found: Found, size1: Size, size2: Size, there: np.ndarray) -> Registr
         return float((away**2).sum(1).mean())
 
     spread = [squares(displaced(level, before, found.model, each)) for each in halves.parameters]
-    likely = np.exp([0.0] + [rival.score - found.score for rival in found.rivals])
+    # The penalty is for choosing: it does not make the other models less likely.
+    likely = np.exp([0.0] + [min(each.seen - found.seen, 0.0) for each in found.rivals])
     apart = [0.0] + [squares(rival.matrix) for rival in found.rivals]
     error = math.sqrt(np.mean(spread) + np.average(apart, weights=likely))
     if found.evidence < LEAST_EVIDENCE:
