@@ -39,7 +39,7 @@ from fnet_jax.registration.transforms import (
 )
 from fnet_jax.runtime.cores import cores
 
-LEAST_EVIDENCE = 25.0  # nats; pairs of different scenes have up to 17, and slices of two heads 25
+LEAST_EVIDENCE = 25.0  # nats; pairs of different scenes have up to 17, slices of heads more
 LARGEST_ERROR = 3.0, 0.0047  # pixels, and of I2's longer side: largest expected error
 PER_PARAMETER = 2.0  # nats that each further parameter of a model must gain in other blocks
 BETTER = 2.0  # nats by which the result must exceed the start
