@@ -79,7 +79,7 @@ class RegisterConfig(Images):
     start: Annotated[
         Path | None, FILE, unset("the tags of thermal cameras, else aligned centers")
     ] = None
-    # Search only near the start: shifts up to about 5 % of I1's longer side.
+    # Search only near the start: shifts up to about 8 % of I1's longer side.
     near: bool = False
     # Also write an HTML page with checkerboards, overlaid edges and blinking images, before and
     # after registration.

@@ -41,7 +41,7 @@ from fnet_jax.runtime.cores import cores
 
 LEAST_EVIDENCE = 25.0  # nats; pairs of different scenes have up to 17, slices of heads more
 LARGEST_ERROR = 3.0, 0.0047  # pixels, and of I2's longer side: largest expected error
-PER_PARAMETER = 2.0  # nats that each further parameter of a model must gain in other blocks
+PER_PARAMETER = 2.0  # nats that a further parameter must gain in blocks that were not fitted
 BETTER = 2.0  # nats by which the result must exceed the start
 HALVES = 16  # random halves of the blocks, for the expected error
 LEAST_SIDE = 48  # pixels
@@ -73,7 +73,8 @@ class Registration:
         matrix: float64 (3, 3), from pixel (x, y) of I1 to pixel of I2, centers at integers.
         accepted: whether it should be used.
         expected_error: root mean square error at the corners of the part of I1 that lies on I2, in
-            pixels of I2, estimated as the spread over random halves of the evidence; infinite if
+            pixels of I2, estimated from the spread over random halves of the evidence and, if
+            several models were tried on one pair, from how far apart these lead; infinite if
             nothing was found. It does not include the parallax of near objects, which a global
             transform cannot correct.
         evidence: how much better than chance the images agree under it, in nats.
@@ -317,9 +318,11 @@ def judged(found: Found, size1: Size, size2: Size, there: np.ndarray) -> Registr
         return float((away**2).sum(1).mean())
 
     spread = [squares(displaced(level, before, found.model, each)) for each in halves.parameters]
-    # The penalty is for choosing: it does not make the other models less likely.
-    likely = np.exp([0.0] + [min(each.seen - found.seen, 0.0) for each in found.rivals])
-    apart = [0.0] + [squares(rival.matrix) for rival in found.rivals]
+    # The penalty is for choosing: it does not make the other models less likely. None counts more
+    # than the chosen one.
+    rivals = [each for each in found.rivals if plausible(each.matrix, size1, size2)]
+    likely = np.exp([0.0] + [min(each.seen - found.seen, 0.0) for each in rivals])
+    apart = [0.0] + [squares(each.matrix) for each in rivals]
     error = math.sqrt(np.mean(spread) + np.average(apart, weights=likely))
     if found.evidence < LEAST_EVIDENCE:
         reason = (
